@@ -1,0 +1,254 @@
+"""The experiment's configuration: checks, defaults and the schema for editors.
+
+`load` is what the Snakefile and the scripts call; everything that the config alone can show to be wrong is
+found here, before any job starts.
+"""
+
+import difflib
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from memprune.errors import UserError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$")]
+Level = Annotated[float, Field(gt=0, lt=1)]
+Levels = Annotated[list[Level], Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+
+Role = Literal["query_key_value", "query", "key", "value", "output", "up", "gate", "down"]
+MATRIX_GROUPS = {
+    "all": ("query_key_value", "query", "key", "value", "output", "up", "gate", "down"),
+    "attention": ("query_key_value", "query", "key", "value", "output"),
+    "mlp": ("up", "gate", "down"),
+}
+
+
+class Part(BaseModel):
+    """A part of the configuration: unknown keys are errors, values never change after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmbeddedCorpus(Part):
+    """mini-pile, built from texts in installed packages."""
+
+    source: Literal["embedded"]
+
+
+class FilesCorpus(Part):
+    """Local files in the Pile's form: `.jsonl`, `.jsonl.zst` or `.parquet`."""
+
+    source: Literal["files"]
+    train: Annotated[list[str], Field(min_length=1, description="Files of training documents (members).")]
+    validation: Annotated[list[str], Field(min_length=1, description="Files for perplexity.")]
+    test: Annotated[list[str], Field(min_length=1, description="Files of non-members.")]
+
+
+class HubCorpus(Part):
+    """A data set of the Hugging Face Hub, or a local folder laid out as one."""
+
+    source: Literal["hub"]
+    dataset: Annotated[str, Field(description="Repository (owner/name) or a local folder.")]
+    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
+    text: Annotated[str, Field(description="Column that holds the text.")] = "text"
+    train: Annotated[str, Field(description="Split of training documents (members).")] = "train"
+    validation: Annotated[str, Field(description="Split for perplexity.")] = "validation"
+    test: Annotated[str, Field(description="Split of non-members.")] = "test"
+    shuffle_buffer: Annotated[Count, Field(description="Documents held in memory to shuffle.")] = 10_000
+
+
+Corpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus, Field(discriminator="source")]
+
+
+class Samples(Part):
+    """What is drawn from the corpus; lengths are in tokens."""
+
+    members: Annotated[Count, Field(description="Windows of training text.")] = 5000
+    non_members: Annotated[Count, Field(description="Windows of unseen text.")] = 1000
+    context_lengths: Annotated[
+        list[Count], Field(min_length=1, description="k: tokens of context before the suffix.")
+    ] = [50, 100, 200, 500]
+    suffix: Annotated[Count, Field(description="Tokens to reproduce.")] = 50
+    perplexity_windows: Annotated[Count, Field(description="Windows of validation text.")] = 500
+    perplexity_window: Annotated[Count, Field(description="Longest perplexity window.")] = 512
+    balance_duplicates: Annotated[
+        bool, Field(description="Draw members equally from each number of duplicates.")
+    ] = False
+
+    @property
+    def window(self) -> int:
+        """Tokens of one sample: the longest context and the suffix."""
+        return max(self.context_lengths) + self.suffix
+
+
+class LocalModel(Part):
+    """A model in a local folder: safetensors, configuration, tokenizer."""
+
+    path: Annotated[str, Field(description="Folder.")]
+    levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
+
+
+class HubModel(Part):
+    """A model on the Hugging Face Hub."""
+
+    repo: Annotated[str, Field(description="Repository, owner/name.")]
+    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
+    levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
+
+
+class Strategy(Part):
+    """What is pruned and how the sparsity is shared out; every strategy is data, none is code."""
+
+    matrices: Annotated[
+        Literal["all", "attention", "mlp"] | list[Role],
+        Field(description="Matrices in scope: a group, or a list of roles."),
+    ] = "all"
+    layers: Annotated[
+        Literal["all", "first 25 %", "last 25 %"] | list[Annotated[int, Field(ge=0)]],
+        Field(description="Decoder layers in scope: a name, or a list of layers counted from 0."),
+    ] = "all"
+    allocation: Annotated[
+        Literal["matrix", "layer", "global"],
+        Field(description="Where the sparsity holds: in each matrix, in each layer, or over the scope."),
+    ] = "global"
+    criterion: Annotated[
+        Literal["magnitude"], Field(description="What ranks the weights; the lowest go.")
+    ] = "magnitude"
+    levels: Annotated[Levels | None, Field(description="Sparsities in scope, between 0 and 1.")] = None
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles in scope."""
+        return MATRIX_GROUPS[self.matrices] if isinstance(self.matrices, str) else tuple(self.matrices)
+
+
+class Evaluation(Part):
+    """How models are scored."""
+
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Field(description="`auto`: CUDA where there is one, else CPU.")
+    ] = "auto"
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"], Field(description="Type of the computation.")
+    ] = "float32"
+    batch_tokens: Annotated[Count, Field(description="Tokens of one batch, at least one sample.")] = 4096
+
+
+class Config(Part):
+    """One experiment."""
+
+    experiment: Annotated[Name, Field(description="Name of the results' folder.")]
+    seed: Annotated[int, Field(ge=0, description="Seed of the draw of samples.")] = 0
+    corpus: Corpus
+    samples: Samples = Samples()
+    models: Annotated[dict[Name, LocalModel | HubModel], Field(min_length=1)]
+    strategies: Annotated[dict[Name, Strategy], Field(min_length=1)]
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def check_levels(self) -> "Config":
+        if "dense" in self.strategies:
+            raise ValueError("strategies: `dense` is the unpruned model, evaluated by itself; rename it")
+        for name, strategy in self.strategies.items():
+            lacking = [model for model, entry in self.models.items() if not (entry.levels or strategy.levels)]
+            if lacking:
+                raise ValueError(
+                    f"strategies.{name}.levels: missing, and model {lacking[0]} has no levels either; "
+                    "give a list of numbers between 0 and 1"
+                )
+        return self
+
+    def levels(self, model: str, strategy: str) -> list[float]:
+        """The levels of a strategy for a model, ascending: the model's own, else the strategy's."""
+        return sorted(set(self.models[model].levels or self.strategies[strategy].levels))
+
+    def variants(self, model: str) -> list[str]:
+        """The variants of a model that are evaluated: `dense`, then `{strategy}@{level}`."""
+        return ["dense"] + [
+            variant_name(strategy, level)
+            for strategy in self.strategies
+            for level in self.levels(model, strategy)
+        ]
+
+
+def variant_name(strategy: str, level: float) -> str:
+    """The name of a pruned variant in paths: `global@0.3`."""
+    return f"{strategy}@{level!r}"
+
+
+def split_variant(variant: str) -> tuple[str, float]:
+    """The strategy and level of a variant's name; ("dense", 0.0) for `dense`."""
+    strategy, _, level = variant.partition("@")
+    return strategy, float(level or 0.0)
+
+
+def load(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises UserError, one line that names the file and key, what was found and what is allowed.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return check(content, str(path))
+
+
+def check(content: object, source: str) -> Config:
+    """The configuration in `content`, a mapping as YAML gives it; `source` names it in messages."""
+    if not isinstance(content, dict):
+        raise UserError(f"{source}: found {type(content).__name__}, expected a mapping of keys")
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{source}: {explain(error)}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem of a validation as one line: key, what was found, what is allowed."""
+    problems = error.errors(include_url=False)
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    key = ".".join(str(part) for part in problem["loc"] if part not in TAGS)
+    if problem["type"] == "extra_forbidden":
+        known = allowed_keys(problem["loc"][:-1])
+        nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.0)
+        hint = f"; nearest known key: {nearest[0]}" if nearest else ""
+        return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
+    if problem["type"] == "missing":
+        return f"{key}: missing key; required"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    return f"{key}: found {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+TAGS = {"embedded", "files", "hub", "LocalModel", "HubModel"}  # pydantic's names of union members, not keys
+
+
+def allowed_keys(location: tuple) -> list[str]:
+    """The keys that the part of the configuration at a problem's location knows."""
+    parts = {
+        "samples": Samples, "strategies": Strategy, "evaluation": Evaluation,
+        "embedded": EmbeddedCorpus, "files": FilesCorpus, "hub": HubCorpus,
+        "LocalModel": LocalModel, "HubModel": HubModel,
+    }  # fmt: skip
+    part = next((parts[p] for p in reversed(location) if p in parts), Config)
+    return list(part.model_fields)
+
+
+def layers_in_scope(layers: str | list[int], total: int) -> list[int]:
+    """The decoder layers that a strategy's `layers` names in a model with `total` layers.
+
+    A quarter is rounded half up, and is one layer at least.
+    """
+    if layers == "all":
+        return list(range(total))
+    if isinstance(layers, list):
+        return [layer for layer in sorted(set(layers)) if layer < total]
+    quarter = max(1, math.floor(total / 4 + 0.5))
+    return list(range(quarter)) if layers == "first 25 %" else list(range(total - quarter, total))

@@ -1,0 +1,26 @@
+"""Train the tiny-pythia suite on mini-pile."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from memprune import mini_pile
+from memprune.errors import run
+from memprune.training import train_suite
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the suite")
+    arguments = parser.parse_args()
+    temporary = arguments.output.with_name(f".{arguments.output.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    measured = train_suite(mini_pile.build(), temporary)
+    measured["corpus_sha256"] = mini_pile.SHA256
+    (temporary / "training.json").write_text(json.dumps(measured, indent=1) + "\n")
+    shutil.rmtree(arguments.output, ignore_errors=True)
+    temporary.rename(arguments.output)
+
+
+run(main)
