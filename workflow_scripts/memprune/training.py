@@ -184,7 +184,7 @@ def train_model(
 
 
 def train_suite(documents: Sequence[MiniPileDocument], folder: Path, recipe: Recipe | None = None) -> dict:
-    """Train the tokenizer and every model of `SIZES` into sub-folders of `folder`; return what was measured."""
+    """Train the tokenizer and each of `SIZES` into sub-folders of `folder`; return what was measured."""
     recipe = recipe or Recipe()
     tokenizer = train_tokenizer([d.text for d in documents if d.split == "train"])
     stream = training_stream(documents, tokenizer)

@@ -1,0 +1,27 @@
+"""memprune: prune language models, measure what they forget. This file is the table of contents."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "rules/common.smk"
+include: "rules/corpus.smk"
+include: "rules/models.smk"
+include: "rules/masks.smk"
+include: "rules/evaluate.smk"
+include: "rules/aggregate.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+
+
+localrules:
+    all,
+    tables,
+    figures,
+    train_suite,

@@ -1,0 +1,17 @@
+"""Pruning masks."""
+
+
+rule compute_mask:
+    input:
+        manifest=rules.resolve_model.output,
+        magnitudes=rules.count_magnitudes.output,
+    output:
+        mask=f"{RESULTS}/masks/{{model}}/{{strategy}}@{{level}}.safetensors",
+        statistics=f"{RESULTS}/masks/{{model}}/{{strategy}}@{{level}}.csv",
+    log:
+        f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
+    params:
+        spec=mask_spec,
+    shell:
+        PYTHON + "/compute_mask.py --manifest {input.manifest} --magnitudes {input.magnitudes}"
+        " --spec {params.spec:q} --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"
