@@ -1,6 +1,8 @@
 """The checked configuration, and the few names that the rules share."""
 
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -30,7 +32,6 @@ def read_config():
 CONFIG = read_config()
 RESULTS = f"results/{CONFIG.experiment}"
 PYTHON = f"PYTHONUNBUFFERED=1 {sys.executable} {SCRIPTS}"
-VARIANTS = [(model, variant) for model in CONFIG.models for variant in CONFIG.variants(model)]
 
 
 def canonical(settings):
@@ -42,3 +43,4 @@ wildcard_constraints:
     model="|".join(map(re.escape, CONFIG.models)),
     strategy="|".join(map(re.escape, CONFIG.strategies)),
     level=r"0\.\d+|\d(\.\d+)?e-\d+",
+    variant="dense|(" + "|".join(map(re.escape, CONFIG.strategies)) + r")@[^/]+",

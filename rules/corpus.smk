@@ -1,7 +1,21 @@
 """From texts to samples."""
 
 EMBEDDED = CONFIG.corpus.source == "embedded"
-FIRST_MODEL = next(iter(CONFIG.models))
+FIRST_MODEL = next(iter(CONFIG.models))  # its tokenizer is the experiment's
+
+
+def corpus_files():
+    """The local files that the corpus is read from."""
+    corpus = CONFIG.corpus
+    return [*corpus.train, *corpus.validation, *corpus.test] if corpus.source == "files" else []
+
+
+def samples_spec():
+    """The settings of the draw; of the context lengths only their longest matters, in the window."""
+    samples = CONFIG.samples.model_dump(exclude={"context_lengths"})
+    return canonical(
+        {**samples, "window": CONFIG.samples.window, "corpus": CONFIG.corpus.model_dump(), "seed": CONFIG.seed}
+    )
 
 
 rule build_mini_pile:

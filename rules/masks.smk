@@ -1,6 +1,12 @@
 """Pruning masks."""
 
 
+def mask_spec(wildcards):
+    """The strategy's settings but its list of levels, and the one level of this mask."""
+    strategy = CONFIG.strategies[wildcards.strategy].model_dump(exclude={"levels"})
+    return canonical({**strategy, "strategy": wildcards.strategy, "level": float(wildcards.level)})
+
+
 rule compute_mask:
     input:
         manifest=rules.resolve_model.output,

@@ -1,6 +1,22 @@
 """Models: found or fetched, described, and their magnitudes counted."""
 
 
+def model_files(wildcards):
+    """What a model's manifest is made from: its local files, or the record of having fetched them."""
+    model = CONFIG.models[wildcards.model]
+    if model.repo is not None:
+        return f"{RESULTS}/models/{wildcards.model}/fetched.json"
+    return sorted(map(str, Path(model.path).glob("*.safetensors")))
+
+
+def model_source(wildcards):
+    """The options of resolve_model.py that say where the model is."""
+    model = CONFIG.models[wildcards.model]
+    if model.repo is not None:
+        return f"--fetched {RESULTS}/models/{wildcards.model}/fetched.json"
+    return f"--folder {shlex.quote(model.path)}"
+
+
 rule fetch_model:
     output:
         f"{RESULTS}/models/{{model}}/fetched.json",

@@ -5,6 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
+import torch
+
 from memprune import mini_pile
 from memprune.errors import run
 from memprune.training import train_suite
@@ -13,7 +15,9 @@ from memprune.training import train_suite
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder of the suite")
+    parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     temporary = arguments.output.with_name(f".{arguments.output.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     measured = train_suite(mini_pile.build(), temporary)

@@ -85,19 +85,22 @@ class Samples(Part):
         return max(self.context_lengths) + self.suffix
 
 
-class LocalModel(Part):
-    """A model in a local folder: safetensors, configuration, tokenizer."""
+class Model(Part):
+    """A causal language model: a local folder, or a repository of the Hugging Face Hub."""
 
-    path: Annotated[str, Field(description="Folder.")]
+    path: Annotated[
+        str | None, Field(description="Local folder with safetensors, configuration and tokenizer.")
+    ] = None
+    repo: Annotated[str | None, Field(description="Repository on the Hub, owner/name.")] = None
+    revision: Annotated[str, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
 
-
-class HubModel(Part):
-    """A model on the Hugging Face Hub."""
-
-    repo: Annotated[str, Field(description="Repository, owner/name.")]
-    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
-    levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
+    @model_validator(mode="after")
+    def check_place(self) -> "Model":
+        if (self.path is None) == (self.repo is None):
+            found = "neither" if self.path is None else "both"
+            raise ValueError(f"found {found} of path and repo; give one of them")
+        return self
 
 
 class Strategy(Part):
@@ -145,7 +148,7 @@ class Config(Part):
     seed: Annotated[int, Field(ge=0, description="Seed of the draw of samples.")] = 0
     corpus: Corpus
     samples: Samples = Samples()
-    models: Annotated[dict[Name, LocalModel | HubModel], Field(min_length=1)]
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
     strategies: Annotated[dict[Name, Strategy], Field(min_length=1)]
     evaluation: Evaluation = Evaluation()
 
@@ -186,18 +189,22 @@ def split_variant(variant: str) -> tuple[str, float]:
     return strategy, float(level or 0.0)
 
 
+def read_yaml(path: str | Path) -> object:
+    """The content of a YAML file; raises UserError when it is missing or not YAML."""
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
 def load(path: str | Path) -> Config:
     """Read and check a configuration file.
 
     Raises UserError, one line that names the file and key, what was found and what is allowed.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return check(content, str(path))
+    return check(read_yaml(path), str(path))
 
 
 def check(content: object, source: str) -> Config:
@@ -214,7 +221,7 @@ def explain(error: ValidationError) -> str:
     """The first problem of a validation as one line: key, what was found, what is allowed."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in problem["loc"] if part not in TAGS)
+    key = ".".join(str(part) for part in problem["loc"] if is_key(part))
     if problem["type"] == "extra_forbidden":
         known = allowed_keys(problem["loc"][:-1])
         nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.0)
@@ -223,21 +230,29 @@ def explain(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing key; required"
     if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     return f"{key}: found {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-TAGS = {"embedded", "files", "hub", "LocalModel", "HubModel"}  # pydantic's names of union members, not keys
+PARTS = {
+    "samples": Samples,
+    "models": Model,
+    "strategies": Strategy,
+    "evaluation": Evaluation,
+    "embedded": EmbeddedCorpus,
+    "files": FilesCorpus,
+    "hub": HubCorpus,
+}
+
+
+def is_key(part: str | int) -> bool:
+    """Whether a part of a problem's location is a key or index, not pydantic's name of a union's member."""
+    return part not in ("embedded", "files", "hub") and "[" not in str(part)
 
 
 def allowed_keys(location: tuple) -> list[str]:
     """The keys that the part of the configuration at a problem's location knows."""
-    parts = {
-        "samples": Samples, "strategies": Strategy, "evaluation": Evaluation,
-        "embedded": EmbeddedCorpus, "files": FilesCorpus, "hub": HubCorpus,
-        "LocalModel": LocalModel, "HubModel": HubModel,
-    }  # fmt: skip
-    part = next((parts[p] for p in reversed(location) if p in parts), Config)
+    part = next((PARTS[name] for name in reversed(location) if name in PARTS), Config)
     return list(part.model_fields)
 
 

@@ -1,0 +1,41 @@
+# Convenience only: nothing needs it. `make demo` and `make test` set everything up in .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint schema lock clean
+.DEFAULT_GOAL := demo
+
+demo: .venv/installed
+	snakemake --cores all --quiet host
+	@python workflow_scripts/show_results.py --tables results/embedded/tables --figures results/embedded/figures
+
+test: .venv/installed-test
+	pytest -q
+
+lint: .venv/installed-test
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+schema: .venv/installed
+	python workflow_scripts/write_schema.py --output config/config.schema.json
+
+.venv/installed: envs/requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "memprune needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	pip install --quiet --no-compile --disable-pip-version-check -r envs/requirements.lock
+	touch $@
+
+.venv/installed-test: .venv/installed envs/requirements-test.lock
+	pip install --quiet --no-compile --disable-pip-version-check -r envs/requirements.lock -r envs/requirements-test.lock
+	touch $@
+
+# New exact versions, from a new environment; a change of a package that mini-pile is read from is a change
+# of the corpus and needs the suite trained anew.
+lock:
+	sh envs/lock.sh
+
+clean:
+	rm -rf .venv .snakemake results

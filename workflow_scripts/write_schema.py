@@ -1,0 +1,20 @@
+"""Write the JSON schema of the configuration, which editors use to complete and check YAML files."""
+
+import argparse
+import json
+from pathlib import Path
+
+from memprune.config import Config
+from memprune.errors import run
+from memprune.files import written_whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    with written_whole(arguments.output) as temporary:
+        temporary.write_text(json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n")
+
+
+run(main)
