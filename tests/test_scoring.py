@@ -102,7 +102,11 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(tmp_path):
 
     folder = tiny_model("gpt_neox", "float32", tmp_path)
     model, tokenizer = load_pruned(folder, None, "float32", CPU), load_tokenizer(folder)
-    texts = ["In the beginning — was\n\nthe word. " * 9, " def f(x):\n\treturn x  ", "Blessed are the meek" * 3]
+    texts = [
+        "In the beginning — was\n\nthe word. " * 9,
+        " def f(x):\n\treturn x  ",
+        "Blessed are the meek" * 3,
+    ]
     documents = [Document(str(i), "test", text, 1) for i, text in enumerate(texts)]
     reference = HFLM(pretrained=model, tokenizer=tokenizer, max_length=24, batch_size=2)
     requests = [Instance("loglikelihood_rolling", {}, (text,), i) for i, text in enumerate(texts)]

@@ -1,0 +1,136 @@
+"""What the configuration alone shows to be wrong gives one line: file, key, found, allowed."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from memprune import config
+from memprune.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+EMBEDDED = yaml.safe_load((ROOT / "config/embedded.yaml").read_text())
+
+
+def changed(path: str, value) -> dict:
+    """The embedded configuration with one key set."""
+    content = copy.deepcopy(EMBEDDED)
+    *parents, last = path.split("/")
+    part = content
+    for parent in parents:
+        part = part[parent]
+    part[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("modles", {}, "modles: unknown key; nearest known key: models; allowed: experiment, seed, corpus"),
+        ("samples/sufix", 9, "samples.sufix: unknown key; nearest known key: suffix;"),
+        ("strategies/global/levle", [0.1], "strategies.global.levle: unknown key; nearest known key: levels"),
+        (
+            "strategies/global/levels",
+            [1.2],
+            "strategies.global.levels.0: found 1.2; input should be less than 1",
+        ),
+        (
+            "strategies/global/levels",
+            [0.1, 0],
+            "strategies.global.levels.1: found 0; input should be greater",
+        ),
+        ("strategies/global/levels", None, "strategies.global.levels: missing, and model tiny-pythia-0.3m"),
+        (
+            "strategies/global/matrices",
+            "attn",
+            "strategies.global.matrices: found 'attn'; input should be 'all'",
+        ),
+        ("strategies/dense", {"levels": [0.1]}, "`dense` is the unpruned model"),
+        ("models/other", {"path": "a", "repo": "b/c"}, "models.other: found both of path and repo"),
+        ("models/other", {}, "models.other: found neither of path and repo"),
+        ("corpus/source", "web", "corpus: found {'source': 'web'}"),
+        ("corpus", {"source": "hub"}, "corpus.dataset: missing key; required"),
+        ("experiment", "../x", "experiment: found '../x'; string should match pattern"),
+        (
+            "samples/context_lengths",
+            [],
+            "samples.context_lengths: found []; list should have at least 1 item",
+        ),
+    ],
+)
+def test_each_mistake_gives_its_line(path, value, message):
+    with pytest.raises(UserError) as caught:
+        config.check(changed(path, value), "my.yaml")
+    line = str(caught.value)
+    assert line.startswith("my.yaml: ")
+    assert message in line
+    assert "\n" not in line
+
+
+def test_a_missing_key_is_named():
+    content = copy.deepcopy(EMBEDDED)
+    del content["corpus"]
+    with pytest.raises(UserError, match=r"my.yaml: corpus: missing key; required"):
+        config.check(content, "my.yaml")
+
+
+def test_a_file_that_is_not_yaml(tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("models: [")
+    with pytest.raises(UserError, match=r"broken.yaml: not YAML"):
+        config.load(path)
+
+
+@pytest.mark.parametrize("name", ["embedded", "paper"])
+def test_shipped_configurations_are_valid(name):
+    assert config.load(ROOT / f"config/{name}.yaml").experiment == name
+
+
+def test_paper_has_the_papers_experiment():
+    paper = config.load(ROOT / "config/paper.yaml")
+    assert [model.removeprefix("pythia-") for model in paper.models] == [
+        "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b",
+    ]  # fmt: skip
+    assert len(paper.strategies) == 5
+    assert paper.samples.members == 5000
+    assert paper.samples.context_lengths == [50, 100, 200, 500]
+    assert paper.samples.suffix == 50
+    assert paper.levels("pythia-160m", "global") == [0.10, 0.125, 0.15]
+    assert paper.levels("pythia-12b", "global") == [0.35, 0.40, 0.45]
+
+
+def test_schema_file_is_current():
+    assert json.loads((ROOT / "config/config.schema.json").read_text()) == config.Config.model_json_schema()
+
+
+def test_every_key_is_documented():
+    text = (ROOT / "config/README.md").read_text()
+    parts = [config.Config, *config.PARTS.values()]
+    missing = [
+        key for part in parts for key in part.model_fields if f"`{key}`" not in text and key != "source"
+    ]
+    assert missing == []
+
+
+def test_variants_are_named_and_read_back():
+    embedded = config.load(ROOT / "config/embedded.yaml")
+    variants = embedded.variants("tiny-pythia-5m")
+    assert variants[:3] == ["dense", "layer-wise@0.1", "layer-wise@0.3"]
+    assert config.split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
+    assert config.split_variant("dense") == ("dense", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("layers", "total", "expected"),
+    [
+        ("all", 3, [0, 1, 2]),
+        ("first 25 %", 8, [0, 1]),
+        ("last 25 %", 8, [6, 7]),
+        ("first 25 %", 6, [0, 1]),
+        ("last 25 %", 2, [1]),
+        ([5, 1, 1, 99], 8, [1, 5]),
+    ],
+)
+def test_layers_in_scope(layers, total, expected):
+    assert config.layers_in_scope(layers, total) == expected

@@ -1,0 +1,23 @@
+"""Describe a model in a manifest: files and their hashes, family, matrices, tokenizer."""
+
+import argparse
+import json
+from pathlib import Path
+
+from memprune.errors import run
+from memprune.models import resolve_model, write_manifest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True)
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--folder", type=Path, help="local folder of the model")
+    place.add_argument("--fetched", type=Path, help="what fetch_model.py wrote")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    folder = arguments.folder or json.loads(arguments.fetched.read_text())["folder"]
+    write_manifest(resolve_model(arguments.name, folder), arguments.output)
+
+
+run(main)
