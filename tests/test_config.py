@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from memprune import config
 from memprune.errors import UserError
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import FAMILIES, tiny_model
+
 from memprune.errors import UserError
 from memprune.pruned_model import load_pruned
 from memprune.scoring import batches, forced_pass, score_memorization, score_perplexity
@@ -95,9 +96,10 @@ def test_nll_of_windows_of_unequal_length(model):
 def test_word_and_byte_perplexity_equal_lm_evaluation_harness(tmp_path):
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
+
+    from memprune.documents import Document
     from memprune.samples import draw_windows
     from memprune.tables import perplexity_of
-    from memprune.documents import Document
     from memprune.tokenization import load_tokenizer
 
     folder = tiny_model("gpt_neox", "float32", tmp_path)

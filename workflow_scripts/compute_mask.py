@@ -4,12 +4,13 @@ import argparse
 import json
 from pathlib import Path
 
+from safetensors.numpy import load_file
+
 from memprune.config import Strategy
 from memprune.errors import run
 from memprune.files import written_whole
 from memprune.masks import compute_mask, mask_statistics, write_mask
 from memprune.models import read_manifest
-from safetensors.numpy import load_file
 
 
 def main() -> None:

@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
+from safetensors.numpy import save_file
+
 from memprune.errors import run
 from memprune.files import written_whole
 from memprune.masks import count_magnitudes
 from memprune.models import read_manifest
-from safetensors.numpy import save_file
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ FAMILIES = {
 
 
 def find_matrices(family: str, shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, int, str]]:
-    """The prunable matrices among a checkpoint's tensors: (name, layer, role), by layer and place in the block.
+    """The prunable matrices among a checkpoint's tensors, in order: (name, layer, role).
 
     `family` is the configuration's `model_type`, `shapes` maps tensor names to shapes. Raises UserError for
     an unknown family, a matrix in a block without a role, and a checkpoint without any matrix.

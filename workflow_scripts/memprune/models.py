@@ -1,4 +1,4 @@
-"""Models: fetched from the Hub, and described in a manifest, from headers and hashes, without loading them."""
+"""Models: fetched from the Hub, and described in a manifest without being loaded."""
 
 import hashlib
 import json
@@ -102,7 +102,7 @@ def positions_of(config: dict) -> int:
 
 
 def read_headers(folder: Path) -> dict[str, tuple[str, str, tuple[int, ...]]]:
-    """Every tensor of a folder's safetensors: name to (file, dtype, shape). Raises UserError when there is none."""
+    """Every tensor of a folder's safetensors: name to (file, dtype, shape). Raises UserError for none."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         found = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
@@ -111,7 +111,7 @@ def read_headers(folder: Path) -> dict[str, tuple[str, str, tuple[int, ...]]]:
     for file in files:
         try:
             with safe_open(file, framework="numpy") as content:
-                for name in content.keys():  # noqa: SIM118: not a dictionary
+                for name in content.keys():  # noqa: SIM118
                     part = content.get_slice(name)
                     tensors[name] = (file.name, part.get_dtype(), tuple(part.get_shape()))
         except SafetensorError as error:

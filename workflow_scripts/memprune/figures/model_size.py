@@ -1,0 +1,37 @@
+"""Memorization against model size."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullLocator
+
+from memprune.figures.style import DENSE, looks, percent_axis
+
+
+def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Sequence[str]) -> Figure:
+    """The dense models with their 95 % intervals, and every strategy at its highest level, at the largest k.
+
+    `weights` gives each model's prunable weights, in the order of the models.
+    """
+    largest_k = memorization.context_length.max()
+    rows = memorization[memorization.context_length == largest_k]
+    figure = Figure(figsize=(6.2, 3.8))
+    axes = figure.subplots()
+    style = {"dense": DENSE, **looks(strategies)}
+    for strategy in ["dense", *strategies]:
+        own = rows[rows.strategy == strategy]
+        own = own[own.level == own.groupby("model").level.transform("max")]
+        own = own.assign(weights=own.model.map(weights)).sort_values("weights")
+        axes.plot(own.weights, own.fraction, label=strategy, **style[strategy])
+        if strategy == "dense":
+            axes.fill_between(own.weights, own.ci_low, own.ci_high, color="black", alpha=0.08, lw=0)
+    axes.set_xscale("log")
+    axes.set_xticks(list(weights.values()))
+    axes.xaxis.set_major_formatter(EngFormatter(places=1, sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("prunable weights (without embedding and head)")
+    percent_axis(axes, "member samples extracted")
+    axes.set_title(f"Memorization against model size at k = {largest_k} (strategies at their highest level)")
+    figure.legend(loc="outside right center")
+    return figure

@@ -1,0 +1,157 @@
+"""Draw samples: fixed windows of tokens from members and non-members, and perplexity windows.
+
+Everything is decided by hashes of the seed and a document's name, so a draw is the same on every machine, and
+asking for more keeps what was drawn before.
+"""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from transformers import PreTrainedTokenizerFast
+
+from memprune.documents import Document
+from memprune.errors import UserError
+from memprune.files import written_whole
+
+RUN_STARTS = re.compile(r"(?<!\s)\s")
+ENCODED_AT_ONCE = 64  # documents: enough for the tokenizer's threads, few enough to stop early
+
+
+def rank(seed: int, purpose: str, name: str) -> int:
+    """A number in [0, 2^64) that looks random and is fixed for a seed, a purpose and a name."""
+    digest = hashlib.blake2b(f"{seed}:{purpose}:{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def shuffled(documents: Iterable[Document], seed: int) -> list[Document]:
+    """The documents in an order fixed by the seed; one document's place is independent of the others."""
+    return sorted(documents, key=lambda d: (rank(seed, "order", d.document), d.document))
+
+
+def balanced(documents: Iterable[Document]) -> Iterator[Document]:
+    """The documents in turn from each number of duplicates, ascending, each in the order given."""
+    groups: dict[int, list[Document]] = defaultdict(list)
+    for document in documents:
+        groups[document.duplicates].append(document)
+    in_turn = zip_longest(*(groups[duplicates] for duplicates in sorted(groups)))
+    return (document for document in chain.from_iterable(in_turn) if document is not None)
+
+
+def encoded(
+    documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast
+) -> Iterator[tuple[Document, list[int], list[tuple[int, int]]]]:
+    """Each document with its token ids (no special tokens) and the tokens' spans of characters."""
+    documents = iter(documents)
+    while group := list(islice(documents, ENCODED_AT_ONCE)):
+        texts = [document.text for document in group]
+        encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+        for document, encoding in zip(group, encodings, strict=True):
+            yield document, encoding.ids, encoding.offsets
+
+
+def draw_samples(
+    documents: Iterable[Document],
+    tokenizer: PreTrainedTokenizerFast,
+    window: int,
+    count: int,
+    seed: int,
+    split: str,
+) -> pa.Table:
+    """One window of `window` tokens from each of the first `count` documents that are long enough.
+
+    The offset is fixed by the seed and the document's name. Columns: sample, split, document, subset, offset
+    (tokens), duplicates, tokens (fixed-size list of int32). Prints what was drawn and how many documents were
+    too short. Raises UserError when there are too few documents, with the number found.
+    """
+    rows, skipped = [], 0
+    for document, ids, _ in encoded(documents, tokenizer):
+        if len(ids) < window:
+            skipped += 1
+            continue
+        offset = rank(seed, "offset", document.document) % (len(ids) - window + 1)
+        rows.append((document, offset, ids[offset : offset + window]))
+        if len(rows) == count:
+            break
+    print(f"{split}: {len(rows)} samples; {skipped} documents skipped as shorter than {window} tokens")
+    for what in ("subset", "duplicates"):
+        drawn = Counter(getattr(document, what) for document, _, _ in rows)
+        print(f"  by {what}: " + ", ".join(f"{key}: {drawn[key]}" for key in sorted(drawn)))
+    if len(rows) < count:
+        raise UserError(
+            f"samples.{split}s: found {len(rows)} documents of at least {window} tokens, expected {count}; "
+            "ask for fewer, or for shorter context lengths"
+        )
+    tokens = np.array([ids for _, _, ids in rows], dtype=np.int32)
+    assert tokens.shape == (count, window), tokens.shape
+    return pa.table(
+        {
+            "sample": pa.array(range(count), pa.int64()),
+            "split": pa.array([split] * count),
+            "document": [document.document for document, _, _ in rows],
+            "subset": [document.subset for document, _, _ in rows],
+            "offset": pa.array([offset for _, offset, _ in rows], pa.int32()),
+            "duplicates": pa.array([document.duplicates for document, _, _ in rows], pa.int32()),
+            "tokens": pa.FixedSizeListArray.from_arrays(pa.array(tokens.reshape(-1)), window),
+        }
+    )
+
+
+def draw_windows(
+    documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, window: int, count: int
+) -> pa.Table:
+    """The first `count` perplexity windows: disjoint windows of at most `window` tokens over whole documents.
+
+    As in lm-evaluation-harness, a document's first window has the end-of-text token as context, each other
+    the last token of the window before. Columns: window, document, subset, tokens (list of int32, the first is
+    context and is not scored), bytes and words of the scored text. Words are counted as
+    lm-evaluation-harness does (runs of white space plus one for each document), and over a document's windows
+    bytes and words add up to the document's. Raises UserError when there are too few windows.
+    """
+    first = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    rows = []
+    for document, ids, spans in encoded(documents, tokenizer):
+        with_context = [first, *ids]
+        for start in range(0, len(ids), window):
+            end = min(start + window, len(ids))
+            begins = spans[start][0] if start else 0
+            ends = spans[end][0] if end < len(ids) else len(document.text)
+            text = document.text[begins:ends]
+            words = count_spaces(document.text, begins, ends) + (start == 0)
+            rows.append((document, with_context[start : end + 1], len(text.encode()), words))
+        if len(rows) >= count:
+            break
+    if len(rows) < count:
+        raise UserError(
+            f"samples.perplexity_windows: found {len(rows)} windows of at most {window} tokens, "
+            f"expected {count}; ask for fewer"
+        )
+    rows = rows[:count]
+    print(f"perplexity: {count} windows, {sum(len(ids) - 1 for _, ids, _, _ in rows)} tokens scored")
+    return pa.table(
+        {
+            "window": pa.array(range(count), pa.int64()),
+            "document": [document.document for document, _, _, _ in rows],
+            "subset": [document.subset for document, _, _, _ in rows],
+            "tokens": pa.array([ids for _, ids, _, _ in rows], pa.list_(pa.int32())),
+            "bytes": pa.array([size for _, _, size, _ in rows], pa.int32()),
+            "words": pa.array([words for _, _, _, words in rows], pa.int32()),
+        }
+    )
+
+
+def count_spaces(text: str, begins: int, ends: int) -> int:
+    """How many of the text's runs of white space start at characters `begins` to `ends`."""
+    return sum(1 for _ in RUN_STARTS.finditer(text, begins, ends))
+
+
+def write_samples(table: pa.Table, path: str | Path, metadata: dict[str, str]) -> None:
+    """Write samples or windows as Parquet, with where they come from as metadata of the file."""
+    with written_whole(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")

@@ -1,0 +1,132 @@
+"""The tables that a reader sees, all derived from the scores by sample and by window."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+VARIANT = ["model", "strategy", "level"]
+
+
+def in_order(scores: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
+    """The scores with model and strategy as ordered categories, so that every table keeps the given order."""
+    return scores.assign(
+        model=pd.Categorical(scores.model, models, ordered=True),
+        strategy=pd.Categorical(scores.strategy, ["dense", *strategies], ordered=True),
+    )
+
+
+def memorization_table(scores: pd.DataFrame, strata: Sequence[str] = ()) -> pd.DataFrame:
+    """Extracted samples per model, strategy, level, stratum and context length.
+
+    Columns: model, strategy, level, `strata`, context_length, extracted, samples, fraction, ci_low, ci_high
+    (Wilson's 95 % interval), token_accuracy (forced, mean) and matched (tokens, mean).
+    """
+    keys = [*VARIANT, *strata, "context_length"]
+    table = (
+        scores.groupby(keys, observed=True)
+        .agg(
+            extracted=("extracted", "sum"),
+            samples=("extracted", "size"),
+            token_accuracy=("token_accuracy", "mean"),
+            matched=("matched", "mean"),
+        )
+        .reset_index()
+    )
+    low, high = proportion_confint(table.extracted, table.samples, method="wilson")
+    table.insert(table.columns.get_loc("samples") + 1, "fraction", table.extracted / table.samples)
+    table.insert(table.columns.get_loc("fraction") + 1, "ci_low", np.asarray(low))
+    table.insert(table.columns.get_loc("ci_low") + 1, "ci_high", np.asarray(high))
+    return table
+
+
+def perplexity_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Perplexities per model, strategy and level, from sums over all windows (never a mean of perplexities).
+
+    Columns: model, strategy, level, tokens, token_perplexity, word_perplexity, byte_perplexity,
+    bits_per_byte. Word and byte forms are those of lm-evaluation-harness.
+    """
+    sums = scores.groupby(VARIANT, observed=True)[["nll", "tokens", "bytes", "words"]].sum().reset_index()
+    return sums[[*VARIANT, "tokens"]].assign(
+        token_perplexity=np.exp(sums.nll / sums.tokens),
+        word_perplexity=np.exp(sums.nll / sums.words),
+        byte_perplexity=np.exp(sums.nll / sums.bytes),
+        bits_per_byte=sums.nll / sums.bytes / np.log(2),
+    )
+
+
+def paired_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Each pruned variant against the dense model on the same samples, by the exact McNemar test.
+
+    Columns: model, strategy, level, context_length, lost (extracted from the dense model only), gained (from
+    the pruned only), p_value (two-sided).
+    """
+    keys = ["model", "context_length", "sample"]
+    dense = scores[scores.strategy == "dense"].set_index(keys).extracted.rename("dense")
+    pruned = scores[scores.strategy != "dense"].join(dense, on=keys, validate="many_to_one")
+    rows = []
+    for key, pairs in pruned.groupby([*VARIANT, "context_length"], observed=True):
+        lost = int((pairs.dense & ~pairs.extracted).sum())
+        gained = int((~pairs.dense & pairs.extracted).sum())
+        test = mcnemar([[0, lost], [gained, 0]], exact=True)
+        rows.append((*key, lost, gained, test.pvalue if lost + gained else 1.0))
+    return pd.DataFrame(rows, columns=[*VARIANT, "context_length", "lost", "gained", "p_value"])
+
+
+def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
+    """The paper's layout in one long frame: models in rows, variants in columns, one block per quantity.
+
+    The first column, `quantity`, is `memorization, k = …` for each context length, `memorization, mean over
+    k`, and `token perplexity`. Levels differ by model, so a column is a strategy and the level's place, from
+    the lightest.
+    """
+    blocks = [
+        (f"memorization, k = {k}", rows.rename(columns={"fraction": "value"}))
+        for k, rows in memorization.groupby("context_length")
+    ]
+    blocks.append(
+        ("memorization, mean over k", mean_over_k(memorization).rename(columns={"fraction": "value"}))
+    )
+    blocks.append(("token perplexity", perplexity.rename(columns={"token_perplexity": "value"})))
+    return pd.concat([one_block(quantity, rows) for quantity, rows in blocks], ignore_index=True)
+
+
+def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
+    """The mean over the context lengths of the fraction extracted: model, strategy, level, fraction."""
+    return memorization.groupby(VARIANT, observed=True).fraction.mean().reset_index()
+
+
+def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Models × variants of one quantity; `rows` has model, strategy, level and value."""
+    place = rows.groupby(["model", "strategy"], observed=True).level.rank().astype(int)
+    places = place.max()
+    names = [
+        strategy if strategy == "dense" or places == 1 else f"{strategy}, level {number}"
+        for strategy, number in zip(rows.strategy, place, strict=True)
+    ]
+    named = rows.assign(variant=names, place=place).sort_values(["strategy", "place"])
+    order = list(dict.fromkeys(named.variant))
+    block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
+    block.columns.name = None
+    return block.reset_index().assign(model=lambda b: b.model.astype(str)).pipe(with_first, quantity)
+
+
+def with_first(block: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """The block with its quantity as first column."""
+    block.insert(0, "quantity", quantity)
+    return block
+
+
+def as_text(layout: pd.DataFrame, kind: str) -> str:
+    """The paper's layout as `markdown` or `latex`: one table per quantity, with a caption."""
+    parts = []
+    for quantity, rows in layout.groupby("quantity", sort=False):
+        table = rows.drop(columns="quantity").set_index("model")
+        digits = ".2f" if "perplexity" in quantity else ".4f"
+        if kind == "markdown":
+            parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits)}\n")
+        else:
+            parts.append(table.style.format(f"{{:{digits}}}").to_latex(hrules=True, caption=quantity))
+    return "\n".join(parts)

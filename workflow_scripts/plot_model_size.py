@@ -1,0 +1,28 @@
+"""Plot memorization against model size."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from memprune.errors import run
+from memprune.figures import model_size, style
+from memprune.models import read_manifest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memorization", type=Path, required=True)
+    parser.add_argument("--manifests", type=Path, nargs="+", required=True)
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--svg", type=Path, required=True)
+    parser.add_argument("--png", type=Path, required=True)
+    arguments = parser.parse_args()
+    manifests = [read_manifest(path) for path in arguments.manifests]
+    weights = {m.model: sum(matrix.weights for matrix in m.matrices) for m in manifests}
+    figure = model_size.plot(pd.read_csv(arguments.memorization), weights, arguments.spec["strategies"])
+    style.save(figure, arguments.svg, arguments.png)
+
+
+run(main)

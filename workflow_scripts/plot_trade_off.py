@@ -1,0 +1,26 @@
+"""Plot memorization against perplexity."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from memprune.errors import run
+from memprune.figures import style, trade_off
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memorization", type=Path, required=True)
+    parser.add_argument("--perplexity", type=Path, required=True)
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--svg", type=Path, required=True)
+    parser.add_argument("--png", type=Path, required=True)
+    arguments = parser.parse_args()
+    memorization, perplexity = pd.read_csv(arguments.memorization), pd.read_csv(arguments.perplexity)
+    figure = trade_off.plot(memorization, perplexity, arguments.spec["models"], arguments.spec["strategies"])
+    style.save(figure, arguments.svg, arguments.png)
+
+
+run(main)

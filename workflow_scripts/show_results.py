@@ -1,0 +1,47 @@
+"""Print the main table, memorization and perplexity per model and strategy, and where the rest lies."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from memprune.errors import UserError, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", type=Path, required=True)
+    parser.add_argument("--figures", type=Path, required=True)
+    arguments = parser.parse_args()
+    if not (arguments.tables / "memorization.csv").exists():
+        raise UserError(f"{arguments.tables}: no memorization.csv; run snakemake --cores all first")
+    memorization = pd.read_csv(arguments.tables / "memorization.csv")
+    perplexity = pd.read_csv(arguments.tables / "perplexity.csv")
+    keys = ["model", "strategy", "level"]
+    context_lengths = sorted(memorization.context_length.unique())
+    fractions = 100 * memorization.pivot_table(
+        index=keys, columns="context_length", values="fraction", sort=False
+    )
+    table = fractions.join(perplexity.set_index(keys).token_perplexity).reset_index()
+    table.loc[table.model.duplicated(), "model"] = ""
+    table["level"] = table.level.map(lambda level: f"{level:g}" if level else "")
+    samples = int(memorization.samples.max())
+    print(
+        f"\nMemorization: percent of {samples} member samples whose suffix greedy decoding reproduces from k "
+        "tokens.\nPerplexity: per token, on validation text.\n"
+    )
+    print(
+        tabulate(
+            table,
+            headers=["model", "strategy", "level", *(f"k = {k}" for k in context_lengths), "perplexity"],
+            showindex=False,
+            floatfmt=("", "", "", *[".1f"] * len(context_lengths), ".2f"),
+            colalign=("left", "left", "right", *["right"] * (len(context_lengths) + 1)),
+            disable_numparse=[2],
+        )
+    )
+    print(f"\nTables:  {arguments.tables}/\nFigures: {arguments.figures}/")
+
+
+run(main)
