@@ -1,13 +1,27 @@
 """One forced pass says what decoding, another implementation and plain arithmetic say."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from conftest import FAMILIES, tiny_model
+from lm_eval.api.instance import Instance
+from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
+from lm_eval.models.huggingface import HFLM
+from safetensors.torch import load_file
 
+from memprune.config import Strategy
+from memprune.documents import Document
 from memprune.errors import UserError
+from memprune.evaluation import perplexity_scores
+from memprune.masks import compute_mask, count_magnitudes, read_mask, write_mask
+from memprune.models import resolve_model
 from memprune.pruned_model import load_pruned
+from memprune.samples import draw_windows
 from memprune.scoring import batches, forced_pass, score_memorization, score_perplexity
+from memprune.tables import perplexity_table
+from memprune.tokenization import load_tokenizer
 
 CPU = torch.device("cpu")
 CONTEXT, SUFFIX = 12, 8
@@ -93,15 +107,8 @@ def test_nll_of_windows_of_unequal_length(model):
         assert found == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_word_and_byte_perplexity_equal_lm_evaluation_harness(tmp_path):
-    from lm_eval.api.instance import Instance
-    from lm_eval.models.huggingface import HFLM
-
-    from memprune.documents import Document
-    from memprune.samples import draw_windows
-    from memprune.tables import perplexity_of
-    from memprune.tokenization import load_tokenizer
-
+@pytest.mark.parametrize("window", [24, 1000 // 8])
+def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
     folder = tiny_model("gpt_neox", "float32", tmp_path)
     model, tokenizer = load_pruned(folder, None, "float32", CPU), load_tokenizer(folder)
     texts = [
@@ -110,12 +117,22 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(tmp_path):
         "Blessed are the meek" * 3,
     ]
     documents = [Document(str(i), "test", text, 1) for i, text in enumerate(texts)]
-    reference = HFLM(pretrained=model, tokenizer=tokenizer, max_length=24, batch_size=2)
+
+    reference = HFLM(pretrained=model, tokenizer=tokenizer, max_length=window, batch_size=2)
     requests = [Instance("loglikelihood_rolling", {}, (text,), i) for i, text in enumerate(texts)]
     log_likelihood = sum(reference.loglikelihood_rolling(requests, disable_tqdm=True))
+    words = sum(len(re.split(r"\s+", text)) for text in texts)
+    size = sum(len(text.encode()) for text in texts)
 
-    windows = draw_windows(documents, tokenizer, 1000, 24, seed=0)
-    print(windows, perplexity_of, log_likelihood)
+    count = sum(-(-len(tokenizer(text).input_ids) // window) for text in texts)
+    windows = draw_windows(documents, tokenizer, window, count)
+    scores = perplexity_scores(model, windows, batch_tokens=100).to_pandas()
+    table = perplexity_table(scores.assign(model="tiny", strategy="dense", level=0.0)).iloc[0]
+    assert scores.words.sum() == words
+    assert scores.bytes.sum() == size
+    assert table.word_perplexity == pytest.approx(weighted_perplexity([(log_likelihood, words)]), rel=1e-4)
+    assert table.byte_perplexity == pytest.approx(weighted_perplexity([(log_likelihood, size)]), rel=1e-4)
+    assert table.bits_per_byte == pytest.approx(bits_per_byte([(log_likelihood, size)]), rel=1e-4)
 
 
 def test_batches_cover_all_rows():
@@ -129,3 +146,24 @@ def test_a_non_finite_log_probability_names_the_row(model):
         model.get_output_embeddings().weight[3] = float("nan")
     with pytest.raises(UserError, match="non-finite one at row of the samples 0"):
         score_memorization(model, half_memorized(model)[:2] * 0 + 3, CONTEXT, SUFFIX, 100)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_the_model_evaluated_is_the_checkpoint_times_the_mask(family, dtype, tmp_path):
+    folder = tiny_model(family, dtype, tmp_path / "model")
+    manifest = resolve_model("tiny", folder)
+    strategy, path = Strategy(matrices="attention"), tmp_path / "mask.safetensors"
+    packed = compute_mask(manifest, count_magnitudes(manifest), "attention-only", strategy, 0.4)
+    write_mask(packed, manifest, "attention-only", strategy, 0.4, path)
+    masks, weights = read_mask(path), load_file(folder / "model.safetensors")
+    model = load_pruned(folder, path, dtype, CPU)
+    parameters = dict(model.named_parameters())
+    assert len(masks) == sum(m.role in strategy.roles for m in manifest.matrices)
+    for name, weight in weights.items():
+        if name == "embed_out.weight":  # transformers 5 calls GPT-NeoX's head lm_head
+            name = "lm_head.weight"
+        parameter = parameters.get(name, parameters.get(f"{model.base_model_prefix}.{name}"))
+        expected = weight * masks[name] if name in masks else weight
+        assert torch.equal(parameter, expected.to(parameter.dtype)), name
+    zeros = sum(int((parameters[name] == 0).sum()) for name in masks)
+    assert zeros >= round(0.4 * sum(weights[name].numel() for name in masks))

@@ -19,7 +19,7 @@ def main() -> None:
     manifest = read_manifest(arguments.manifest)
     histograms = count_magnitudes(manifest)
     with written_whole(arguments.output) as temporary:
-        save_file(histograms, temporary, {"dtype": manifest.dtype, "fingerprint": manifest.fingerprint})
+        save_file(histograms, temporary, {"fingerprint": manifest.fingerprint})
 
 
 run(main)

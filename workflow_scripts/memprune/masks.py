@@ -1,8 +1,9 @@
 """Pruning masks: which weights a strategy removes at a level, and the files that say so.
 
 A mask file is a safetensors file with one uint8 vector per matrix in scope: bits in the order of the flat
-matrix as stored, lowest bit first, 1 = kept. Its metadata holds the shapes, the number of weights kept, the
-strategy, the level and the fingerprint of the weights.
+matrix as stored, lowest bit first, 1 = kept. Its metadata has one key, `mask`: JSON with the shapes, the
+numbers of weights kept, the strategy, the level and the fingerprint of the weights (one key only, since the
+order of several differs from run to run, and the same mask is to be the same bytes).
 """
 
 import json
@@ -87,15 +88,15 @@ def write_mask(
 ) -> None:
     """Write a mask file, whole or not at all."""
     shapes = {m.name: m.shape for m in manifest.matrices if m.name in packed}
-    metadata = {
-        "shapes": json.dumps(shapes),
-        "kept": json.dumps({matrix: int(np.bitwise_count(bits).sum()) for matrix, bits in packed.items()}),
-        "strategy": json.dumps({"name": name, **strategy.model_dump(exclude={"levels"})}, sort_keys=True),
-        "level": repr(level),
+    about = {
+        "shapes": shapes,
+        "kept": {matrix: int(np.bitwise_count(bits).sum()) for matrix, bits in packed.items()},
+        "strategy": {"name": name, **strategy.model_dump(exclude={"levels"})},
+        "level": level,
         "fingerprint": manifest.fingerprint,
     }
     with written_whole(path) as temporary:
-        save_file(packed, temporary, metadata)
+        save_file(packed, temporary, {"mask": json.dumps(about, sort_keys=True)})
 
 
 def read_mask(path: str | Path) -> dict[str, torch.Tensor]:
@@ -105,13 +106,12 @@ def read_mask(path: str | Path) -> dict[str, torch.Tensor]:
     """
     masks = {}
     with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-        kept = json.loads(metadata["kept"])
-        for name, shape in json.loads(metadata["shapes"]).items():
+        about = json.loads(file.metadata()["mask"])
+        for name, shape in about["shapes"].items():
             bits = np.unpackbits(file.get_tensor(name), count=int(np.prod(shape)), bitorder="little")
             masks[name] = torch.from_numpy(bits.view(np.bool_).reshape(shape))
-            if int(bits.sum()) != kept[name]:
-                raise UserError(f"{path}: {name} keeps {int(bits.sum())} weights, expected {kept[name]}")
+            if bits.sum() != about["kept"][name]:
+                raise UserError(f"{path}: {name} keeps {bits.sum()} weights, expected {about['kept'][name]}")
     return masks
 
 

@@ -109,9 +109,9 @@ def draw_windows(
     """The first `count` perplexity windows: disjoint windows of at most `window` tokens over whole documents.
 
     As in lm-evaluation-harness, a document's first window has the end-of-text token as context, each other
-    the last token of the window before. Columns: window, document, subset, tokens (list of int32, the first is
-    context and is not scored), bytes and words of the scored text. Words are counted as
-    lm-evaluation-harness does (runs of white space plus one for each document), and over a document's windows
+    the last token of the window before. Columns: window, document, subset, tokens (list of int32, the
+    first is context and is not scored), bytes and words of the scored text. Words are counted as
+    lm-evaluation-harness does (runs of white space plus one for each document); over a document's windows
     bytes and words add up to the document's. Raises UserError when there are too few windows.
     """
     first = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id

@@ -1,0 +1,139 @@
+"""Tables and figures, all from the scores, without the models."""
+
+TABLES = f"{RESULTS}/tables"
+FIGURES = f"{RESULTS}/figures"
+ORDER = canonical({"models": list(CONFIG.models), "strategies": list(CONFIG.strategies)})
+TABLE_NAMES = [
+    "memorization.csv",
+    "memorization_non_members.csv",
+    "memorization_by_duplicates.csv",
+    "memorization_by_subset.csv",
+    "paired.csv",
+    "perplexity.csv",
+    "paper_layout.md",
+    "paper_layout.tex",
+    "paper_layout.parquet",
+]
+
+
+def scores(kind):
+    """The score files of all variants of all models."""
+    return [
+        f"{RESULTS}/scores/{model}/{variant}.{kind}.parquet"
+        for model in CONFIG.models
+        for variant in CONFIG.variants(model)
+    ]
+
+
+def highest_levels(wildcards):
+    """The tables of zeros of every strategy at its highest level for one model."""
+    return [
+        f"{RESULTS}/masks/{wildcards.model}/{configuration.variant_name(strategy, levels[-1])}.csv"
+        for strategy in CONFIG.strategies
+        for levels in [CONFIG.levels(wildcards.model, strategy)]
+    ]
+
+
+def both(name):
+    """A figure's two files."""
+    return {"svg": f"{FIGURES}/{name}.svg", "png": f"{FIGURES}/{name}.png"}
+
+
+rule aggregate_tables:
+    input:
+        memorization=scores("memorization"),
+        perplexity=scores("perplexity"),
+    output:
+        expand(f"{TABLES}/{{name}}", name=TABLE_NAMES),
+    log:
+        f"{RESULTS}/logs/aggregate_tables.log",
+    params:
+        spec=ORDER,
+        folder=TABLES,
+    shell:
+        PYTHON + "/aggregate_tables.py --memorization {input.memorization} --perplexity {input.perplexity}"
+        " --spec {params.spec:q} --output {params.folder} > {log} 2>&1"
+
+
+rule plot_trade_off:
+    input:
+        memorization=f"{TABLES}/memorization.csv",
+        perplexity=f"{TABLES}/perplexity.csv",
+    output:
+        **both("trade_off"),
+    log:
+        f"{RESULTS}/logs/plot_trade_off.log",
+    params:
+        spec=ORDER,
+    shell:
+        PYTHON + "/plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
+        " --spec {params.spec:q} --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_context_length:
+    input:
+        f"{TABLES}/memorization.csv",
+    output:
+        **both("context_length"),
+    log:
+        f"{RESULTS}/logs/plot_context_length.log",
+    params:
+        spec=ORDER,
+    shell:
+        PYTHON + "/plot_context_length.py --memorization {input} --spec {params.spec:q}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_model_size:
+    input:
+        memorization=f"{TABLES}/memorization.csv",
+        manifests=expand(rules.resolve_model.output, model=CONFIG.models),
+    output:
+        **both("model_size"),
+    log:
+        f"{RESULTS}/logs/plot_model_size.log",
+    params:
+        spec=ORDER,
+    shell:
+        PYTHON + "/plot_model_size.py --memorization {input.memorization} --manifests {input.manifests}"
+        " --spec {params.spec:q} --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_duplicates:
+    input:
+        f"{TABLES}/memorization_by_duplicates.csv",
+    output:
+        **both("duplicates"),
+    log:
+        f"{RESULTS}/logs/plot_duplicates.log",
+    params:
+        spec=ORDER,
+    shell:
+        PYTHON + "/plot_duplicates.py --by-duplicates {input} --spec {params.spec:q}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_sparsity:
+    input:
+        highest_levels,
+    output:
+        **both("sparsity_{model}"),
+    log:
+        f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
+    shell:
+        PYTHON + "/plot_sparsity.py --model {wildcards.model} --statistics {input}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule tables:
+    input:
+        rules.aggregate_tables.output,
+
+
+rule figures:
+    input:
+        rules.plot_trade_off.output,
+        rules.plot_context_length.output,
+        rules.plot_model_size.output,
+        rules.plot_duplicates.output,
+        expand(rules.plot_sparsity.output, model=CONFIG.models),

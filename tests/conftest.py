@@ -1,0 +1,92 @@
+"""Tiny random models of every family, complete with a tokenizer, as folders on disk."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    OPTConfig,
+    PreTrainedTokenizerFast,
+)
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
+
+torch.set_num_threads(1)
+VOCABULARY = 300
+FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")
+COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
+
+
+def family_config(family: str, layers: int = 4):
+    """A configuration with a hidden size of 32 and 128 positions."""
+    if family == "gpt_neox":
+        return GPTNeoXConfig(
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=128,
+            **COMMON,
+        )
+    if family == "gpt2":
+        return GPT2Config(n_embd=32, n_layer=layers, n_head=4, n_positions=128, **COMMON)
+    if family == "llama":
+        return LlamaConfig(
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            intermediate_size=48,
+            max_position_embeddings=128,
+            **COMMON,
+        )
+    return OPTConfig(
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        ffn_dim=64,
+        max_position_embeddings=128,
+        **{**COMMON, "pad_token_id": 1},
+    )
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with `VOCABULARY` entries at most."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["In the beginning was the word, and the word was with them."] * 3, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
+    )
+
+
+def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int = 0) -> Path:
+    """Save a random model of the family with its tokenizer in `folder`, weights in `dtype`."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(family_config(family, layers))
+    # Larger weights than a new model's: else the random models' predictions are all near ties.
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            parameter.data.normal_(std=0.2)
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request) -> str:
+    return request.param

@@ -1,0 +1,210 @@
+"""Masks against torch.nn.utils.prune and against a plain stable sort, on all families and dtypes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import FAMILIES, tiny_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch.nn.utils import prune
+
+from memprune import magnitude
+from memprune.config import MATRIX_GROUPS, Strategy, layers_in_scope
+from memprune.errors import UserError
+from memprune.masks import (
+    compute_mask,
+    count_magnitudes,
+    mask_statistics,
+    matrices_in_scope,
+    read_mask,
+    write_mask,
+)
+from memprune.models import resolve_model
+
+DTYPES = ("float32", "float16", "bfloat16")
+PAPER = {
+    "layer-wise": Strategy(allocation="matrix"),
+    "by layer": Strategy(allocation="layer"),
+    "global": Strategy(allocation="global"),
+    "attention-only": Strategy(matrices="attention"),
+    "first-25": Strategy(layers="first 25 %"),
+    "last-25": Strategy(layers="last 25 %"),
+}
+
+
+@pytest.fixture(scope="module", params=[(f, d) for f in FAMILIES for d in DTYPES], ids="-".join)
+def manifest(request, tmp_path_factory):
+    family, dtype = request.param
+    return resolve_model("tiny", tiny_model(family, dtype, tmp_path_factory.mktemp(family)))
+
+
+def mask_of(manifest, name, strategy, level, folder):
+    """The mask as it comes back from its file."""
+    path = folder / "mask.safetensors"
+    packed = compute_mask(manifest, count_magnitudes(manifest), name, strategy, level)
+    write_mask(packed, manifest, name, strategy, level, path)
+    return read_mask(path)
+
+
+def weights_of(manifest) -> dict[str, torch.Tensor]:
+    """All weights of a tiny model, which has one file."""
+    (file,) = manifest.files
+    return load_file(f"{manifest.folder}/{file['name']}")
+
+
+def torch_prune(weights: dict[str, torch.Tensor], groups: list[list[str]], level: float):
+    """What torch.nn.utils.prune keeps: l1_unstructured on one matrix, global_unstructured on more."""
+    kept = {}
+    for group in groups:
+        modules = []
+        for name in group:
+            module = torch.nn.Module()
+            module.weight = torch.nn.Parameter(weights[name].clone())
+            modules.append(module)
+        if len(group) == 1:
+            prune.l1_unstructured(modules[0], "weight", level)
+        else:
+            prune.global_unstructured([(m, "weight") for m in modules], prune.L1Unstructured, amount=level)
+        kept.update({name: m.weight_mask.bool() for name, m in zip(group, modules, strict=True)})
+    return kept
+
+
+@pytest.mark.parametrize("level", [0.1, 0.37, 0.9])
+@pytest.mark.parametrize("name", PAPER)
+def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
+    strategy, weights = PAPER[name], weights_of(manifest)
+    found = mask_of(manifest, name, strategy, level, tmp_path)
+    groups: dict[object, list[str]] = {}
+    for m in matrices_in_scope(manifest, name, strategy):
+        key = {"matrix": m.name, "layer": m.layer, "global": 0}[strategy.allocation]
+        groups.setdefault(key, []).append(m.name)
+    expected = torch_prune(weights, list(groups.values()), level)
+    assert found.keys() == expected.keys()
+    for group in groups.values():
+        size = sum(weights[n].numel() for n in group)
+        assert sum(int((~found[n]).sum()) for n in group) == round(level * size)
+        assert sum(int((~expected[n]).sum()) for n in group) == round(level * size)
+        # The largest weight pruned is the same; where it is unique there are no ties, and so are all bits.
+        ours = max(weights[n][~found[n]].abs().max() for n in group if (~found[n]).any())
+        theirs = max(weights[n][~expected[n]].abs().max() for n in group if (~expected[n]).any())
+        assert ours == theirs
+        ties = [n for n in group for _ in range(int((weights[n].abs() == ours).sum()))]
+        for n in group:
+            differ = found[n] != expected[n]
+            assert (weights[n][differ].abs() == ours).all()
+            assert len(ties) > 1 or not differ.any()
+
+
+def test_scope_is_what_the_strategy_says(manifest, tmp_path):
+    for name, strategy in PAPER.items():
+        scope = matrices_in_scope(manifest, name, strategy)
+        assert {m.layer for m in scope} == set(layers_in_scope(strategy.layers, manifest.layers))
+        assert {m.role for m in scope} <= set(strategy.roles)
+    attention = matrices_in_scope(manifest, "attention-only", PAPER["attention-only"])
+    assert {m.role for m in attention}.isdisjoint(MATRIX_GROUPS["mlp"])
+
+
+def test_statistics_are_recounted_and_cover_the_model(manifest, tmp_path):
+    masks = mask_of(manifest, "first-25", PAPER["first-25"], 0.3, tmp_path)
+    table = mask_statistics(manifest, tmp_path / "mask.safetensors").set_index("matrix")
+    assert list(table.index) == [m.name for m in manifest.matrices]
+    for name in table.index:
+        zeros = int((~masks[name]).sum()) if name in masks else 0
+        assert table.zeros[name] == zeros
+        assert table.sparsity[name] == zeros / table.weights[name]
+
+
+def test_a_mask_is_the_same_every_time(tmp_path):
+    manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path / "model"))
+    files = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        mask_of(manifest, "global", PAPER["global"], 0.3, folder)
+        files.append((folder / "mask.safetensors").read_bytes())
+    assert files[0] == files[1]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    values=st.lists(
+        st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.0, 1.5, 2.0, -2.5, 1e-8]), min_size=2, max_size=60
+    ),
+    split=st.integers(1, 59),
+    share=st.floats(0.01, 0.99),
+    dtype=st.sampled_from(DTYPES),
+)
+def test_selection_equals_a_stable_sort(values, split, share, dtype):
+    """With ties everywhere: the weights that go are the first of a stable sort by magnitude."""
+    weights = torch.tensor(values).to(getattr(torch, dtype))
+    parts = [weights[:split], weights[split:]]
+    pruned = round(share * len(values))
+    counts = sum(magnitude.histogram(part) for part in parts)
+    threshold = magnitude.find_threshold(counts, pruned, parts)
+    kept, ties = [], threshold.ties
+    for part in parts:
+        if not len(part):
+            continue
+        bits, used = magnitude.keep(part, magnitude.Threshold(threshold.magnitude, ties))
+        ties -= used
+        kept.extend(np.unpackbits(bits, count=len(part), bitorder="little").astype(bool))
+    order = np.argsort(np.abs(weights.float().numpy()), kind="stable")
+    assert set(np.flatnonzero(~np.array(kept))) == set(order[:pruned])
+
+
+def test_slices_do_not_matter(monkeypatch):
+    weights = torch.randn(1000).half().round(decimals=1)
+    counts = magnitude.histogram(weights)
+    threshold = magnitude.find_threshold(counts, 333, [weights])
+    whole = magnitude.keep(weights, threshold)
+    monkeypatch.setattr(magnitude, "SLICE", 64)
+    assert torch.equal(magnitude.histogram(weights), counts)
+    np.testing.assert_array_equal(magnitude.keep(weights, threshold)[0], whole[0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_non_finite_weights_are_named(dtype, value, tmp_path):
+    folder = tiny_model("llama", dtype, tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][3, 4] = value
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(
+        UserError, match=r"models.tiny: model.layers.1.mlp.up_proj.weight has weights that are"
+    ):
+        count_magnitudes(resolve_model("tiny", folder))
+
+
+def test_a_strategy_without_matrices_says_what_it_looked_for(tmp_path):
+    manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path))
+    with pytest.raises(
+        UserError, match=r"strategies.gates: no matrix in model tiny; looked for gate"
+    ) as caught:
+        matrices_in_scope(manifest, "gates", Strategy(matrices=["gate"]))
+    assert "the model has query_key_value, output, up, down in 4 layers" in str(caught.value)
+    with pytest.raises(UserError, match=r"in layers \[9\]"):
+        matrices_in_scope(manifest, "deep", Strategy(layers=[9]))
+
+
+def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):
+    manifest = resolve_model("tiny", tiny_model("gpt2", "float16", tmp_path / "model"))
+    mask_of(manifest, "global", PAPER["global"], 0.3, tmp_path)
+    path = tmp_path / "mask.safetensors"
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match=r"keeps \d+ weights, expected \d+"):
+        read_mask(path)
+
+
+def test_metadata_tells_strategy_and_fingerprint(tmp_path):
+    from safetensors import safe_open
+
+    manifest = resolve_model("tiny", tiny_model("opt", "bfloat16", tmp_path / "model"))
+    mask_of(manifest, "global", PAPER["global"], 0.3, tmp_path)
+    with safe_open(tmp_path / "mask.safetensors", framework="numpy") as file:
+        about = json.loads(file.metadata()["mask"])
+    assert about["strategy"]["allocation"] == "global"
+    assert about["level"] == 0.3
+    assert about["fingerprint"] == manifest.fingerprint
