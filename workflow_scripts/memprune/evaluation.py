@@ -35,10 +35,11 @@ def memorization_scores(
 def perplexity_scores(model: PreTrainedModel, windows: pa.Table, batch_tokens: int) -> pa.Table:
     """One row per perplexity window: document, summed NLL (nats), and the tokens, bytes and words scored."""
     tokens = [np.asarray(row) for row in windows["tokens"].to_pylist()]
-    table = windows.select(["window", "document", "subset"])
-    table = table.append_column("nll", pa.array(score_perplexity(model, tokens, batch_tokens)))
-    table = table.append_column("tokens", pa.array([len(row) - 1 for row in tokens], pa.int32()))
-    return table.append_column("bytes", windows["bytes"]).append_column("words", windows["words"])
+    nll = score_perplexity(model, tokens, windows["scored"].to_numpy(), batch_tokens)
+    table = windows.select(["window", "document", "subset"]).append_column("nll", pa.array(nll))
+    for name, column in {"tokens": "scored", "bytes": "bytes", "words": "words"}.items():
+        table = table.append_column(name, windows[column])
+    return table
 
 
 def write_scores(scores: pa.Table, model: str, variant: str, how: dict[str, str], path: Path) -> None:

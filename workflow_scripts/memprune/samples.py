@@ -103,16 +103,30 @@ def draw_samples(
     )
 
 
+WINDOWS_SCHEMA = pa.schema(
+    {
+        "window": pa.int64(),
+        "document": pa.string(),
+        "subset": pa.string(),
+        "tokens": pa.list_(pa.int32()),
+        "scored": pa.int32(),
+        "bytes": pa.int32(),
+        "words": pa.int32(),
+    }
+)
+
+
 def draw_windows(
     documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, window: int, count: int
 ) -> pa.Table:
-    """The first `count` perplexity windows: disjoint windows of at most `window` tokens over whole documents.
+    """The first `count` perplexity windows: every token of a document is scored once, in windows of `window`.
 
-    As in lm-evaluation-harness, a document's first window has the end-of-text token as context, each other
-    the last token of the window before. Columns: window, document, subset, tokens (list of int32, the
-    first is context and is not scored), bytes and words of the scored text. Words are counted as
-    lm-evaluation-harness does (runs of white space plus one for each document); over a document's windows
-    bytes and words add up to the document's. Raises UserError when there are too few windows.
+    The windows are those of lm-evaluation-harness: a document's first has the end-of-text token as context,
+    each other the last token of the window before, and the last one is filled up with as many tokens of
+    context as `window` leaves room for. Columns: window, document, subset, tokens (list of int32, `window` + 1
+    at most), scored (how many tokens at the window's end are scored), bytes and words of the scored text.
+    Words are counted as lm-evaluation-harness does (runs of white space plus one for each document); over a
+    document's windows bytes and words add up to the document's. Raises UserError when there are too few.
     """
     first = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     rows = []
@@ -122,9 +136,16 @@ def draw_windows(
             end = min(start + window, len(ids))
             begins = spans[start][0] if start else 0
             ends = spans[end][0] if end < len(ids) else len(document.text)
-            text = document.text[begins:ends]
-            words = count_spaces(document.text, begins, ends) + (start == 0)
-            rows.append((document, with_context[start : end + 1], len(text.encode()), words))
+            rows.append(
+                {
+                    "document": document.document,
+                    "subset": document.subset,
+                    "tokens": with_context[max(0, end - window) : end + 1],
+                    "scored": end - start,
+                    "bytes": len(document.text[begins:ends].encode()),
+                    "words": count_spaces(document.text, begins, ends) + (start == 0),
+                }
+            )
         if len(rows) >= count:
             break
     if len(rows) < count:
@@ -132,18 +153,9 @@ def draw_windows(
             f"samples.perplexity_windows: found {len(rows)} windows of at most {window} tokens, "
             f"expected {count}; ask for fewer"
         )
-    rows = rows[:count]
-    print(f"perplexity: {count} windows, {sum(len(ids) - 1 for _, ids, _, _ in rows)} tokens scored")
-    return pa.table(
-        {
-            "window": pa.array(range(count), pa.int64()),
-            "document": [document.document for document, _, _, _ in rows],
-            "subset": [document.subset for document, _, _, _ in rows],
-            "tokens": pa.array([ids for _, ids, _, _ in rows], pa.list_(pa.int32())),
-            "bytes": pa.array([size for _, _, size, _ in rows], pa.int32()),
-            "words": pa.array([words for _, _, _, words in rows], pa.int32()),
-        }
-    )
+    rows = [{"window": number, **row} for number, row in enumerate(rows[:count])]
+    print(f"perplexity: {count} windows, {sum(row['scored'] for row in rows)} tokens scored")
+    return pa.Table.from_pylist(rows, WINDOWS_SCHEMA)
 
 
 def count_spaces(text: str, begins: int, ends: int) -> int:

@@ -104,13 +104,16 @@ def score_memorization(
     }
 
 
-def score_perplexity(model: PreTrainedModel, windows: list[np.ndarray], batch_tokens: int) -> np.ndarray:
-    """The summed negative log-likelihood of each window in nats, float64.
+def score_perplexity(
+    model: PreTrainedModel, windows: list[np.ndarray], scored: np.ndarray, batch_tokens: int
+) -> np.ndarray:
+    """The summed negative log-likelihood in nats, float64, of the last `scored[i]` tokens of each window.
 
-    The first token of a window is context, all others are scored. Windows of one length share batches.
-    Raises UserError when a log-probability is not finite.
+    The tokens before them are context, one at least. Windows of one length share batches. Raises UserError
+    when a log-probability is not finite.
     """
     lengths = np.array([len(window) for window in windows])
+    assert (scored < lengths).all()
     nll = np.empty(len(windows), dtype=np.float64)
     with progress(int(lengths.sum()), "perplexity") as bar:
         for length in np.unique(lengths)[::-1]:
@@ -119,7 +122,8 @@ def score_perplexity(model: PreTrainedModel, windows: list[np.ndarray], batch_to
                 chosen = same[rows]
                 part = forced_pass(model, np.stack([windows[i] for i in chosen]), length - 1)
                 check_finite(part, chosen, "row of the perplexity windows")
-                nll[chosen] = -part.log_probabilities.sum(axis=1)
+                is_scored = np.arange(length - 1) >= length - 1 - scored[chosen, None]
+                nll[chosen] = -part.log_probabilities.sum(axis=1, where=is_scored)
                 bar.update(len(chosen) * int(length))
     return nll
 
