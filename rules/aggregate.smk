@@ -1,8 +1,5 @@
 """Tables and figures, all from the scores, without the models."""
 
-TABLES = f"{RESULTS}/tables"
-FIGURES = f"{RESULTS}/figures"
-ORDER = canonical({"models": list(CONFIG.models), "strategies": list(CONFIG.strategies)})
 TABLE_NAMES = [
     "memorization.csv",
     "memorization_non_members.csv",
@@ -16,29 +13,6 @@ TABLE_NAMES = [
 ]
 
 
-def scores(kind):
-    """The score files of all variants of all models."""
-    return [
-        f"{RESULTS}/scores/{model}/{variant}.{kind}.parquet"
-        for model in CONFIG.models
-        for variant in CONFIG.variants(model)
-    ]
-
-
-def highest_levels(wildcards):
-    """The tables of zeros of every strategy at its highest level for one model."""
-    return [
-        f"{RESULTS}/masks/{wildcards.model}/{configuration.variant_name(strategy, levels[-1])}.csv"
-        for strategy in CONFIG.strategies
-        for levels in [CONFIG.levels(wildcards.model, strategy)]
-    ]
-
-
-def both(name):
-    """A figure's two files."""
-    return {"svg": f"{FIGURES}/{name}.svg", "png": f"{FIGURES}/{name}.png"}
-
-
 rule aggregate_tables:
     input:
         memorization=scores("memorization"),
@@ -49,9 +23,9 @@ rule aggregate_tables:
         f"{RESULTS}/logs/aggregate_tables.log",
     params:
         spec=ORDER,
-        folder=TABLES,
+        folder=subpath(output[0], parent=True),
     shell:
-        PYTHON + "/aggregate_tables.py --memorization {input.memorization} --perplexity {input.perplexity}"
+        "aggregate_tables.py --memorization {input.memorization} --perplexity {input.perplexity}"
         " --spec {params.spec:q} --output {params.folder} > {log} 2>&1"
 
 
@@ -66,7 +40,7 @@ rule plot_trade_off:
     params:
         spec=ORDER,
     shell:
-        PYTHON + "/plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
+        "plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
         " --spec {params.spec:q} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
@@ -80,7 +54,7 @@ rule plot_context_length:
     params:
         spec=ORDER,
     shell:
-        PYTHON + "/plot_context_length.py --memorization {input} --spec {params.spec:q}"
+        "plot_context_length.py --memorization {input} --spec {params.spec:q}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
@@ -95,7 +69,7 @@ rule plot_model_size:
     params:
         spec=ORDER,
     shell:
-        PYTHON + "/plot_model_size.py --memorization {input.memorization} --manifests {input.manifests}"
+        "plot_model_size.py --memorization {input.memorization} --manifests {input.manifests}"
         " --spec {params.spec:q} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
@@ -109,7 +83,7 @@ rule plot_duplicates:
     params:
         spec=ORDER,
     shell:
-        PYTHON + "/plot_duplicates.py --by-duplicates {input} --spec {params.spec:q}"
+        "plot_duplicates.py --by-duplicates {input} --spec {params.spec:q}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
@@ -121,7 +95,7 @@ rule plot_sparsity:
     log:
         f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
     shell:
-        PYTHON + "/plot_sparsity.py --model {wildcards.model} --statistics {input}"
+        "plot_sparsity.py --model {wildcards.model} --statistics {input}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 

@@ -1,12 +1,6 @@
 """Pruning masks."""
 
 
-def mask_spec(wildcards):
-    """The strategy's settings but its list of levels, and the one level of this mask."""
-    strategy = CONFIG.strategies[wildcards.strategy].model_dump(exclude={"levels"})
-    return canonical({**strategy, "strategy": wildcards.strategy, "level": float(wildcards.level)})
-
-
 rule compute_mask:
     input:
         manifest=rules.resolve_model.output,
@@ -19,5 +13,5 @@ rule compute_mask:
     params:
         spec=mask_spec,
     shell:
-        PYTHON + "/compute_mask.py --manifest {input.manifest} --magnitudes {input.magnitudes}"
+        "compute_mask.py --manifest {input.manifest} --magnitudes {input.magnitudes}"
         " --spec {params.spec:q} --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

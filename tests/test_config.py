@@ -9,6 +9,7 @@ import yaml
 
 from memprune import config
 from memprune.errors import UserError
+from memprune.scope import layers_in_scope
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = yaml.safe_load((ROOT / "config/embedded.yaml").read_text())
@@ -134,4 +135,4 @@ def test_variants_are_named_and_read_back():
     ],
 )
 def test_layers_in_scope(layers, total, expected):
-    assert config.layers_in_scope(layers, total) == expected
+    assert layers_in_scope(layers, total) == expected

@@ -12,17 +12,17 @@ from safetensors.torch import load_file, save_file
 from torch.nn.utils import prune
 
 from memprune import magnitude
-from memprune.config import MATRIX_GROUPS, Strategy, layers_in_scope
+from memprune.config import MATRIX_GROUPS, Strategy
 from memprune.errors import UserError
 from memprune.masks import (
     compute_mask,
     count_magnitudes,
     mask_statistics,
-    matrices_in_scope,
     read_mask,
     write_mask,
 )
 from memprune.models import resolve_model
+from memprune.scope import layers_in_scope, matrices_in_scope
 
 DTYPES = ("float32", "float16", "bfloat16")
 PAPER = {
@@ -78,7 +78,7 @@ def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
     strategy, weights = PAPER[name], weights_of(manifest)
     found = mask_of(manifest, name, strategy, level, tmp_path)
     groups: dict[object, list[str]] = {}
-    for m in matrices_in_scope(manifest, name, strategy):
+    for m in matrices_in_scope(manifest.matrices, "tiny", name, strategy):
         key = {"matrix": m.name, "layer": m.layer, "global": 0}[strategy.allocation]
         groups.setdefault(key, []).append(m.name)
     expected = torch_prune(weights, list(groups.values()), level)
@@ -100,10 +100,10 @@ def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
 
 def test_scope_is_what_the_strategy_says(manifest, tmp_path):
     for name, strategy in PAPER.items():
-        scope = matrices_in_scope(manifest, name, strategy)
+        scope = matrices_in_scope(manifest.matrices, "tiny", name, strategy)
         assert {m.layer for m in scope} == set(layers_in_scope(strategy.layers, manifest.layers))
         assert {m.role for m in scope} <= set(strategy.roles)
-    attention = matrices_in_scope(manifest, "attention-only", PAPER["attention-only"])
+    attention = matrices_in_scope(manifest.matrices, "tiny", "attention-only", PAPER["attention-only"])
     assert {m.role for m in attention}.isdisjoint(MATRIX_GROUPS["mlp"])
 
 
@@ -181,10 +181,10 @@ def test_a_strategy_without_matrices_says_what_it_looked_for(tmp_path):
     with pytest.raises(
         UserError, match=r"strategies.gates: no matrix in model tiny; looked for gate"
     ) as caught:
-        matrices_in_scope(manifest, "gates", Strategy(matrices=["gate"]))
+        matrices_in_scope(manifest.matrices, "tiny", "gates", Strategy(matrices=["gate"]))
     assert "the model has query_key_value, output, up, down in 4 layers" in str(caught.value)
     with pytest.raises(UserError, match=r"in layers \[9\]"):
-        matrices_in_scope(manifest, "deep", Strategy(layers=[9]))
+        matrices_in_scope(manifest.matrices, "tiny", "deep", Strategy(layers=[9]))
 
 
 def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):

@@ -114,7 +114,7 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
     model, tokenizer = load_pruned(folder, None, "float32", CPU), load_tokenizer(folder)
     texts = [
         # No text repeats itself: the harness takes two windows of the same tokens for one.
-        " ".join(f"In the beginning — was\n\nthe word {number ** 3}." for number in range(9)),
+        " ".join(f"In the beginning — was\n\nthe word {number**3}." for number in range(9)),
         " def f(x):\n\treturn x  ",
         "Blessed are the meek: for they shall inherit the earth.",
     ]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Aggregate the scores of all variants into the tables."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Build mini-pile, the embedded corpus: one file for each of train, validation and test."""
 
 import argparse

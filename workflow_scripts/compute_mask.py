@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Compute the mask of one strategy at one level, and its table of zeros."""
 
 import argparse

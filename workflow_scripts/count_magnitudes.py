@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Count a model's magnitudes, matrix by matrix: all that any strategy's thresholds need."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Score one variant of a model for memorization and perplexity."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Draw members, non-members and perplexity windows from a corpus."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Fetch a model from the Hugging Face Hub into its cache and record where it lies."""
 
 import argparse

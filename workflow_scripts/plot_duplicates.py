@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Plot memorization against duplicates in the training data."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Plot memorization against model size."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Plot where the zeros of one model's masks lie."""
 
 import argparse

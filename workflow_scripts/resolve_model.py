@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Describe a model in a manifest: files and their hashes, family, matrices, tokenizer."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Print the main table, memorization and perplexity per model and strategy, and where the rest lies."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Train the tiny-pythia suite on mini-pile."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Write the JSON schema of the configuration, which editors use to complete and check YAML files."""
 
 import argparse

@@ -5,7 +5,6 @@ found here, before any job starts.
 """
 
 import difflib
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -254,16 +253,3 @@ def allowed_keys(location: tuple) -> list[str]:
     """The keys that the part of the configuration at a problem's location knows."""
     part = next((PARTS[name] for name in reversed(location) if name in PARTS), Config)
     return list(part.model_fields)
-
-
-def layers_in_scope(layers: str | list[int], total: int) -> list[int]:
-    """The decoder layers that a strategy's `layers` names in a model with `total` layers.
-
-    A quarter is rounded half up, and is one layer at least.
-    """
-    if layers == "all":
-        return list(range(total))
-    if isinstance(layers, list):
-        return [layer for layer in sorted(set(layers)) if layer < total]
-    quarter = max(1, math.floor(total / 4 + 0.5))
-    return list(range(quarter)) if layers == "first 25 %" else list(range(total - quarter, total))

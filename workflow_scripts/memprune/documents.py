@@ -41,8 +41,9 @@ def read_files(files: list[str]) -> Iterator[Document]:
             ValueError,
             OSError,
             zstandard.ZstdError,
+            StopIteration,  # datasets' word for a compressed file that breaks off in its first bytes
         ) as error:
-            reason = " ".join(str(error).split())[:160]
+            reason = " ".join(str(error).split())[:160] or "it breaks off"
             raise UserError(f"{file}: not a {ending(file)} file as its name says ({reason})") from None
 
 

@@ -17,11 +17,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from memprune import magnitude
-from memprune.checkpoint import read_matrix
-from memprune.config import Strategy, layers_in_scope
+from memprune.config import Strategy
 from memprune.errors import UserError
 from memprune.files import written_whole
-from memprune.models import Manifest, Matrix
+from memprune.models import Manifest, read_matrix
+from memprune.scope import group_matrices, matrices_in_scope
 
 
 def count_magnitudes(manifest: Manifest) -> dict[str, np.ndarray]:
@@ -41,28 +41,6 @@ def count_magnitudes(manifest: Manifest) -> dict[str, np.ndarray]:
     return histograms
 
 
-def matrices_in_scope(manifest: Manifest, name: str, strategy: Strategy) -> list[Matrix]:
-    """The matrices that a strategy prunes, in the manifest's order. Raises UserError when there is none."""
-    layers = set(layers_in_scope(strategy.layers, manifest.layers))
-    scope = [m for m in manifest.matrices if m.role in strategy.roles and m.layer in layers]
-    if not scope:
-        roles = list(dict.fromkeys(m.role for m in manifest.matrices))
-        raise UserError(
-            f"strategies.{name}: no matrix in model {manifest.model}; looked for {', '.join(strategy.roles)} "
-            f"in layers {strategy.layers}; the model has {', '.join(roles)} in {manifest.layers} layers"
-        )
-    return scope
-
-
-def group_matrices(scope: list[Matrix], allocation: str) -> list[list[Matrix]]:
-    """The groups of matrices within which the sparsity holds: each matrix, each layer, or all together."""
-    groups: dict[object, list[Matrix]] = {}
-    for matrix in scope:
-        key = {"matrix": matrix.name, "layer": matrix.layer, "global": "all"}[allocation]
-        groups.setdefault(key, []).append(matrix)
-    return list(groups.values())
-
-
 def compute_mask(
     manifest: Manifest, histograms: dict[str, np.ndarray], name: str, strategy: Strategy, level: float
 ) -> dict[str, np.ndarray]:
@@ -71,8 +49,9 @@ def compute_mask(
     Of weights equal to the threshold the first go, in the manifest's order of matrices and the flat order in
     each, so a mask is the same on every machine.
     """
+    scope = matrices_in_scope(manifest.matrices, manifest.model, name, strategy)
     packed = {}
-    for group in group_matrices(matrices_in_scope(manifest, name, strategy), strategy.allocation):
+    for group in group_matrices(scope, strategy.allocation):
         pruned = round(level * sum(matrix.weights for matrix in group))
         counts = torch.from_numpy(sum(histograms[matrix.name] for matrix in group))
         weights = (read_matrix(manifest, matrix) for matrix in group)

@@ -123,10 +123,11 @@ def draw_windows(
 
     The windows are those of lm-evaluation-harness: a document's first has the end-of-text token as context,
     each other the last token of the window before, and the last one is filled up with as many tokens of
-    context as `window` leaves room for. Columns: window, document, subset, tokens (list of int32, `window` + 1
-    at most), scored (how many tokens at the window's end are scored), bytes and words of the scored text.
-    Words are counted as lm-evaluation-harness does (runs of white space plus one for each document); over a
-    document's windows bytes and words add up to the document's. Raises UserError when there are too few.
+    context as `window` leaves room for. Columns: window, document, subset, tokens (list of int32, at most
+    `window` + 1), scored (how many tokens at the window's end are scored), bytes and words of the scored
+    text. Words are counted as lm-evaluation-harness does (runs of white space plus one for each document);
+    over a document's windows bytes and words add up to the document's. Raises UserError when there are too
+    few windows.
     """
     first = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     rows = []

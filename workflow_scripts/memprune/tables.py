@@ -100,7 +100,7 @@ def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
 
 def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Models × variants of one quantity; `rows` has model, strategy, level and value."""
-    place = rows.groupby(["model", "strategy"], observed=True).level.rank().astype(int)
+    place = rows.groupby(["model", "strategy"], observed=True)["level"].rank().astype(int)
     places = place.max()
     names = [
         strategy if strategy == "dense" or places == 1 else f"{strategy}, level {number}"
@@ -128,5 +128,8 @@ def as_text(layout: pd.DataFrame, kind: str) -> str:
         if kind == "markdown":
             parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits)}\n")
         else:
-            parts.append(table.style.format(f"{{:{digits}}}").to_latex(hrules=True, caption=quantity))
+            style = table.style.format(f"{{:{digits}}}")
+            for axis in (0, 1):
+                style = style.format_index(escape="latex", axis=axis)
+            parts.append(style.to_latex(hrules=True, caption=quantity))
     return "\n".join(parts)

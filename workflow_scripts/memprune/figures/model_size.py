@@ -21,7 +21,7 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
     style = {"dense": DENSE, **looks(strategies)}
     for strategy in ["dense", *strategies]:
         own = rows[rows.strategy == strategy]
-        own = own[own.level == own.groupby("model").level.transform("max")]
+        own = own[own.level == own.groupby("model")["level"].transform("max")]
         own = own.assign(weights=own.model.map(weights)).sort_values("weights")
         axes.plot(own.weights, own.fraction, label=strategy, **style[strategy])
         if strategy == "dense":

@@ -1,0 +1,189 @@
+"""Tables against scipy and plain arithmetic, and figures drawn from them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from memprune import tables
+from memprune.figures import context_length, duplicates, model_size, sparsity, style, trade_off
+
+MODELS, STRATEGIES = ["small", "b_10%", "large"], ["global", "attention-only"]
+LEVELS = {"small": [0.1, 0.3], "b_10%": [0.1, 0.3], "large": [0.2, 0.4]}
+CONTEXT_LENGTHS = [50, 100]
+
+
+def variants() -> list[tuple[str, str, float]]:
+    pruned = [(m, s, level) for m in MODELS for s in STRATEGIES for level in LEVELS[m]]
+    return [(m, "dense", 0.0) for m in MODELS] + pruned
+
+
+@pytest.fixture(scope="module")
+def memorization_scores() -> pd.DataFrame:
+    """Random scores of 64 samples, in an order that no table should have."""
+    generator = np.random.default_rng(0)
+    rows = [
+        {
+            "model": model,
+            "strategy": strategy,
+            "level": level,
+            "sample": sample,
+            "duplicates": 2 ** (sample % 8),
+            "subset": "ABC"[sample % 3],
+            "context_length": k,
+            "extracted": bool(generator.random() < 0.5 - level),
+            "token_accuracy": generator.random(),
+            "matched": int(generator.integers(0, 50)),
+        }
+        for model, strategy, level in reversed(variants())
+        for k in reversed(CONTEXT_LENGTHS)
+        for sample in range(64)
+    ]
+    return tables.in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
+
+
+@pytest.fixture(scope="module")
+def perplexity_scores() -> pd.DataFrame:
+    generator = np.random.default_rng(1)
+    rows = [
+        (model, strategy, level, generator.random() * 900, *generator.integers(1, 400, 3))
+        for model, strategy, level in variants()
+        for _ in range(10)
+    ]
+    columns = ["model", "strategy", "level", "nll", "tokens", "bytes", "words"]
+    return tables.in_order(pd.DataFrame(rows, columns=columns), MODELS, STRATEGIES)
+
+
+def test_fractions_and_wilsons_intervals_equal_scipy(memorization_scores):
+    table = tables.memorization_table(memorization_scores)
+    assert len(table) == len(variants()) * len(CONTEXT_LENGTHS)
+    for row in table.itertuples():
+        own = memorization_scores.query(
+            "model == @row.model and strategy == @row.strategy and level == @row.level"
+            " and context_length == @row.context_length"
+        )
+        assert (row.extracted, row.samples) == (own.extracted.sum(), 64)
+        interval = binomtest(row.extracted, row.samples).proportion_ci(method="wilson")
+        assert (row.ci_low, row.ci_high) == pytest.approx((interval.low, interval.high))
+        assert row.fraction == row.extracted / 64
+        assert row.token_accuracy == pytest.approx(own.token_accuracy.mean())
+
+
+def test_strata_add_up(memorization_scores):
+    whole = tables.memorization_table(memorization_scores)
+    for stratum in ("duplicates", "subset"):
+        parts = tables.memorization_table(memorization_scores, [stratum])
+        keys = ["model", "strategy", "level", "context_length"]
+        sums = parts.groupby(keys, observed=True)[["extracted", "samples"]].sum().reset_index()
+        pd.testing.assert_frame_equal(sums, whole[sums.columns])
+
+
+def test_tables_keep_the_given_order(memorization_scores):
+    table = tables.memorization_table(memorization_scores)
+    assert list(dict.fromkeys(table.model)) == MODELS
+    assert list(dict.fromkeys(table.strategy)) == ["dense", *STRATEGIES]
+
+
+def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_scores):
+    paired = tables.paired_table(memorization_scores)
+    assert len(paired) == (len(variants()) - len(MODELS)) * len(CONTEXT_LENGTHS)
+    wide = memorization_scores.pivot_table(
+        index=["model", "context_length", "sample"],
+        columns=["strategy", "level"],
+        values="extracted",
+        observed=True,
+        aggfunc="first",
+    )
+    for row in paired.itertuples():
+        own = wide.loc[(row.model, row.context_length)]
+        dense, pruned = own["dense"][0.0].astype(bool), own[row.strategy][row.level].astype(bool)
+        assert (row.lost, row.gained) == ((dense & ~pruned).sum(), (~dense & pruned).sum())
+        assert row.p_value == pytest.approx(binomtest(row.lost, row.lost + row.gained).pvalue)
+
+
+def test_a_variant_that_changes_nothing_has_p_1(memorization_scores):
+    dense = memorization_scores[memorization_scores.strategy == "dense"]
+    same = tables.in_order(
+        pd.concat([dense, dense.assign(strategy="global", level=0.1)]).astype({"model": str}),
+        MODELS,
+        STRATEGIES,
+    )
+    paired = tables.paired_table(same)
+    assert set(paired.p_value) == {1.0}
+    assert paired[["lost", "gained"]].to_numpy().sum() == 0
+
+
+def test_perplexities_come_from_sums(perplexity_scores):
+    table = tables.perplexity_table(perplexity_scores)
+    for row in table.itertuples():
+        own = perplexity_scores.query(
+            "model == @row.model and strategy == @row.strategy and level == @row.level"
+        )
+        nll = own.nll.sum()
+        assert row.tokens == own.tokens.sum()
+        assert row.token_perplexity == pytest.approx(np.exp(nll / own.tokens.sum()))
+        assert row.word_perplexity == pytest.approx(np.exp(nll / own.words.sum()))
+        assert row.byte_perplexity == pytest.approx(2**row.bits_per_byte)
+
+
+def test_the_papers_layout(memorization_scores, perplexity_scores):
+    memorization = tables.memorization_table(memorization_scores)
+    perplexity = tables.perplexity_table(perplexity_scores)
+    layout = tables.paper_layout(memorization, perplexity)
+    quantities = [f"memorization, k = {k}" for k in CONTEXT_LENGTHS]
+    assert list(dict.fromkeys(layout.quantity)) == [
+        *quantities, "memorization, mean over k", "token perplexity",
+    ]  # fmt: skip
+    assert layout.columns.to_list() == [
+        "quantity", "model", "dense",
+        "global, level 1", "global, level 2", "attention-only, level 1", "attention-only, level 2",
+    ]  # fmt: skip
+    by_quantity = {quantity: rows.set_index("model") for quantity, rows in layout.groupby("quantity")}
+    for model in MODELS:
+        own = memorization.query("model == @model and strategy == 'global' and level == @LEVELS[@model][1]")
+        for row in own.itertuples():
+            block = by_quantity[f"memorization, k = {row.context_length}"]
+            assert block.loc[model, "global, level 2"] == row.fraction
+        mean = by_quantity["memorization, mean over k"].loc[model, "global, level 2"]
+        assert mean == pytest.approx(own.fraction.mean())
+
+    markdown, latex = tables.as_text(layout, "markdown"), tables.as_text(layout, "latex")
+    assert markdown.count("| small") == len(by_quantity)
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\caption{") == len(by_quantity)
+    assert r"b\_10\%" in latex
+
+
+def test_figures_are_written_as_svg_and_png(memorization_scores, perplexity_scores, tmp_path):
+    memorization = tables.memorization_table(memorization_scores)
+    by_duplicates = tables.memorization_table(memorization_scores, ["duplicates"])
+    statistics = pd.DataFrame(
+        [(layer, role, 0.3) for layer in range(4) for role in ("query_key_value", "up")],
+        columns=["layer", "role", "sparsity"],
+    )
+    weights = {"small": 300_000, "b_10%": 10**6, "large": 5 * 10**6}
+    figures = {
+        "trade_off": trade_off.plot(
+            memorization, tables.perplexity_table(perplexity_scores), MODELS, STRATEGIES
+        ),
+        "context_length": context_length.plot(memorization, MODELS, STRATEGIES),
+        "model_size": model_size.plot(memorization, weights, STRATEGIES),
+        "duplicates": duplicates.plot(by_duplicates, MODELS, STRATEGIES),
+        "sparsity": sparsity.plot({"global@0.3": statistics}, "small"),
+    }
+    for name, figure in figures.items():
+        svg, png = tmp_path / f"{name}.svg", tmp_path / f"{name}.png"
+        style.save(figure, svg, png)
+        assert svg.read_text().startswith("<?xml")
+        assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_trade_offs_lines_start_at_the_dense_model(memorization_scores, perplexity_scores):
+    memorization = tables.memorization_table(memorization_scores)
+    perplexity = tables.perplexity_table(perplexity_scores)
+    figure = trade_off.plot(memorization, perplexity, MODELS, STRATEGIES)
+    dense = perplexity.query("model == 'large' and strategy == 'dense'").token_perplexity.item()
+    lines = {line.get_label(): line.get_xydata() for line in figure.axes[2].get_lines()}
+    assert set(lines) == {*STRATEGIES, "dense"}
+    for strategy in STRATEGIES:
+        own = perplexity.query("model == 'large' and strategy == @strategy").token_perplexity
+        assert lines[strategy][:, 0].tolist() == [dense, *own]
