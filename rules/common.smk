@@ -1,6 +1,7 @@
 """The checked configuration, and what the rules compute from it: the rules themselves hold no logic."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -24,14 +25,14 @@ def read_config():
 
     Local models are checked as far as their configuration and headers show, before any job starts.
     """
-    source = ", ".join(map(str, workflow.configfiles)) or "config/embedded.yaml"
+    source = ", ".join(map(os.path.relpath, workflow.configfiles)) or "config/embedded.yaml"
     content = config
     try:
         if not workflow.configfiles:
             content = configuration.read_yaml(DEFAULT_CONFIG)
             update_config(content, config)
         checked = configuration.check(content, source)
-        check_local_models(checked)
+        check_local_models(checked, source)
         return checked
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -121,10 +121,13 @@ def larger_tokenizer(folder: Path) -> None:
 )
 def test_a_bad_folder_gives_its_line_before_any_job_and_in_the_job(folder, spoil, message):
     spoil(folder)
-    for check in (lambda: check_local_models(experiment(folder)), lambda: resolve_model("tiny", folder)):
+    for check, start in (
+        (lambda: check_local_models(experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
+        (lambda: resolve_model("tiny", folder), "models.tiny: "),
+    ):
         with pytest.raises(UserError) as caught:
             check()
-        assert str(caught.value).startswith("models.tiny: ")
+        assert str(caught.value).startswith(start)
         assert message in str(caught.value)
         assert "\n" not in str(caught.value)
 
@@ -164,9 +167,9 @@ def test_a_tokenizer_that_cannot_be_loaded(folder):
     ],
 )
 def test_an_experiment_that_does_not_fit_its_model(folder, changed, message):
-    check_local_models(experiment(folder))
+    check_local_models(experiment(folder), "my.yaml")
     with pytest.raises(UserError, match=message.replace("+", r"\+")):
-        check_local_models(experiment(folder, **changed))
+        check_local_models(experiment(folder, **changed), "my.yaml")
 
 
 def test_a_checkpoint_without_matrices():

@@ -10,11 +10,17 @@ from memprune.errors import UserError
 from memprune.scope import matrices_in_scope
 
 
-def check_local_models(config: Config) -> None:
-    """Check each local model against the experiment. Raises UserError, which names the model and its key."""
-    for name, model in config.models.items():
-        if model.path is not None:
-            check_local_model(name, model.path, config)
+def check_local_models(config: Config, source: str) -> None:
+    """Check each local model against the experiment; `source` names the configuration in messages.
+
+    Raises UserError, which names the model or strategy, what was found and what is allowed.
+    """
+    try:
+        for name, model in config.models.items():
+            if model.path is not None:
+                check_local_model(name, model.path, config)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
 
 
 def check_local_model(name: str, folder: str, config: Config) -> None:

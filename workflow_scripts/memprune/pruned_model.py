@@ -4,9 +4,12 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from memprune.errors import UserError
 from memprune.masks import read_mask
+
+disable_progress_bar()  # its bars of loading and saving only fill the logs
 
 
 def choose_device(device: str) -> torch.device:

@@ -25,33 +25,38 @@ VOCABULARY = 2048
 
 @dataclass(frozen=True)
 class Size:
-    """The shape of one model of the suite."""
+    """The shape of one model of the suite, and its peak learning rate: smaller models take larger ones."""
 
     name: str
     hidden: int
     layers: int
     heads: int
+    learning_rate: float
 
 
 SIZES = (
-    Size("tiny-pythia-0.3m", hidden=80, layers=4, heads=2),
-    Size("tiny-pythia-0.8m", hidden=128, layers=4, heads=2),
-    Size("tiny-pythia-5m", hidden=224, layers=8, heads=2),
+    Size("tiny-pythia-0.3m", hidden=80, layers=4, heads=2, learning_rate=2.5e-3),
+    Size("tiny-pythia-0.8m", hidden=128, layers=4, heads=2, learning_rate=2e-3),
+    Size("tiny-pythia-5m", hidden=224, layers=8, heads=2, learning_rate=1e-3),
 )
+REPORT_STEPS = 500
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How every model of the suite is trained; `block` and `batch` count tokens and blocks."""
+    """How every model of the suite is trained; `block` and `batch` count tokens and blocks.
+
+    One block a step: at this scale a text is memorized by the number of steps that it takes part in, and a
+    large batch leaves too few. The longer memory of AdamW's second moment makes up for the noise.
+    """
 
     seed: int = 0
     block: int = 640
-    batch: int = 12
-    learning_rate: float = 2e-3
-    final_learning_rate: float = 1e-4
-    warmup_steps: int = 60
-    weight_decay: float = 0.1
-    betas: tuple[float, float] = (0.9, 0.95)
+    batch: int = 1
+    final_share: float = 0.05  # of the peak learning rate, at the last step
+    warmup_steps: int = 200
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0
 
 
@@ -110,13 +115,12 @@ def new_model(size: Size, recipe: Recipe) -> GPTNeoXForCausalLM:
     return GPTNeoXForCausalLM(config)
 
 
-def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
-    """Linear warm-up, then a cosine from `learning_rate` to `final_learning_rate`."""
+def learning_rate_share(step: int, steps: int, recipe: Recipe) -> float:
+    """The share of the peak learning rate: linear warm-up, then a cosine down to `final_share`."""
     if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+        return (step + 1) / recipe.warmup_steps
     done = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
-    span = recipe.learning_rate - recipe.final_learning_rate
-    return recipe.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * done))
+    return recipe.final_share + (1 - recipe.final_share) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def mean_loss(model: GPTNeoXForCausalLM, blocks: torch.Tensor) -> float:
@@ -145,14 +149,14 @@ def train_model(
 ) -> list[dict]:
     """Train one model for one epoch, save it as float16 safetensors in `folder`; return its curve.
 
-    `train` and `validation` are blocks × tokens, int64. The curve has one entry per 100 steps: step, tokens,
-    loss of the batch, validation loss (nats per token) and seconds since the start.
+    `train` and `validation` are blocks × tokens, int64. The curve has one entry per `REPORT_STEPS`: step,
+    tokens, loss of the batch, validation loss (nats per token) and seconds since the start.
     """
     model = new_model(size, recipe)
     model.train()
     optimizer = torch.optim.AdamW(
         model.parameters(),
-        lr=recipe.learning_rate,
+        lr=size.learning_rate,
         betas=recipe.betas,
         weight_decay=recipe.weight_decay,
         fused=True,
@@ -161,7 +165,7 @@ def train_model(
     curve, start = [], time.perf_counter()
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, recipe)
+            group["lr"] = size.learning_rate * learning_rate_share(step, steps, recipe)
         batch = train[step * recipe.batch : (step + 1) * recipe.batch]
         with torch.autocast("cpu", torch.bfloat16):
             loss = next_token_loss(model, batch)
@@ -169,7 +173,7 @@ def train_model(
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if step % 100 == 99 or step == steps - 1:
+        if step % REPORT_STEPS == REPORT_STEPS - 1 or step == steps - 1:
             entry = {
                 "step": step + 1,
                 "tokens": (step + 1) * batch.numel(),

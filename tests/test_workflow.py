@@ -1,0 +1,281 @@
+"""The real snakemake on a very small experiment: whole runs, bad input, the paper's dry run."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from conftest import tiny_model
+from safetensors.torch import load_file, save_file
+from test_samples import documents
+
+from memprune import config
+
+ROOT = Path(__file__).parents[1]
+STEPS = {"resolve_model": 2, "count_magnitudes": 2, "extract_samples": 1, "aggregate_tables": 1}
+FIGURES = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
+EXPERIMENT = {
+    "experiment": "tiny",
+    "corpus": {"source": "files"},
+    "samples": {
+        "members": 6,
+        "non_members": 3,
+        "context_lengths": [10, 30],
+        "suffix": 10,
+        "perplexity_windows": 4,
+        "perplexity_window": 32,
+    },
+    "models": {"small": {"path": "models/small"}, "large": {"path": "models/large", "levels": [0.2, 0.5]}},
+    "strategies": {
+        "global": {"levels": [0.3]},
+        "first-25": {"layers": "first 25 %", "levels": [0.3]},
+    },
+    "evaluation": {"batch_tokens": 128},
+}
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run snakemake on the experiment in `folder` as a user would, without network."""
+    return subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory",
+            str(folder), "--cores", "2", *arguments,
+        ],
+        cwd=folder,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def job_counts(output: str) -> dict[str, int]:
+    """The table of jobs that snakemake prints, but for the targets and the total."""
+    counts = {name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)}
+    return {name: n for name, n in counts.items() if name not in ("all", "tables", "figures", "total")}
+
+
+def files_of(folder: Path) -> dict[str, int]:
+    """All result files but the logs, with the time of their last change."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in sorted((folder / "results").rglob("*"))
+        if path.is_file() and "logs" not in path.parts
+    }
+
+
+def lay_out(folder: Path) -> Path:
+    """A folder with two models of unequal depth and family, a corpus, and the configuration."""
+    tiny_model("gpt_neox", "float16", folder / "models/small", layers=2)
+    tiny_model("llama", "float16", folder / "models/large", layers=4)
+    content = EXPERIMENT | {"corpus": {"source": "files"}}
+    for number, split in enumerate(["train", "validation", "test"]):
+        texts = [d.text for d in documents(120)[number * 40 : number * 40 + 40]]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+        content["corpus"][split] = [f"{split}.jsonl"]
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A folder in which the whole workflow has run."""
+    folder = lay_out(tmp_path_factory.mktemp("workflow"))
+    done = snakemake(folder, "--configfile", "tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    expected = STEPS | FIGURES | {"compute_mask": 2 + 4, "evaluate": 3 + 5, "plot_sparsity": 2}
+    assert job_counts(done.stdout + done.stderr) == expected
+    return folder
+
+
+@pytest.mark.slow
+def test_a_whole_run_gives_every_table_and_figure(finished):
+    results = finished / "results/tiny"
+    memorization = pd.read_csv(results / "tables/memorization.csv")
+    assert memorization.columns[:10].to_list() == [
+        "model", "strategy", "level", "context_length", "extracted", "samples", "fraction", "ci_low",
+        "ci_high", "token_accuracy",
+    ]  # fmt: skip
+    assert len(memorization) == (3 + 5) * 2
+    assert set(memorization.samples) == {6}
+    perplexity = pd.read_csv(results / "tables/perplexity.csv")
+    assert perplexity.columns.to_list() == [
+        "model", "strategy", "level", "tokens", "token_perplexity", "word_perplexity", "byte_perplexity",
+        "bits_per_byte",
+    ]  # fmt: skip
+    assert list(zip(perplexity.model, perplexity.strategy, perplexity.level, strict=True)) == [
+        ("small", "dense", 0.0), ("small", "global", 0.3), ("small", "first-25", 0.3),
+        ("large", "dense", 0.0), ("large", "global", 0.2), ("large", "global", 0.5),
+        ("large", "first-25", 0.2), ("large", "first-25", 0.5),
+    ]  # fmt: skip
+    for table in ("paper_layout.md", "paper_layout.tex", "paper_layout.parquet", "paired.csv"):
+        assert (results / "tables" / table).stat().st_size > 0
+    figures = ["trade_off", "context_length", "model_size", "duplicates", "sparsity_small", "sparsity_large"]
+    assert {p.name for p in (results / "figures").iterdir()} == {
+        f"{figure}.{kind}" for figure in figures for kind in ("svg", "png")
+    }
+    scores = pq.read_table(results / "scores/large/global@0.5.memorization.parquet")
+    assert len(scores) == (6 + 3) * 2
+    assert scores.schema.metadata[b"weights_dtype"] == b"float16"
+    assert scores.schema.metadata[b"compute_dtype"] == b"float32"
+    assert not list(results.rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_a_second_run_has_no_job(finished):
+    before = files_of(finished)
+    again = snakemake(finished, "--configfile", "tiny.yaml")
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert files_of(finished) == before
+
+
+@pytest.mark.slow
+def test_the_main_table_is_printed(finished):
+    results = finished / "results/tiny"
+    printed = subprocess.run(
+        [sys.executable, ROOT / "workflow_scripts/show_results.py", "--tables", results / "tables",
+         "--figures", results / "figures"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert re.search(r"^model +strategy +level +k = 10 +k = 30 +perplexity$", printed, re.MULTILINE)
+    assert re.search(r"^small +dense +\d", printed, re.MULTILINE)
+    assert "6 member samples" in printed
+
+
+def spoil_config(**changed):
+    """Change keys of the configuration, given as part__key."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / "tiny.yaml"
+        content = yaml.safe_load(path.read_text())
+        for keys, value in changed.items():
+            *parents, last = keys.split("__")
+            part = content
+            for parent in parents:
+                part = part[parent]
+            part[last] = value
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    return spoil
+
+
+def remove_safetensors(folder: Path) -> None:
+    (folder / "models/large/model.safetensors").rename(folder / "models/large/pytorch_model.bin")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (
+            spoil_config(samples__sufix=9),
+            "error: tiny.yaml: samples.sufix: unknown key; nearest known key: suffix; allowed: members",
+        ),
+        (
+            spoil_config(strategies__global={"levels": [1.5]}),
+            "error: tiny.yaml: strategies.global.levels.0: found 1.5; input should be less than 1",
+        ),
+        (
+            spoil_config(strategies__gates={"matrices": ["gate"], "levels": [0.1]}),
+            "error: tiny.yaml: strategies.gates: no matrix in model small; looked for gate in layers all",
+        ),
+        (
+            spoil_config(samples__context_lengths=[200]),
+            "error: tiny.yaml: models.small: samples.context_lengths + suffix: found 210 tokens, allowed"
+            " at most",
+        ),
+        (remove_safetensors, "error: tiny.yaml: models.large: models/large: no safetensors file; found"),
+    ],
+)
+def test_bad_input_that_the_configuration_shows_starts_no_job(spoil, line, tmp_path):
+    folder = lay_out(tmp_path)
+    spoil(folder)
+    run = snakemake(folder, "--configfile", "tiny.yaml")
+    assert run.returncode != 0
+    assert line in run.stdout + run.stderr
+    assert not (folder / "results").exists()
+
+
+def spoil_weights(folder: Path) -> None:
+    path = folder / "models/large/model.safetensors"
+    weights = load_file(path)
+    weights["model.layers.1.mlp.up_proj.weight"][0, 0] = torch.inf
+    save_file(weights, path, {"format": "pt"})
+
+
+def spoil_head(folder: Path) -> None:
+    path = folder / "models/large/model.safetensors"
+    weights = load_file(path)
+    weights["lm_head.weight"][:] = torch.nan
+    save_file(weights, path, {"format": "pt"})
+
+
+def spoil_corpus(folder: Path) -> None:
+    (folder / "train.jsonl").write_bytes(b"PAR1 no JSON\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (
+            spoil_weights,
+            "error: models.large: model.layers.1.mlp.up_proj.weight has weights that are infinite or not",
+        ),
+        (spoil_head, "error: models.large, variant dense: log-probabilities: found a non-finite one at row"),
+        (spoil_corpus, "error: train.jsonl: not a .jsonl file as its name says"),
+        (
+            spoil_config(samples__members=39),
+            "documents of at least 40 tokens, expected 39; ask for fewer, or for shorter context lengths",
+        ),
+    ],
+)
+def test_bad_input_found_by_a_job_leaves_earlier_results_untouched(finished, spoil, line, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    before = files_of(folder)
+    spoil(folder)
+    run = snakemake(folder, "--configfile", "tiny.yaml")
+    assert run.returncode != 0
+    assert line in run.stdout + run.stderr
+    after = files_of(folder)
+    assert not [name for name in after if name.endswith(".tmp")]
+    tables = [name for name in before if "/tables/" in name or "/figures/" in name]
+    assert {name: after.get(name) for name in tables} == {name: before[name] for name in tables}
+
+
+@pytest.mark.slow
+def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
+    paper = config.load(ROOT / "config/paper.yaml")
+    variants = sum(len(paper.variants(model)) for model in paper.models)
+    run = snakemake(tmp_path, "--configfile", str(ROOT / "config/paper.yaml"), "-n")
+    assert run.returncode == 0, run.stderr
+    assert variants == 7 * (1 + 5 * 3)
+    assert job_counts(run.stdout + run.stderr) == FIGURES | {
+        "fetch_model": 7,
+        "resolve_model": 7,
+        "count_magnitudes": 7,
+        "extract_samples": 1,
+        "compute_mask": variants - 7,
+        "evaluate": variants,
+        "aggregate_tables": 1,
+        "plot_sparsity": 7,
+    }
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_targets_by_name(finished):
+    for target in ("tables", "figures"):
+        run = snakemake(finished, "--configfile", "tiny.yaml", "-n", target)
+        assert run.returncode == 0
+        assert "Nothing to be done" in run.stdout + run.stderr
