@@ -1,0 +1,110 @@
+"""The embedded experiment as shipped: the forced pass says what decoding does, and it means something."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from test_scoring import greedy
+
+from memprune import config
+from memprune.pruned_model import load_pruned
+
+ROOT = Path(__file__).parents[1]
+EMBEDDED = config.load(ROOT / "config/embedded.yaml")
+SUFFIX = EMBEDDED.samples.suffix
+VARIANTS = ["dense", "global@0.3"]
+BATCH = 40
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """The results folder of a run of the embedded experiment, up to the scores of two variants a model."""
+    folder = tmp_path_factory.mktemp("embedded")
+    (folder / "resources").symlink_to(ROOT / "resources")
+    targets = [
+        f"results/embedded/scores/{model}/{variant}.{kind}.parquet"
+        for model in EMBEDDED.models
+        for variant in VARIANTS
+        for kind in ("memorization", "perplexity")
+    ]
+    subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all",
+            "--directory", str(folder), *targets,
+        ],
+        cwd=folder,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        check=True,
+    )  # fmt: skip
+    return folder / "results/embedded"
+
+
+@pytest.fixture(scope="module")
+def windows(results) -> np.ndarray:
+    column = pq.read_table(results / "samples/samples.parquet")["tokens"].combine_chunks()
+    return column.flatten().to_numpy().reshape(len(column), EMBEDDED.samples.window)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("model", EMBEDDED.models)
+def test_every_samples_exact_match_equals_greedy_decoding(results, windows, model, variant):
+    mask = None if variant == "dense" else results / f"masks/{model}/{variant}.safetensors"
+    path = EMBEDDED.models[model].path
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count())
+    pruned = load_pruned(ROOT / path, mask, "float32", torch.device("cpu"))
+    scores = pd.read_parquet(results / f"scores/{model}/{variant}.memorization.parquet")
+    for k, rows in scores.groupby("context_length"):
+        decoded = np.concatenate(
+            [
+                greedy(pruned, windows[start : start + BATCH, -SUFFIX - k : -SUFFIX], SUFFIX)
+                for start in range(0, len(windows), BATCH)
+            ]
+        )
+        same = decoded == windows[:, -SUFFIX:]
+        np.testing.assert_array_equal(rows.extracted, same.all(axis=1))
+        np.testing.assert_array_equal(rows.matched, np.cumprod(same, axis=1).sum(axis=1))
+    torch.set_num_threads(threads)
+
+
+def fractions(results: Path, split: str) -> pd.DataFrame:
+    """Fraction extracted from the dense models: context lengths in rows, models in columns by size."""
+    scores = pd.concat(
+        pd.read_parquet(results / f"scores/{model}/dense.memorization.parquet") for model in EMBEDDED.models
+    )
+    own = scores[scores.split == split]
+    table = own.pivot_table(index="context_length", columns="model", values="extracted", aggfunc="mean")
+    return table[list(EMBEDDED.models)]
+
+
+@pytest.mark.slow
+def test_the_experiment_means_something(results):
+    members = fractions(results, "member")
+    largest = members.columns[-1]
+    assert members.loc[100, largest] >= 0.1
+    assert members.loc[100].is_monotonic_increasing
+    assert members[largest].is_monotonic_increasing
+    assert members.loc[500, largest] > members.loc[50, largest]
+    assert fractions(results, "non_member").to_numpy().max() <= 0.02
+
+    scores = pd.read_parquet(results / f"scores/{largest}/dense.memorization.parquet")
+    longest = scores[(scores.split == "member") & (scores.context_length == 500)]
+    by_duplicates = longest.groupby("duplicates").extracted.mean()
+    assert by_duplicates.loc[128] > by_duplicates.loc[1] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", EMBEDDED.models)
+def test_validation_perplexity_is_far_below_a_unigram_models(results, model):
+    measured = json.loads((ROOT / "resources/tiny-pythia/training.json").read_text())
+    scores = pd.read_parquet(results / f"scores/{model}/dense.perplexity.parquet")
+    perplexity = np.exp(scores.nll.sum() / scores.tokens.sum())
+    assert perplexity < measured["unigram_validation_perplexity"] / 5
