@@ -13,7 +13,8 @@ from memprune import config
 from memprune.errors import UserError
 from memprune.families import find_matrices
 from memprune.files import sha256_of
-from memprune.models import fetch_model, read_manifest, resolve_model, write_manifest
+from memprune.manifest import read_manifest, write_manifest
+from memprune.models import fetch_model, resolve_model
 from memprune.preflight import check_local_models
 
 STRATEGIES = {"global": {"levels": [0.3]}}

@@ -16,7 +16,8 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from memprune.documents import Document
 from memprune.errors import UserError
-from memprune.models import resolve_model, write_manifest
+from memprune.manifest import write_manifest
+from memprune.models import resolve_model
 from memprune.samples import balanced, draw_samples, draw_windows, shuffled
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts/extract_samples.py"

@@ -10,8 +10,8 @@ from safetensors.numpy import load_file
 from memprune.config import Strategy
 from memprune.errors import run
 from memprune.files import written_whole
+from memprune.manifest import read_manifest
 from memprune.masks import compute_mask, mask_statistics, write_mask
-from memprune.models import read_manifest
 
 
 def main() -> None:

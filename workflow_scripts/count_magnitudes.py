@@ -8,8 +8,8 @@ from safetensors.numpy import save_file
 
 from memprune.errors import run
 from memprune.files import written_whole
+from memprune.manifest import read_manifest
 from memprune.masks import count_magnitudes
-from memprune.models import read_manifest
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from memprune.errors import UserError, run
 from memprune.evaluation import memorization_scores, perplexity_scores, write_scores
-from memprune.models import Manifest, read_manifest
+from memprune.manifest import Manifest, read_manifest
 from memprune.preflight import check_positions
 from memprune.pruned_model import choose_device, load_pruned
 

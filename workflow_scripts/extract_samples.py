@@ -12,7 +12,7 @@ import pyarrow as pa
 from memprune import samples
 from memprune.documents import Document, read_files, read_hub
 from memprune.errors import run
-from memprune.models import read_manifest
+from memprune.manifest import read_manifest
 from memprune.tokenization import load_tokenizer
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from memprune.errors import run
 from memprune.figures import model_size, style
-from memprune.models import read_manifest
+from memprune.manifest import read_manifest
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from memprune.errors import run
-from memprune.models import resolve_model, write_manifest
+from memprune.manifest import write_manifest
+from memprune.models import resolve_model
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from memprune import magnitude
 from memprune.config import Strategy
 from memprune.errors import UserError
 from memprune.files import written_whole
-from memprune.models import Manifest, read_matrix
+from memprune.manifest import Manifest, read_matrix
 from memprune.scope import group_matrices, matrices_in_scope
 
 
