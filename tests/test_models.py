@@ -49,7 +49,7 @@ def test_a_manifest_describes_the_checkpoint(name, dtype, tmp_path):
     weights = load_file(folder / "model.safetensors")
     assert (manifest.family, manifest.dtype, manifest.layers) == (name, dtype, 3)
     assert (manifest.positions, manifest.vocabulary) == (128, 300)
-    assert manifest.files[0]["sha256"] == sha256_of(folder / "model.safetensors")
+    assert manifest.hashes == {"model.safetensors": sha256_of(folder / "model.safetensors")}
     assert all(tuple(weights[m.name].shape) == m.shape for m in manifest.matrices)
     # Every matrix but the embeddings and the head is found, and in every layer the same ones.
     outside = ("embed", "wte", "wpe", "lm_head")

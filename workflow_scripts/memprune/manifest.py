@@ -7,25 +7,19 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from memprune.checkpoint import Matrix
+from memprune.checkpoint import Checkpoint, Matrix
 from memprune.files import written_whole
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What the workflow knows of a model; matrices are ordered by layer and place in the block."""
+class Manifest(Checkpoint):
+    """A checkpoint with its name and place, and with what tells it and its tokenizer from any other."""
 
     model: str
     folder: str
-    files: list[dict]  # name, size in bytes, sha256
+    hashes: dict[str, str]  # of each file with weights, SHA-256
     fingerprint: str  # SHA-256 over the files' hashes
-    family: str
-    dtype: str  # of the prunable matrices in the files
-    layers: int
-    positions: int
-    vocabulary: int
     tokenizer: str  # fingerprint
-    matrices: list[Matrix]
 
 
 def read_manifest(path: str | Path) -> Manifest:

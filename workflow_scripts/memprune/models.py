@@ -40,18 +40,12 @@ def resolve_model(name: str, folder: str | Path) -> Manifest:
         check_vocabulary(len(tokenizer), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
-    paths = [folder / file for file in checkpoint.files]
-    files = [{"name": p.name, "size": p.stat().st_size, "sha256": sha256_of(p)} for p in paths]
+    hashes = {file: sha256_of(folder / file) for file in checkpoint.files}
     return Manifest(
+        **vars(checkpoint),
         model=name,
         folder=str(folder),
-        files=files,
-        fingerprint=hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest(),
-        family=checkpoint.family,
-        dtype=checkpoint.dtype,
-        layers=checkpoint.layers,
-        positions=checkpoint.positions,
-        vocabulary=checkpoint.vocabulary,
+        hashes=hashes,
+        fingerprint=hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),
         tokenizer=tokenizer_fingerprint(tokenizer),
-        matrices=checkpoint.matrices,
     )
