@@ -52,7 +52,7 @@ def mask_of(manifest, name, strategy, level, folder):
 def weights_of(manifest) -> dict[str, torch.Tensor]:
     """All weights of a tiny model, which has one file."""
     (file,) = manifest.files
-    return load_file(f"{manifest.folder}/{file['name']}")
+    return load_file(f"{manifest.folder}/{file}")
 
 
 def torch_prune(weights: dict[str, torch.Tensor], groups: list[list[str]], level: float):
