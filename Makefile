@@ -17,7 +17,10 @@ lint: .venv/installed-test
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
-	snakemake --lint
+	@# All rules run in snakemake's own environment: its advice of one environment a rule is not followed.
+	snakemake --lint > .venv/lint.txt 2>&1 || true
+	grep -q "^Lints for rule" .venv/lint.txt
+	! grep "^    \* " .venv/lint.txt | grep -v "Specify a conda environment or container for each rule"
 
 schema: .venv/installed
 	python workflow_scripts/write_schema.py --output config/config.schema.json

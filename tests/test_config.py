@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ def test_a_file_that_is_not_yaml(tmp_path):
 @pytest.mark.parametrize("name", ["embedded", "paper"])
 def test_shipped_configurations_are_valid(name):
     assert config.load(ROOT / f"config/{name}.yaml").experiment == name
+
+
+def test_the_readmes_example_is_valid():
+    [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert config.check(yaml.safe_load(example), "README.md").variants("mine") == [
+        "dense", "global@0.1", "global@0.3", "global@0.5", "late-mlp@0.3",
+    ]  # fmt: skip
 
 
 def test_paper_has_the_papers_experiment():
