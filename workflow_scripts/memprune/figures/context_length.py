@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from memprune.figures.style import DENSE, looks, percent_axis, plain_ticks
+from memprune.figures.style import BAND, DENSE, looks, percent_axis, plain_ticks
 
 
 def plot(memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> Figure:
@@ -20,16 +20,12 @@ def plot(memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence
             rows = rows[rows.level == rows.level.max()].sort_values("context_length")
             axes.plot(rows.context_length, rows.fraction, label=strategy, **style[strategy])
             if strategy == "dense":
-                axes.fill_between(
-                    rows.context_length, rows.ci_low, rows.ci_high, color="black", alpha=0.08, lw=0
-                )
+                axes.fill_between(rows.context_length, rows.ci_low, rows.ci_high, **BAND)
         axes.set_xscale("log")
         plain_ticks(axes, sorted(own.context_length.unique()))
         axes.set_title(model)
         axes.set_xlabel("context length k (tokens)")
     percent_axis(panels[0], "member samples extracted")
     figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right center")
-    figure.suptitle(
-        "Memorization against context length (strategies at their highest level; band: 95 %, dense)"
-    )
+    figure.suptitle("Memorization against context length (strategies at their highest level)")
     return figure

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from memprune.figures.style import DENSE, looks, percent_axis
+from memprune.figures.style import BAND, DENSE, looks, percent_axis
 
 
 def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Sequence[str]) -> Figure:
@@ -25,13 +25,13 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
         own = own.assign(weights=own.model.map(weights)).sort_values("weights")
         axes.plot(own.weights, own.fraction, label=strategy, **style[strategy])
         if strategy == "dense":
-            axes.fill_between(own.weights, own.ci_low, own.ci_high, color="black", alpha=0.08, lw=0)
+            axes.fill_between(own.weights, own.ci_low, own.ci_high, **BAND)
     axes.set_xscale("log")
-    axes.set_xticks(list(weights.values()))
-    axes.xaxis.set_major_formatter(EngFormatter(places=1, sep=""))
+    rounded = [float(f"{count:.2g}") for count in weights.values()]
+    axes.set_xticks(list(weights.values()), map(EngFormatter(sep=""), rounded))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("prunable weights (without embedding and head)")
     percent_axis(axes, "member samples extracted")
-    axes.set_title(f"Memorization against model size at k = {largest_k} (strategies at their highest level)")
+    figure.suptitle(f"Memorization against model size at k = {largest_k} (strategies at their highest level)")
     figure.legend(loc="outside right center")
     return figure

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune.figures.style import PERCENT
+
 
 def plot(statistics: Mapping[str, pd.DataFrame], model: str) -> Figure:
     """A heat map for each variant; `statistics` maps variant names to tables of zeros, in order."""
@@ -30,7 +32,7 @@ def plot(statistics: Mapping[str, pd.DataFrame], model: str) -> Figure:
         if table.size <= 400:
             annotate(axes, table.to_numpy(), highest)
     panels[0].set_ylabel("decoder layer")
-    figure.colorbar(image, ax=panels, label="share of weights pruned", shrink=0.9)
+    figure.colorbar(image, ax=panels, label="share of weights pruned", shrink=0.9, format=PERCENT)
     figure.suptitle(f"Sparsity by layer and matrix: {model}")
     return figure
 

@@ -32,7 +32,10 @@ mpl.rcParams.update(
 # Okabe and Ito's palette, black kept for the dense model.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+PERCENT = mpl.ticker.FuncFormatter(lambda fraction, _: f"{100 * fraction:.3g} %")
 DENSE = {"color": "black", "marker": "*", "markersize": 9}
+
+BAND = {"color": "black", "alpha": 0.08, "linewidth": 0, "label": "dense, 95 %"}
 
 
 def looks(names: Sequence[str]) -> dict[str, dict]:
@@ -45,7 +48,7 @@ def looks(names: Sequence[str]) -> dict[str, dict]:
 
 def percent_axis(axes: Axes, label: str) -> None:
     """Show fractions on the vertical axis as percent, from 0."""
-    axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(xmax=1, decimals=None))
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
 
