@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint schema lock clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
-	snakemake --cores all --quiet host
+	snakemake --cores all --quiet host rules
 	@python workflow_scripts/show_results.py --tables results/embedded/tables --figures results/embedded/figures
 
 test: .venv/installed-test

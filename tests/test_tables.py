@@ -153,6 +153,12 @@ def test_the_papers_layout(memorization_scores, perplexity_scores):
     assert r"b\_10\%" in latex
 
 
+def test_levels_that_all_models_share_stand_in_the_columns_of_the_papers_layout(memorization_scores):
+    one = tables.memorization_table(memorization_scores[memorization_scores.model == "large"])
+    names = [f"{strategy}, {level:g}" for strategy in STRATEGIES for level in LEVELS["large"]]
+    assert tables.one_block("", one.assign(value=one.fraction)).columns.to_list()[2:] == ["dense", *names]
+
+
 def test_figures_are_written_as_svg_and_png(memorization_scores, perplexity_scores, tmp_path):
     memorization = tables.memorization_table(memorization_scores)
     by_duplicates = tables.memorization_table(memorization_scores, ["duplicates"])

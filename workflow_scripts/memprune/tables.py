@@ -79,8 +79,8 @@ def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.Dat
     """The paper's layout in one long frame: models in rows, variants in columns, one block per quantity.
 
     The first column, `quantity`, is `memorization, k = …` for each context length, `memorization, mean over
-    k`, and `token perplexity`. Levels differ by model, so a column is a strategy and the level's place, from
-    the lightest.
+    k`, and `token perplexity`. A column is a strategy and level; where the models' levels differ, a strategy
+    and the level's place, from the lightest.
     """
     blocks = [
         (f"memorization, k = {k}", rows.rename(columns={"fraction": "value"}))
@@ -101,12 +101,15 @@ def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
 def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Models × variants of one quantity; `rows` has model, strategy, level and value."""
     place = rows.groupby(["model", "strategy"], observed=True)["level"].rank().astype(int)
-    places = place.max()
-    names = [
-        strategy if strategy == "dense" or places == 1 else f"{strategy}, level {number}"
-        for strategy, number in zip(rows.strategy, place, strict=True)
-    ]
-    named = rows.assign(variant=names, place=place).sort_values(["strategy", "place"])
+    shared = rows.level.groupby([rows.strategy, place], observed=True).nunique().max() == 1
+
+    def column(strategy: str, level: float, number: int) -> str:
+        if strategy == "dense":
+            return strategy
+        return f"{strategy}, {level:g}" if shared else f"{strategy}, level {number}"
+
+    names = map(column, rows.strategy, rows.level, place)
+    named = rows.assign(variant=list(names), place=place).sort_values(["strategy", "place"])
     order = list(dict.fromkeys(named.variant))
     block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
     block.columns.name = None

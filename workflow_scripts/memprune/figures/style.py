@@ -33,15 +33,14 @@ mpl.rcParams.update(
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 PERCENT = mpl.ticker.FuncFormatter(lambda fraction, _: f"{100 * fraction:.3g} %")
-DENSE = {"color": "black", "marker": "*", "markersize": 9}
-
+DENSE = {"color": "black", "marker": "*", "markersize": 9, "clip_on": False}
 BAND = {"color": "black", "alpha": 0.08, "linewidth": 0, "label": "dense, 95 %"}
 
 
 def looks(names: Sequence[str]) -> dict[str, dict]:
-    """A colour and a marker for each name, the same in every figure."""
+    """A colour and a marker for each name, the same in every figure; markers at 0 are drawn whole."""
     return {
-        name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "clip_on": False}
         for i, name in enumerate(names)
     }
 
