@@ -126,7 +126,7 @@ def test_every_key_is_documented():
 def test_variants_are_named_and_read_back():
     embedded = config.load(ROOT / "config/embedded.yaml")
     variants = embedded.variants("tiny-pythia-5m")
-    assert variants[:3] == ["dense", "layer-wise@0.1", "layer-wise@0.3"]
+    assert variants[:3] == ["dense", "layer-wise@0.3", "layer-wise@0.6"]
     assert config.split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
     assert config.split_variant("dense") == ("dense", 0.0)
 

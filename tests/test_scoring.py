@@ -29,7 +29,7 @@ CONTEXT, SUFFIX = 12, 8
 
 def greedy(model, context: np.ndarray, length: int) -> np.ndarray:
     """The tokens that `generate` appends to `context` (rows × tokens) with greedy decoding and KV cache."""
-    ids = torch.from_numpy(context).long()
+    ids = torch.from_numpy(context.astype(np.int64))
     output = model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
