@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
-	snakemake --cores all --quiet host rules
+	snakemake --cores all --quiet host reason
 	@python workflow_scripts/show_results.py --tables results/embedded/tables --figures results/embedded/figures
 
 test: .venv/installed-test
