@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint schema lock clean
+.PHONY: demo test lint store schema lock clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -23,6 +23,9 @@ lint: .venv/installed-test
 	snakemake --lint > .venv/lint.txt 2>&1 || true
 	grep -q "^Lints for rule" .venv/lint.txt
 	! grep "^    \* " .venv/lint.txt | grep -v "Specify a conda environment or container for each rule"
+
+store: .venv/installed
+	@python workflow_scripts/list_store.py $(if $(DELETE),--delete-unused $(DELETE))
 
 schema: .venv/installed
 	python workflow_scripts/write_schema.py --output config/config.schema.json

@@ -22,11 +22,11 @@ rule aggregate_tables:
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
     params:
+        source=source("aggregate_tables.py"),
         spec=ORDER,
-        folder=subpath(output[0], parent=True),
     shell:
         "aggregate_tables.py --memorization {input.memorization} --perplexity {input.perplexity}"
-        " --spec {params.spec:q} --output {params.folder} > {log} 2>&1"
+        " --spec {params.spec:q} --output {output} > {log} 2>&1"
 
 
 rule plot_trade_off:
@@ -38,6 +38,7 @@ rule plot_trade_off:
     log:
         f"{RESULTS}/logs/plot_trade_off.log",
     params:
+        source=source("plot_trade_off.py"),
         spec=ORDER,
     shell:
         "plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
@@ -52,6 +53,7 @@ rule plot_context_length:
     log:
         f"{RESULTS}/logs/plot_context_length.log",
     params:
+        source=source("plot_context_length.py"),
         spec=ORDER,
     shell:
         "plot_context_length.py --memorization {input} --spec {params.spec:q}"
@@ -67,6 +69,7 @@ rule plot_model_size:
     log:
         f"{RESULTS}/logs/plot_model_size.log",
     params:
+        source=source("plot_model_size.py"),
         spec=ORDER,
     shell:
         "plot_model_size.py --memorization {input.memorization} --manifests {input.manifests}"
@@ -81,6 +84,7 @@ rule plot_duplicates:
     log:
         f"{RESULTS}/logs/plot_duplicates.log",
     params:
+        source=source("plot_duplicates.py"),
         spec=ORDER,
     shell:
         "plot_duplicates.py --by-duplicates {input} --spec {params.spec:q}"
@@ -94,6 +98,8 @@ rule plot_sparsity:
         **both("sparsity_{model}"),
     log:
         f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
+    params:
+        source=source("plot_sparsity.py"),
     shell:
         "plot_sparsity.py --model {wildcards.model} --statistics {input}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"

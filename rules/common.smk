@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.utils import update_config
@@ -14,8 +15,11 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from memprune import config as configuration
+from memprune import sources
 from memprune.errors import UserError
-from memprune.preflight import check_local_models
+from memprune.leftovers import leftovers
+from memprune.preflight import check_local_models, check_store
+from memprune.variants import variant_name
 
 DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
 
@@ -23,7 +27,8 @@ DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
 def read_config():
     """The checked configuration: the files given by --configfile, else the default one; then --config.
 
-    Local models are checked as far as their configuration and headers show, before any job starts.
+    Local models, as far as their configuration and headers show, and the store are checked before any job
+    starts.
     """
     source = ", ".join(map(os.path.relpath, workflow.configfiles)) or "config/embedded.yaml"
     content = config
@@ -33,6 +38,7 @@ def read_config():
             update_config(content, config)
         checked = configuration.check(content, source)
         check_local_models(checked, source)
+        check_store(os.environ.get("MEMPRUNE_STORE") or checked.store)
         return checked
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -41,6 +47,14 @@ def read_config():
 def canonical(settings):
     """The settings as one JSON string that is the same for the same settings."""
     return json.dumps(settings, sort_keys=True, ensure_ascii=False)
+
+
+def source(script, *modules):
+    """A digest of what a script does, with all modules that it imports and those that it loads by name.
+
+    As a param it makes a job stale when its code changes, and no other job.
+    """
+    return f"source: {sources.digest(SCRIPTS / script, *modules)}"
 
 
 CONFIG = read_config()
@@ -57,7 +71,8 @@ workflow.global_resources.setdefault("gpu", 1)
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
-shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 PATH={FOLDERS}:$PATH; ")
+STORE = shlex.quote(os.environ.get("MEMPRUNE_STORE") or CONFIG.store)
+shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 MEMPRUNE_STORE={STORE} PATH={FOLDERS}:$PATH; ")
 
 
 wildcard_constraints:
@@ -71,9 +86,13 @@ wildcard_constraints:
 
 
 def corpus_files():
-    """The local files that the corpus is read from."""
+    """The local files that the corpus is read from, but for mini-pile's, which a rule makes."""
     corpus = CONFIG.corpus
-    return [*corpus.train, *corpus.validation, *corpus.test] if corpus.source == "files" else []
+    if corpus.source == "files":
+        return [*corpus.train, *corpus.validation, *corpus.test]
+    if corpus.source == "hub" and Path(corpus.dataset).is_dir():
+        return sorted(str(path) for path in Path(corpus.dataset).rglob("*") if path.is_file())
+    return []
 
 
 def samples_spec():
@@ -94,7 +113,7 @@ def model_files(wildcards):
     return sorted(str(p) for p in Path(model.path).iterdir() if p.suffix in {".safetensors", ".json"})
 
 
-def model_source(wildcards):
+def model_place(wildcards):
     """The options of resolve_model.py that say where the model is."""
     model = CONFIG.models[wildcards.model]
     if model.repo is not None:
@@ -106,9 +125,15 @@ def model_source(wildcards):
 
 
 def mask_spec(wildcards):
-    """The strategy's settings but its list of levels, and the one level of this mask."""
-    strategy = CONFIG.strategies[wildcards.strategy].model_dump(exclude={"levels"})
-    return canonical({**strategy, "strategy": wildcards.strategy, "level": float(wildcards.level)})
+    """What a mask depends on: its strategy's selection and its level, not the strategy's name."""
+    selection = CONFIG.strategies[wildcards.strategy].selection
+    return canonical({"selection": asdict(selection), "level": float(wildcards.level)})
+
+
+def mask_source(wildcards):
+    """The digest of the code that makes a mask, with its own criterion's and no other's."""
+    criterion = CONFIG.strategies[wildcards.strategy].criterion
+    return source("compute_mask.py", f"memprune.criteria.{criterion}")
 
 
 # Evaluation
@@ -127,17 +152,10 @@ def mask_option(wildcards):
     return f"--mask {mask}" if mask else ""
 
 
-def evaluation_spec(wildcards):
+def evaluation_spec():
     """The settings that scores depend on."""
-    return canonical(
-        {
-            "model": wildcards.model,
-            "variant": wildcards.variant,
-            "context_lengths": CONFIG.samples.context_lengths,
-            "suffix": CONFIG.samples.suffix,
-            **CONFIG.evaluation.model_dump(),
-        }
-    )
+    lengths = {"context_lengths": CONFIG.samples.context_lengths, "suffix": CONFIG.samples.suffix}
+    return canonical({**lengths, **CONFIG.evaluation.model_dump()})
 
 
 # Tables and figures
@@ -155,7 +173,7 @@ def scores(kind):
 def highest_levels(wildcards):
     """The tables of zeros of every strategy at its highest level for one model."""
     return [
-        f"{RESULTS}/masks/{wildcards.model}/{configuration.variant_name(strategy, levels[-1])}.csv"
+        f"{RESULTS}/masks/{wildcards.model}/{variant_name(strategy, levels[-1])}.csv"
         for strategy in CONFIG.strategies
         for levels in [CONFIG.levels(wildcards.model, strategy)]
     ]
@@ -164,3 +182,8 @@ def highest_levels(wildcards):
 def both(name):
     """A figure's two files."""
     return {"svg": f"{FIGURES}/{name}.svg", "png": f"{FIGURES}/{name}.png"}
+
+
+LEFTOVERS = leftovers(Path(RESULTS), CONFIG)
+if LEFTOVERS and workflow.is_main_process:
+    print(LEFTOVERS, file=sys.stderr)

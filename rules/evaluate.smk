@@ -16,9 +16,11 @@ rule evaluate:
     resources:
         gpu=GPU,
     params:
-        spec=evaluation_spec,
+        source=source("evaluate.py"),
+        spec=evaluation_spec(),
         mask=mask_option,
     shell:
-        "evaluate.py --manifest {input.manifest} {params.mask} --samples {input.samples}"
-        " --windows {input.windows} --spec {params.spec:q} --threads {threads}"
+        "evaluate.py --model {wildcards.model} --variant {wildcards.variant}"
+        " --manifest {input.manifest} {params.mask} --samples {input.samples} --windows {input.windows}"
+        " --spec {params.spec:q} --threads {threads}"
         " --memorization {output.memorization} --perplexity {output.perplexity} > {log} 2>&1"

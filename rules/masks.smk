@@ -11,7 +11,8 @@ rule compute_mask:
     log:
         f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
     params:
+        source=mask_source,
         spec=mask_spec,
     shell:
-        "compute_mask.py --manifest {input.manifest} --magnitudes {input.magnitudes}"
-        " --spec {params.spec:q} --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"
+        "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
+        " --magnitudes {input.magnitudes} --spec {params.spec:q} --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

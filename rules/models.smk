@@ -7,6 +7,7 @@ rule fetch_model:
     log:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
     params:
+        source=source("fetch_model.py"),
         repo=lambda wildcards: CONFIG.models[wildcards.model].repo,
         revision=lambda wildcards: CONFIG.models[wildcards.model].revision,
     shell:
@@ -22,9 +23,10 @@ rule resolve_model:
     log:
         f"{RESULTS}/logs/resolve_model/{{model}}.log",
     params:
-        source=model_source,
+        source=source("resolve_model.py"),
+        place=model_place,
     shell:
-        "resolve_model.py --name {wildcards.model} {params.source} --output {output} > {log} 2>&1"
+        "resolve_model.py --name {wildcards.model} {params.place} --output {output} > {log} 2>&1"
 
 
 rule count_magnitudes:
@@ -34,6 +36,8 @@ rule count_magnitudes:
         f"{RESULTS}/models/{{model}}/magnitudes.safetensors",
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
+    params:
+        source=source("count_magnitudes.py"),
     shell:
         "count_magnitudes.py --manifest {input} --output {output} > {log} 2>&1"
 

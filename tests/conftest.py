@@ -87,6 +87,14 @@ def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory):
+    """A store for what tests call by themselves; a workflow run by a test has one in its own results."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMPRUNE_STORE", str(tmp_path_factory.mktemp("store")))
+        yield
+
+
 @pytest.fixture(params=FAMILIES)
 def family(request) -> str:
     return request.param

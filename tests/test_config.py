@@ -11,6 +11,7 @@ import yaml
 from memprune import config
 from memprune.errors import UserError
 from memprune.scope import layers_in_scope
+from memprune.variants import split_variant
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = yaml.safe_load((ROOT / "config/embedded.yaml").read_text())
@@ -127,8 +128,8 @@ def test_variants_are_named_and_read_back():
     embedded = config.load(ROOT / "config/embedded.yaml")
     variants = embedded.variants("tiny-pythia-5m")
     assert variants[:3] == ["dense", "layer-wise@0.3", "layer-wise@0.6"]
-    assert config.split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
-    assert config.split_variant("dense") == ("dense", 0.0)
+    assert split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
+    assert split_variant("dense") == ("dense", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -143,4 +144,4 @@ def test_variants_are_named_and_read_back():
     ],
 )
 def test_layers_in_scope(layers, total, expected):
-    assert layers_in_scope(layers, total) == expected
+    assert layers_in_scope(config.Strategy(layers=layers).selection.layers, total) == expected

@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from memprune.documents import Document, read_files, read_hub
+from memprune.corpora.files import read_files
+from memprune.corpora.hub import read_hub
+from memprune.documents import Document
 from memprune.errors import UserError
 
 ROWS = [

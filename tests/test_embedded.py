@@ -40,7 +40,7 @@ def results(tmp_path_factory) -> Path:
             "--directory", str(folder), *targets,
         ],
         cwd=folder,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "MEMPRUNE_STORE": ""},
         check=True,
     )  # fmt: skip
     return folder / "results/embedded"

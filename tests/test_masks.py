@@ -1,6 +1,8 @@
 """Masks against torch.nn.utils.prune and against a plain stable sort, on all families and dtypes."""
 
 import json
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +13,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.nn.utils import prune
 
-from memprune import magnitude
-from memprune.config import MATRIX_GROUPS, Strategy
+from memprune.config import Strategy
+from memprune.criteria import magnitude
 from memprune.errors import UserError
-from memprune.masks import (
-    compute_mask,
-    count_magnitudes,
-    mask_statistics,
-    read_mask,
-    write_mask,
-)
+from memprune.manifest import Manifest
+from memprune.masks import mask_digest, read_mask, write_mask
 from memprune.models import resolve_model
-from memprune.scope import layers_in_scope, matrices_in_scope
+from memprune.pruning import compute_mask, mask_statistics
+from memprune.scope import MATRIX_GROUPS, Selection, layers_in_scope, matrices_in_scope
 
 DTYPES = ("float32", "float16", "bfloat16")
 PAPER = {
@@ -41,12 +39,19 @@ def manifest(request, tmp_path_factory):
     return resolve_model("tiny", tiny_model(family, dtype, tmp_path_factory.mktemp(family)))
 
 
-def mask_of(manifest, name, strategy, level, folder):
+def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: Path) -> None:
+    """Compute and write a mask as the workflow does."""
+    packed = compute_mask(manifest, magnitude.count(manifest), selection, level)
+    shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
+    about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
+    write_mask(packed, shapes, about, path)
+
+
+def mask_of(manifest, selection, level, folder):
     """The mask as it comes back from its file."""
-    path = folder / "mask.safetensors"
-    packed = compute_mask(manifest, count_magnitudes(manifest), name, strategy, level)
-    write_mask(packed, manifest, name, strategy, level, path)
-    return read_mask(path)
+    folder.mkdir(exist_ok=True)
+    write_mask_of(manifest, selection, level, folder / "mask.safetensors")
+    return read_mask(folder / "mask.safetensors")
 
 
 def weights_of(manifest) -> dict[str, torch.Tensor]:
@@ -75,10 +80,10 @@ def torch_prune(weights: dict[str, torch.Tensor], groups: list[list[str]], level
 @pytest.mark.parametrize("level", [0.1, 0.37, 0.9])
 @pytest.mark.parametrize("name", PAPER)
 def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
-    strategy, weights = PAPER[name], weights_of(manifest)
-    found = mask_of(manifest, name, strategy, level, tmp_path)
+    strategy, weights = PAPER[name].selection, weights_of(manifest)
+    found = mask_of(manifest, strategy, level, tmp_path)
     groups: dict[object, list[str]] = {}
-    for m in matrices_in_scope(manifest.matrices, "tiny", name, strategy):
+    for m in matrices_in_scope(manifest.matrices, strategy):
         key = {"matrix": m.name, "layer": m.layer, "global": 0}[strategy.allocation]
         groups.setdefault(key, []).append(m.name)
     expected = torch_prune(weights, list(groups.values()), level)
@@ -99,16 +104,16 @@ def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
 
 
 def test_scope_is_what_the_strategy_says(manifest, tmp_path):
-    for name, strategy in PAPER.items():
-        scope = matrices_in_scope(manifest.matrices, "tiny", name, strategy)
+    for strategy in PAPER.values():
+        scope = matrices_in_scope(manifest.matrices, strategy.selection)
         assert {m.layer for m in scope} == set(layers_in_scope(strategy.layers, manifest.layers))
-        assert {m.role for m in scope} <= set(strategy.roles)
-    attention = matrices_in_scope(manifest.matrices, "tiny", "attention-only", PAPER["attention-only"])
+        assert {m.role for m in scope} <= set(strategy.selection.roles)
+    attention = matrices_in_scope(manifest.matrices, PAPER["attention-only"].selection)
     assert {m.role for m in attention}.isdisjoint(MATRIX_GROUPS["mlp"])
 
 
 def test_statistics_are_recounted_and_cover_the_model(manifest, tmp_path):
-    masks = mask_of(manifest, "first-25", PAPER["first-25"], 0.3, tmp_path)
+    masks = mask_of(manifest, PAPER["first-25"].selection, 0.3, tmp_path)
     table = mask_statistics(manifest, tmp_path / "mask.safetensors").set_index("matrix")
     assert list(table.index) == [m.name for m in manifest.matrices]
     for name in table.index:
@@ -121,7 +126,7 @@ def test_a_mask_is_the_same_every_time(tmp_path):
     manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path / "model"))
     files = []
     for folder in (tmp_path / "a", tmp_path / "b"):
-        mask_of(manifest, "global", PAPER["global"], 0.3, folder)
+        mask_of(manifest, PAPER["global"].selection, 0.3, folder)
         files.append((folder / "mask.safetensors").read_bytes())
     assert files[0] == files[1]
 
@@ -173,23 +178,21 @@ def test_non_finite_weights_are_named(dtype, value, tmp_path):
     with pytest.raises(
         UserError, match=r"models.tiny: model.layers.1.mlp.up_proj.weight has weights that are"
     ):
-        count_magnitudes(resolve_model("tiny", folder))
+        magnitude.count(resolve_model("tiny", folder))
 
 
 def test_a_strategy_without_matrices_says_what_it_looked_for(tmp_path):
     manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path))
-    with pytest.raises(
-        UserError, match=r"strategies.gates: no matrix in model tiny; looked for gate"
-    ) as caught:
-        matrices_in_scope(manifest.matrices, "tiny", "gates", Strategy(matrices=["gate"]))
+    with pytest.raises(UserError, match=r"looked for gate") as caught:
+        matrices_in_scope(manifest.matrices, Strategy(matrices=["gate"]).selection)
     assert "the model has query_key_value, output, up, down in 4 layers" in str(caught.value)
     with pytest.raises(UserError, match=r"in layers \[9\]"):
-        matrices_in_scope(manifest.matrices, "tiny", "deep", Strategy(layers=[9]))
+        matrices_in_scope(manifest.matrices, Strategy(layers=[9]).selection)
 
 
 def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):
     manifest = resolve_model("tiny", tiny_model("gpt2", "float16", tmp_path / "model"))
-    mask_of(manifest, "global", PAPER["global"], 0.3, tmp_path)
+    mask_of(manifest, PAPER["global"].selection, 0.3, tmp_path)
     path = tmp_path / "mask.safetensors"
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
@@ -198,13 +201,28 @@ def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):
         read_mask(path)
 
 
-def test_metadata_tells_strategy_and_fingerprint(tmp_path):
+def test_a_masks_digest_tells_its_bits_and_no_more(tmp_path):
+    manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path / "model"))
+    first_layer = Selection(("up",), (0,), "global", "magnitude")
+    for name, selection, level in [
+        ("a", first_layer, 0.3),
+        ("same bits", replace(first_layer, layers="first 25 %"), 0.3),
+        ("other bits", first_layer, 0.4),
+        ("other matrix", replace(first_layer, roles=("down",)), 0.3),
+    ]:
+        write_mask_of(manifest, selection, level, tmp_path / name)
+    digests = [mask_digest(tmp_path / name) for name in ("a", "same bits", "other bits", "other matrix")]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_metadata_tells_selection_and_fingerprint(tmp_path):
     from safetensors import safe_open
 
     manifest = resolve_model("tiny", tiny_model("opt", "bfloat16", tmp_path / "model"))
-    mask_of(manifest, "global", PAPER["global"], 0.3, tmp_path)
+    mask_of(manifest, PAPER["global"].selection, 0.3, tmp_path)
     with safe_open(tmp_path / "mask.safetensors", framework="numpy") as file:
         about = json.loads(file.metadata()["mask"])
-    assert about["strategy"]["allocation"] == "global"
+    assert about["selection"]["allocation"] == "global"
     assert about["level"] == 0.3
     assert about["fingerprint"] == manifest.fingerprint

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-from memprune.documents import Document
+from memprune.documents import Document, shuffled
 from memprune.errors import UserError
 from memprune.manifest import write_manifest
 from memprune.models import resolve_model
-from memprune.samples import balanced, draw_samples, draw_windows, shuffled
+from memprune.samples import balanced, draw_samples, draw_windows
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts/extract_samples.py"
 TOKENIZER = tiny_tokenizer()

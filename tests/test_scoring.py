@@ -10,12 +10,13 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
 from lm_eval.models.huggingface import HFLM
 from safetensors.torch import load_file
+from test_masks import write_mask_of
 
 from memprune.config import Strategy
 from memprune.documents import Document
 from memprune.errors import UserError
-from memprune.evaluation import perplexity_scores
-from memprune.masks import compute_mask, count_magnitudes, read_mask, write_mask
+from memprune.evaluation import perplexity_task, score_tasks
+from memprune.masks import read_mask
 from memprune.models import resolve_model
 from memprune.pruned_model import load_pruned
 from memprune.samples import draw_windows
@@ -128,7 +129,12 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
 
     count = sum(-(-len(tokenizer(text).input_ids) // window) for text in texts)
     windows = draw_windows(documents, tokenizer, window, count)
-    scores = perplexity_scores(model, windows, batch_tokens=100).to_pandas()
+
+    def score(tokens, scored, advance):
+        return {"nll": score_perplexity(model, tokens, scored, 100, advance)}
+
+    [scores] = score_tasks([perplexity_task(windows, {"window": window}, score)], lambda: {"device": "cpu"})
+    scores = scores.to_pandas()
     table = perplexity_table(scores.assign(model="tiny", strategy="dense", level=0.0)).iloc[0]
     assert scores.words.sum() == words
     assert scores.bytes.sum() == size
@@ -146,7 +152,7 @@ def test_batches_cover_all_rows():
 def test_a_non_finite_log_probability_names_the_row(model):
     with torch.no_grad():
         model.get_output_embeddings().weight[3] = float("nan")
-    with pytest.raises(UserError, match="non-finite one at row of the samples 0"):
+    with pytest.raises(UserError, match="non-finite one at row 0 of those scored"):
         score_memorization(model, half_memorized(model)[:2] * 0 + 3, CONTEXT, SUFFIX, 100)
 
 
@@ -154,13 +160,12 @@ def test_a_non_finite_log_probability_names_the_row(model):
 def test_the_model_evaluated_is_the_checkpoint_times_the_mask(family, dtype, tmp_path):
     folder = tiny_model(family, dtype, tmp_path / "model")
     manifest = resolve_model("tiny", folder)
-    strategy, path = Strategy(matrices="attention"), tmp_path / "mask.safetensors"
-    packed = compute_mask(manifest, count_magnitudes(manifest), "attention-only", strategy, 0.4)
-    write_mask(packed, manifest, "attention-only", strategy, 0.4, path)
+    selection, path = Strategy(matrices="attention").selection, tmp_path / "mask.safetensors"
+    write_mask_of(manifest, selection, 0.4, path)
     masks, weights = read_mask(path), load_file(folder / "model.safetensors")
     model = load_pruned(folder, path, dtype, CPU)
     parameters = dict(model.named_parameters())
-    assert len(masks) == sum(m.role in strategy.roles for m in manifest.matrices)
+    assert len(masks) == sum(m.role in selection.roles for m in manifest.matrices)
     for name, weight in weights.items():
         if name == "embed_out.weight":  # transformers 5 calls GPT-NeoX's head lm_head
             name = "lm_head.weight"

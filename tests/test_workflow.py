@@ -42,15 +42,17 @@ EXPERIMENT = {
 }
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+def snakemake(
+    folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile"
+) -> subprocess.CompletedProcess:
     """Run snakemake on the experiment in `folder` as a user would, without network."""
     return subprocess.run(
         [
-            sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory",
+            sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory",
             str(folder), "--cores", "2", *arguments,
         ],
         cwd=folder,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200"},
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200", "MEMPRUNE_STORE": ""},
         capture_output=True,
         text=True,
         check=False,
@@ -231,7 +233,11 @@ def spoil_corpus(folder: Path) -> None:
             spoil_weights,
             "error: models.large: model.layers.1.mlp.up_proj.weight has weights that are infinite or not",
         ),
-        (spoil_head, "error: models.large, variant dense: log-probabilities: found a non-finite one at row"),
+        (
+            spoil_head,
+            "error: models.large, variant dense: context length 10, members, rows 0 to 5: log-probabilities:"
+            " found a non-finite one at row 0 of those scored",
+        ),
         (spoil_corpus, "error: train.jsonl: not a .jsonl file as its name says"),
         (
             spoil_config(samples__members=39),

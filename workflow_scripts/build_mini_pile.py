@@ -5,25 +5,31 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-import zstandard
-
-from memprune import mini_pile
+from memprune import sources, store
 from memprune.errors import run
-from memprune.files import written_whole
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder")
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help="files, named after splits")
     arguments = parser.parse_args()
-    documents = mini_pile.build()
-    for split in ("train", "validation", "test"):
-        lines = [mini_pile.json_line(document) for document in documents if document.split == split]
-        with written_whole(arguments.output / f"{split}.jsonl.zst") as temporary:
-            temporary.write_bytes(zstandard.compress(b"".join(lines)))
-    counts = Counter((document.split, document.subset) for document in documents)
-    for (split, subset), count in sorted(counts.items()):
-        print(f"{split}, {subset}: {count} documents")
+
+    def compute(folder: Path) -> None:
+        import zstandard
+
+        from memprune import mini_pile
+
+        documents = mini_pile.build()
+        for path in arguments.output:
+            split = path.name.split(".")[0]
+            lines = [mini_pile.json_line(document) for document in documents if document.split == split]
+            (folder / path.name).write_bytes(zstandard.compress(b"".join(lines)))
+        counts = Counter((document.split, document.subset) for document in documents)
+        for (split, subset), count in sorted(counts.items()):
+            print(f"{split}, {subset}: {count} documents")
+
+    determinants = {"source": sources.digest(Path(__file__))}
+    store.provide("mini-pile", determinants, compute, {path.name: path for path in arguments.output})
 
 
 run(main)

@@ -3,35 +3,54 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
-from memprune.config import Strategy
-from memprune.errors import run
-from memprune.files import written_whole
-from memprune.manifest import read_manifest
-from memprune.masks import compute_mask, mask_statistics, write_mask
+from memprune import sources, store
+from memprune.errors import UserError, run
+from memprune.manifest import read_manifest, weights_of
+from memprune.scope import Selection
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--strategy", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--magnitudes", type=Path, required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--mask", type=Path, required=True, help="written")
     parser.add_argument("--statistics", type=Path, required=True, help="written")
     arguments = parser.parse_args()
-    manifest, spec = read_manifest(arguments.manifest), dict(arguments.spec)
-    name, level = spec.pop("strategy"), spec.pop("level")
-    strategy = Strategy(**spec)
+    manifest, level = read_manifest(arguments.manifest), arguments.spec["level"]
+    selection = Selection(**arguments.spec["selection"])
 
-    packed = compute_mask(manifest, load_file(arguments.magnitudes), name, strategy, level)
-    write_mask(packed, manifest, name, strategy, level, arguments.mask)
-    statistics = mask_statistics(manifest, arguments.mask)
-    with written_whole(arguments.statistics) as temporary:
-        statistics.to_csv(temporary, index=False)
-    print(f"{name} at {level}: {statistics.zeros.sum()} of {statistics.weights.sum()} weights are zero")
+    def compute(folder: Path) -> None:
+        from safetensors.numpy import load_file
+
+        from memprune.masks import write_mask
+        from memprune.pruning import compute_mask, mask_statistics
+
+        try:
+            packed = compute_mask(manifest, load_file(arguments.magnitudes), selection, level)
+        except UserError as error:
+            raise UserError(
+                f"strategies.{arguments.strategy}: no matrix in model {manifest.model}; {error}"
+            ) from None
+        shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
+        about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
+        write_mask(packed, shapes, about, folder / "mask.safetensors")
+        statistics = mask_statistics(manifest, folder / "mask.safetensors")
+        statistics.to_csv(folder / "statistics.csv", index=False)
+        print(f"{statistics.zeros.sum()} of {statistics.weights.sum()} weights are zero")
+
+    determinants = {
+        "source": sources.digest(Path(__file__), f"memprune.criteria.{selection.criterion}"),
+        "weights": weights_of(manifest),
+        "magnitudes": store.content(arguments.magnitudes),
+        **arguments.spec,
+    }
+    outputs = {"mask.safetensors": arguments.mask, "statistics.csv": arguments.statistics}
+    store.provide("mask", determinants, compute, outputs)
 
 
 run(main)

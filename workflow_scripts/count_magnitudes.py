@@ -4,12 +4,9 @@
 import argparse
 from pathlib import Path
 
-from safetensors.numpy import save_file
-
+from memprune import sources, store
 from memprune.errors import run
-from memprune.files import written_whole
-from memprune.manifest import read_manifest
-from memprune.masks import count_magnitudes
+from memprune.manifest import read_manifest, weights_of
 
 
 def main() -> None:
@@ -18,9 +15,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     manifest = read_manifest(arguments.manifest)
-    histograms = count_magnitudes(manifest)
-    with written_whole(arguments.output) as temporary:
-        save_file(histograms, temporary, {"fingerprint": manifest.fingerprint})
+
+    def compute(folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        from memprune.criteria import magnitude
+
+        save_file(magnitude.count(manifest), folder / "magnitudes.safetensors")
+
+    determinants = {"source": sources.digest(Path(__file__)), "weights": weights_of(manifest)}
+    store.provide("magnitudes", determinants, compute, {"magnitudes.safetensors": arguments.output})
 
 
 run(main)

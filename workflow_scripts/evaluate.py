@@ -3,33 +3,26 @@
 
 import argparse
 import json
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
+from memprune import sources, store
+from memprune.device import device_class
 from memprune.errors import UserError, run
-from memprune.evaluation import memorization_scores, perplexity_scores, write_scores
-from memprune.manifest import Manifest, read_manifest
-from memprune.preflight import check_positions
-from memprune.pruned_model import choose_device, load_pruned
-
-
-def check_fit(samples: pa.Table, windows: pa.Table, manifest: Manifest) -> None:
-    """Raise UserError unless the model has the samples' tokenizer and positions enough."""
-    if samples.schema.metadata[b"tokenizer"].decode() != manifest.tokenizer:
-        raise UserError(
-            "its tokenizer is not the one that drew the samples, the first model's; all models of an "
-            "experiment must have one tokenizer"
-        )
-    longest_window = pc.max(pc.list_value_length(windows["tokens"])).as_py() - 1
-    check_positions(samples["tokens"].type.list_size, longest_window, manifest.positions)
+from memprune.evaluation import memorization_tasks, perplexity_task, score_tasks, write_scores
+from memprune.fit import check_positions, check_tokenizer
+from memprune.manifest import read_manifest
+from memprune.masks import mask_digest
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--variant", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--mask", type=Path, help="left out: the dense model")
     parser.add_argument("--samples", type=Path, required=True)
@@ -41,27 +34,46 @@ def main() -> None:
     arguments = parser.parse_args()
     spec, manifest = arguments.spec, read_manifest(arguments.manifest)
     samples, windows = pq.read_table(arguments.samples), pq.read_table(arguments.windows)
-    torch.set_num_threads(arguments.threads)
+    device = device_class(spec["device"])
 
+    @cache
+    def scorer():
+        from memprune.scorer import load_scorer  # late: where all shards are stored, nothing needs torch
+
+        return load_scorer(manifest, arguments.mask, device, arguments.threads, spec)
+
+    for path in filter(None, (arguments.mask, arguments.samples, arguments.windows)):
+        store.content(path)
+    determinants = {
+        "source": sources.digest("memprune.scorer"),
+        "weights": manifest.fingerprint,
+        "configuration": manifest.configuration,
+        "mask": mask_digest(arguments.mask) if arguments.mask else None,
+        "dtype": spec["dtype"],
+        "batch_tokens": spec["batch_tokens"],
+        "device": device,
+        "versions": {name: version(name) for name in ("torch", "transformers")},
+    }
     try:
-        check_fit(samples, windows, manifest)
-        device = choose_device(spec["device"])
-        model = load_pruned(manifest.folder, arguments.mask, spec["dtype"], device)
-        how = {
-            "weights_dtype": manifest.dtype,
-            "compute_dtype": spec["dtype"],
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "batch_tokens": str(spec["batch_tokens"]),
-        }
-        print(f"{spec['model']} {spec['variant']}: {how}", flush=True)
-        memorization = memorization_scores(
-            model, samples, spec["context_lengths"], spec["suffix"], spec["batch_tokens"]
+        check_tokenizer(samples.schema.metadata[b"tokenizer"].decode(), manifest.tokenizer)
+        longest_window = pc.max(pc.list_value_length(windows["tokens"])).as_py() - 1
+        check_positions(samples["tokens"].type.list_size, longest_window, manifest.positions)
+        tasks = memorization_tasks(
+            samples,
+            spec["context_lengths"],
+            spec["suffix"],
+            determinants,
+            lambda *rows: scorer().memorization(*rows),
         )
-        perplexity = perplexity_scores(model, windows, spec["batch_tokens"])
+        tasks.append(perplexity_task(windows, determinants, lambda *rows: scorer().perplexity(*rows)))
+        *memorization, perplexity = score_tasks(tasks, lambda: scorer().how)
     except UserError as error:
-        raise UserError(f"models.{spec['model']}, variant {spec['variant']}: {error}") from None
-    write_scores(memorization, spec["model"], spec["variant"], how, arguments.memorization)
-    write_scores(perplexity, spec["model"], spec["variant"], how, arguments.perplexity)
+        raise UserError(f"models.{arguments.model}, variant {arguments.variant}: {error}") from None
+    write_scores(memorization, arguments.model, arguments.variant, arguments.memorization)
+    write_scores([perplexity], arguments.model, arguments.variant, arguments.perplexity)
+    names = [shard.name for task in tasks for shard in task.shards]
+    for output in (arguments.memorization, arguments.perplexity):
+        store.record(output, names)
 
 
 run(main)

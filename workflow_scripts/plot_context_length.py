@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from memprune.errors import run
-from memprune.figures import context_length, style
+from memprune.figures import context_length
+from memprune.figures.kept import keep_figure
+from memprune.files import sha256_of
 
 
 def main() -> None:
@@ -18,9 +21,12 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
     arguments = parser.parse_args()
-    memorization = pd.read_csv(arguments.memorization)
-    figure = context_length.plot(memorization, arguments.spec["models"], arguments.spec["strategies"])
-    style.save(figure, arguments.svg, arguments.png)
+
+    def plot() -> Figure:
+        return context_length.plot(pd.read_csv(arguments.memorization), **arguments.spec)
+
+    content = {"table": sha256_of(arguments.memorization), **arguments.spec}
+    keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 
 run(main)

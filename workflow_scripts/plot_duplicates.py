@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from memprune.errors import run
-from memprune.figures import duplicates, style
+from memprune.figures import duplicates
+from memprune.figures.kept import keep_figure
+from memprune.files import sha256_of
 
 
 def main() -> None:
@@ -18,9 +21,12 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
     arguments = parser.parse_args()
-    by_duplicates = pd.read_csv(arguments.by_duplicates)
-    figure = duplicates.plot(by_duplicates, arguments.spec["models"], arguments.spec["strategies"])
-    style.save(figure, arguments.svg, arguments.png)
+
+    def plot() -> Figure:
+        return duplicates.plot(pd.read_csv(arguments.by_duplicates), **arguments.spec)
+
+    content = {"table": sha256_of(arguments.by_duplicates), **arguments.spec}
+    keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 
 run(main)

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from memprune.errors import run
-from memprune.figures import model_size, style
+from memprune.figures import model_size
+from memprune.figures.kept import keep_figure
+from memprune.files import sha256_of
 from memprune.manifest import read_manifest
 
 
@@ -22,8 +25,13 @@ def main() -> None:
     arguments = parser.parse_args()
     manifests = [read_manifest(path) for path in arguments.manifests]
     weights = {m.model: sum(matrix.weights for matrix in m.matrices) for m in manifests}
-    figure = model_size.plot(pd.read_csv(arguments.memorization), weights, arguments.spec["strategies"])
-    style.save(figure, arguments.svg, arguments.png)
+    strategies = arguments.spec["strategies"]
+
+    def plot() -> Figure:
+        return model_size.plot(pd.read_csv(arguments.memorization), weights, strategies)
+
+    content = {"table": sha256_of(arguments.memorization), "weights": weights, "strategies": strategies}
+    keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 
 run(main)

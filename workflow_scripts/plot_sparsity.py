@@ -5,9 +5,12 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from memprune.errors import run
-from memprune.figures import sparsity, style
+from memprune.figures import sparsity
+from memprune.figures.kept import keep_figure
+from memprune.files import sha256_of
 
 
 def main() -> None:
@@ -17,8 +20,17 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
     arguments = parser.parse_args()
-    statistics = {path.stem: pd.read_csv(path) for path in arguments.statistics}
-    style.save(sparsity.plot(statistics, arguments.model), arguments.svg, arguments.png)
+    variants = {path.stem: path for path in arguments.statistics}
+
+    def plot() -> Figure:
+        statistics = {variant: pd.read_csv(path) for variant, path in variants.items()}
+        return sparsity.plot(statistics, arguments.model)
+
+    content = {
+        "model": arguments.model,
+        "statistics": [[variant, sha256_of(path)] for variant, path in variants.items()],
+    }
+    keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 
 run(main)

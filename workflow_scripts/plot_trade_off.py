@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from memprune.errors import run
-from memprune.figures import style, trade_off
+from memprune.figures import trade_off
+from memprune.figures.kept import keep_figure
+from memprune.files import sha256_of
 
 
 def main() -> None:
@@ -19,9 +22,14 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
     arguments = parser.parse_args()
-    memorization, perplexity = pd.read_csv(arguments.memorization), pd.read_csv(arguments.perplexity)
-    figure = trade_off.plot(memorization, perplexity, arguments.spec["models"], arguments.spec["strategies"])
-    style.save(figure, arguments.svg, arguments.png)
+    tables = [arguments.memorization, arguments.perplexity]
+
+    def plot() -> Figure:
+        memorization, perplexity = map(pd.read_csv, tables)
+        return trade_off.plot(memorization, perplexity, **arguments.spec)
+
+    content = {"tables": [sha256_of(table) for table in tables], **arguments.spec}
+    keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 
 run(main)

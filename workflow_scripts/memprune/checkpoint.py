@@ -1,44 +1,15 @@
 """What a model folder says of itself without being loaded: its configuration and its tensors' headers."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from memprune.errors import UserError
 from memprune.families import find_matrices
+from memprune.manifest import Checkpoint, Matrix
 
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A prunable matrix: its tensor's name, file and shape in the checkpoint, its decoder layer and role."""
-
-    name: str
-    file: str
-    layer: int
-    role: str
-    shape: tuple[int, int]
-
-    @property
-    def weights(self) -> int:
-        """How many weights the matrix has."""
-        return self.shape[0] * self.shape[1]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A model folder; `matrices` are ordered by layer and place in the block, `dtype` is theirs."""
-
-    files: list[str]
-    family: str
-    dtype: str
-    layers: int
-    positions: int
-    vocabulary: int  # rows of the input embedding
-    matrices: list[Matrix]
 
 
 def describe(folder: str | Path) -> Checkpoint:

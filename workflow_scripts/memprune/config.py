@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from memprune.errors import UserError
+from memprune.scope import MATRIX_GROUPS, Selection
+from memprune.variants import variant_name
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$")]
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -19,11 +21,6 @@ Levels = Annotated[list[Level], Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 
 Role = Literal["query_key_value", "query", "key", "value", "output", "up", "gate", "down"]
-MATRIX_GROUPS = {
-    "all": ("query_key_value", "query", "key", "value", "output", "up", "gate", "down"),
-    "attention": ("query_key_value", "query", "key", "value", "output"),
-    "mlp": ("up", "gate", "down"),
-}
 
 
 class Part(BaseModel):
@@ -123,9 +120,11 @@ class Strategy(Part):
     levels: Annotated[Levels | None, Field(description="Sparsities in scope, between 0 and 1.")] = None
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles in scope."""
-        return MATRIX_GROUPS[self.matrices] if isinstance(self.matrices, str) else tuple(self.matrices)
+    def selection(self) -> Selection:
+        """What masks depend on: all but the levels."""
+        roles = MATRIX_GROUPS[self.matrices] if isinstance(self.matrices, str) else self.matrices
+        layers = self.layers if isinstance(self.layers, str) else tuple(sorted(set(self.layers)))
+        return Selection(tuple(dict.fromkeys(roles)), layers, self.allocation, self.criterion)
 
 
 class Evaluation(Part):
@@ -150,6 +149,9 @@ class Config(Part):
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     strategies: Annotated[dict[Name, Strategy], Field(min_length=1)]
     evaluation: Evaluation = Evaluation()
+    store: Annotated[
+        str, Field(min_length=1, description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
+    ] = "results/.store"
 
     @model_validator(mode="after")
     def check_levels(self) -> "Config":
@@ -175,17 +177,6 @@ class Config(Part):
             for strategy in self.strategies
             for level in self.levels(model, strategy)
         ]
-
-
-def variant_name(strategy: str, level: float) -> str:
-    """The name of a pruned variant in paths: `global@0.3`."""
-    return f"{strategy}@{level!r}"
-
-
-def split_variant(variant: str) -> tuple[str, float]:
-    """The strategy and level of a variant's name; ("dense", 0.0) for `dense`."""
-    strategy, _, level = variant.partition("@")
-    return strategy, float(level or 0.0)
 
 
 def read_yaml(path: str | Path) -> object:

@@ -1,52 +1,146 @@
-"""Turn what scoring says of one variant into the two tables that everything else is derived from."""
+"""Score one variant of a model, shard by shard, and put the scores together in two tables.
 
-from collections.abc import Iterable
+Nothing here loads torch or a model: where the store has all shards, an evaluation only reads them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from transformers import PreTrainedModel
+from tqdm import tqdm
 
-from memprune.config import split_variant
+from memprune import store
+from memprune.errors import UserError
 from memprune.files import written_whole
-from memprune.scoring import score_memorization, score_perplexity
+from memprune.shards import Shard, plan
+from memprune.variants import split_variant
+
+SCORES = "scores.parquet"
+Advance = Callable[[int], object]  # told the number of tokens of each batch
 
 
-def memorization_scores(
-    model: PreTrainedModel, samples: pa.Table, context_lengths: Iterable[int], suffix: int, batch_tokens: int
-) -> pa.Table:
-    """One row per sample and context length: the sample's columns but its tokens, then the scores."""
+@dataclass(frozen=True)
+class Task:
+    """Rows that are scored alike: what identifies them, their shards, and how shards are scored.
+
+    `lengths` are tokens a row; `score(rows, advance)` gives the scores' columns for a slice of rows.
+    """
+
+    label: str
+    described: pa.Table
+    shards: Sequence[Shard]
+    lengths: np.ndarray
+    score: Callable[[slice, Advance], dict[str, np.ndarray]]
+
+
+def memorization_tasks(
+    samples: pa.Table, context_lengths: Sequence[int], suffix: int, determinants: Mapping, score: Callable
+) -> list[Task]:
+    """A task for each context length and split: members are cut into shards by themselves, so that more of
+    them leave the others' shards as they are.
+
+    `determinants` is all that scores depend on beside tokens, context length and suffix;
+    `score(tokens, context_length, advance)` gives the scores' columns for rows of int32 tokens.
+    """
     flat = samples["tokens"].combine_chunks()
     tokens = flat.flatten().to_numpy().reshape(len(samples), flat.type.list_size)
-    described = samples.select(["sample", "split", "subset", "document", "duplicates"])
-    parts = []
-    for context_length in context_lengths:
-        part = described.append_column(
-            "context_length", pa.array(np.full(len(samples), context_length, np.int32))
+
+    def task(context_length: int, start: int, stop: int) -> Task:
+        own = np.ascontiguousarray(tokens[start:stop, -context_length - suffix :])
+        described = samples.slice(start, stop - start).select(
+            ["sample", "split", "subset", "document", "duplicates"]
         )
-        scores = score_memorization(model, tokens, context_length, suffix, batch_tokens)
-        for name, values in scores.items():
-            part = part.append_column(name, pa.array(values))
-        parts.append(part)
-    return pa.concat_tables(parts)
+        settings = {**determinants, "context_length": context_length, "suffix": suffix}
+        return Task(
+            f"context length {context_length}, {described['split'][0]}s",
+            described.append_column("context_length", pa.array(np.full(len(own), context_length, np.int32))),
+            plan("memorization", settings, [row.tobytes() for row in own]),
+            np.full(len(own), own.shape[1]),
+            lambda rows, advance: score(own[rows], context_length, advance),
+        )
+
+    splits = samples["split"].to_pylist()
+    borders = [i for i in range(1, len(splits)) if splits[i] != splits[i - 1]]
+    runs = pairwise([0, *borders, len(splits)])
+    return [task(context_length, *run) for context_length, run in product(context_lengths, runs)]
 
 
-def perplexity_scores(model: PreTrainedModel, windows: pa.Table, batch_tokens: int) -> pa.Table:
-    """One row per perplexity window: document, summed NLL (nats), and the tokens, bytes and words scored."""
-    tokens = [np.asarray(row) for row in windows["tokens"].to_pylist()]
-    nll = score_perplexity(model, tokens, windows["scored"].to_numpy(), batch_tokens)
-    table = windows.select(["window", "document", "subset"]).append_column("nll", pa.array(nll))
-    for name, column in {"tokens": "scored", "bytes": "bytes", "words": "words"}.items():
-        table = table.append_column(name, windows[column])
-    return table
+def perplexity_task(windows: pa.Table, determinants: Mapping, score: Callable) -> Task:
+    """The task of the perplexity windows; `score(token arrays, scored, advance)` gives the columns."""
+    tokens = [np.asarray(row, dtype=np.int32) for row in windows["tokens"].to_pylist()]
+    scored = windows["scored"].to_numpy()
+    described = windows.select(["window", "document", "subset", "scored", "bytes", "words"])
+    return Task(
+        "perplexity windows",
+        described.rename_columns({"scored": "tokens"}),
+        plan(
+            "perplexity",
+            determinants,
+            [t.tobytes() + s.tobytes() for t, s in zip(tokens, scored, strict=True)],
+        ),
+        np.array([len(row) for row in tokens]),
+        lambda rows, advance: score(tokens[rows], scored[rows], advance),
+    )
 
 
-def write_scores(scores: pa.Table, model: str, variant: str, how: dict[str, str], path: Path) -> None:
-    """Write scores as Parquet, with model, strategy and level as first columns and `how` as metadata."""
+def score_tasks(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) -> list[pa.Table]:
+    """The scores of each task's rows beside what identifies them, from the store where it has them.
+
+    `how` tells how scores are made; it is kept with each shard and asked only when one is computed. Prints
+    how many shards are stored, and the progress of the others with tokens per second and time left.
+    """
+    shards = [(task, shard) for task in tasks for shard in task.shards]
+    missing = sum(int(task.lengths[shard.rows].sum()) for task, shard in shards if not shard.stored)
+    print(f"store: {sum(shard.stored for _, shard in shards)} of {len(shards)} shards found", flush=True)
+    with tqdm(
+        total=missing,
+        unit="token",
+        unit_scale=True,
+        mininterval=10,
+        ascii=True,
+        ncols=100,
+        disable=missing == 0,
+    ) as bar:
+        return [task_scores(task, how, bar) for task in tasks]
+
+
+def task_scores(task: Task, how: Callable[[], Mapping[str, str]], bar: tqdm) -> pa.Table:
+    """The scores of one task's rows; metadata says how they were made, all ways if there are several."""
+    bar.set_description(task.label)
+    parts = [shard_scores(task, shard, how, bar.update) for shard in task.shards]
+    ways = [part.schema.metadata for part in parts]
+    metadata = {key: b"; ".join(sorted({way[key] for way in ways})) for key in ways[0]}
+    scores = pa.concat_tables([part.replace_schema_metadata() for part in parts])
+    assert len(scores) == len(task.described), (task.label, len(scores))
+    joined = {name: table[name] for table in (task.described, scores) for name in table.column_names}
+    return pa.table(joined).replace_schema_metadata(metadata)
+
+
+def shard_scores(task: Task, shard: Shard, how: Callable, advance: Advance) -> pa.Table:
+    """The scores of one shard, computed if the store lacks it."""
+
+    def compute(folder: Path) -> None:
+        try:
+            scores = pa.table(task.score(shard.rows, advance)).replace_schema_metadata(how())
+        except UserError as error:
+            rows = f"rows {shard.rows.start} to {shard.rows.stop - 1}"
+            raise UserError(f"{task.label}, {rows}: {error}") from None
+        pq.write_table(scores, folder / SCORES, compression="zstd")
+
+    entry, _ = store.obtain(shard.name, shard.determinants, compute)
+    return pq.read_table(entry / SCORES)
+
+
+def write_scores(tables: Sequence[pa.Table], model: str, variant: str, path: Path) -> None:
+    """Write scores as Parquet, with model, strategy and level as first columns."""
+    scores = pa.concat_tables(tables, promote_options="none")
     strategy, level = split_variant(variant)
     first = {"model": model, "strategy": strategy, "level": level}
     for position, (name, value) in enumerate(first.items()):
         scores = scores.add_column(position, name, pa.array([value] * len(scores)))
     with written_whole(path) as temporary:
-        pq.write_table(scores.replace_schema_metadata(how), temporary, compression="zstd")
+        pq.write_table(scores, temporary, compression="zstd")

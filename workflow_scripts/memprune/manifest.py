@@ -4,11 +4,36 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-from safetensors import safe_open
-
-from memprune.checkpoint import Checkpoint, Matrix
 from memprune.files import written_whole
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A prunable matrix: its tensor's name, file and shape in the checkpoint, its decoder layer and role."""
+
+    name: str
+    file: str
+    layer: int
+    role: str
+    shape: tuple[int, int]
+
+    @property
+    def weights(self) -> int:
+        """How many weights the matrix has."""
+        return self.shape[0] * self.shape[1]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model folder; `matrices` are ordered by layer and place in the block, `dtype` is theirs."""
+
+    files: list[str]
+    family: str
+    dtype: str
+    layers: int
+    positions: int
+    vocabulary: int  # rows of the input embedding
+    matrices: list[Matrix]
 
 
 @dataclass(frozen=True)
@@ -19,6 +44,7 @@ class Manifest(Checkpoint):
     folder: str
     hashes: dict[str, str]  # of each file with weights, SHA-256
     fingerprint: str  # SHA-256 over the files' hashes
+    configuration: str  # SHA-256 of config.json
     tokenizer: str  # fingerprint
 
 
@@ -35,9 +61,6 @@ def write_manifest(manifest: Manifest, path: str | Path) -> None:
         temporary.write_text(json.dumps(asdict(manifest), indent=1) + "\n")
 
 
-def read_matrix(manifest: Manifest, matrix: Matrix) -> torch.Tensor:
-    """One matrix as stored, in its own dtype; the file is mapped, so only its own bytes are read."""
-    with safe_open(Path(manifest.folder) / matrix.file, framework="pt") as content:
-        weights = content.get_tensor(matrix.name)
-    assert tuple(weights.shape) == matrix.shape, (matrix, weights.shape)
-    return weights
+def weights_of(manifest: Manifest) -> dict:
+    """What magnitudes and masks depend on: the weights, and which of them can be pruned; not the place."""
+    return {"fingerprint": manifest.fingerprint, "matrices": [asdict(matrix) for matrix in manifest.matrices]}

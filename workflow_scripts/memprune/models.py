@@ -9,6 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from memprune.checkpoint import check_vocabulary, describe
 from memprune.errors import UserError
 from memprune.files import sha256_of
+from memprune.fingerprints import fingerprint
 from memprune.manifest import Manifest
 from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
 
@@ -33,19 +34,20 @@ def fetch_model(repo: str, revision: str) -> dict[str, str]:
 
 def resolve_model(name: str, folder: str | Path) -> Manifest:
     """Describe the model in a local folder. Raises UserError, which names the model and what is wrong."""
-    folder = Path(folder).absolute()
+    folder = Path(folder)
     try:
         checkpoint = describe(folder)
         tokenizer = load_tokenizer(folder)
         check_vocabulary(len(tokenizer), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
-    hashes = {file: sha256_of(folder / file) for file in checkpoint.files}
+    hashes = {file: fingerprint(folder / file) for file in checkpoint.files}
     return Manifest(
         **vars(checkpoint),
         model=name,
         folder=str(folder),
         hashes=hashes,
         fingerprint=hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),
+        configuration=sha256_of(folder / "config.json"),
         tokenizer=tokenizer_fingerprint(tokenizer),
     )

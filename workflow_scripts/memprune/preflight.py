@@ -1,5 +1,7 @@
-"""What is wrong with a local model, as far as its configuration and headers show it before any job."""
+"""What is wrong with a local model or the store, as far as it can be seen before any job."""
 
+import os
+import shutil
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -7,7 +9,10 @@ from tokenizers import Tokenizer
 from memprune.checkpoint import check_vocabulary, describe
 from memprune.config import Config
 from memprune.errors import UserError
+from memprune.fit import check_positions
 from memprune.scope import matrices_in_scope
+
+LEAST_ROOM = 2**20  # bytes
 
 
 def check_local_models(config: Config, source: str) -> None:
@@ -37,18 +42,22 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
     for strategy_name, strategy in config.strategies.items():
-        matrices_in_scope(checkpoint.matrices, name, strategy_name, strategy)
+        try:
+            matrices_in_scope(checkpoint.matrices, strategy.selection)
+        except UserError as error:
+            raise UserError(f"strategies.{strategy_name}: no matrix in model {name}; {error}") from None
 
 
-def check_positions(window: int, perplexity_window: int, positions: int) -> None:
-    """Raise UserError when a model's positions are too few for the samples or the perplexity windows."""
-    if window > positions:
-        raise UserError(
-            f"samples.context_lengths + suffix: found {window} tokens, allowed at most the model's "
-            f"{positions} positions"
-        )
-    if perplexity_window > positions:
-        raise UserError(
-            f"samples.perplexity_window: found {perplexity_window} tokens, allowed at most the model's "
-            f"{positions} positions"
-        )
+def check_store(folder: str) -> None:
+    """Raise UserError when the store's folder, or the one that it would be made in, cannot be written."""
+    path = Path(folder).absolute()
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    allowed = (
+        "allowed: a folder on a disk with room that can be written; set it with `store` or MEMPRUNE_STORE"
+    )
+    if not existing.is_dir():
+        raise UserError(f"store: found {folder}, where {existing} is no folder; {allowed}")
+    if not os.access(existing, os.W_OK):
+        raise UserError(f"store: found {folder}, which is read-only; {allowed}")
+    if shutil.disk_usage(existing).free < LEAST_ROOM:
+        raise UserError(f"store: found {folder}, on a full disk; {allowed}")

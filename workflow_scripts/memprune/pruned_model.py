@@ -13,12 +13,17 @@ disable_progress_bar()  # its bars of loading and saving only fill the logs
 
 
 def choose_device(device: str) -> torch.device:
-    """The device that `evaluation.device` names; `auto` is CUDA where there is one, else the CPU."""
+    """The device of a class, `cpu` or `cuda`. Raises UserError when this machine has none of it."""
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "evaluation.device: found cuda, but this machine has no CUDA device; allowed: auto, cpu"
         )
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def name_of(device: torch.device) -> str:
+    """A device's name, for the record."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def load_pruned(folder: str | Path, mask: Path | None, dtype: str, device: torch.device) -> PreTrainedModel:

@@ -4,10 +4,9 @@ Everything is decided by hashes of the seed and a document's name, so a draw is 
 asking for more keeps what was drawn before.
 """
 
-import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
@@ -16,23 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerFast
 
-from memprune.documents import Document
+from memprune.documents import Document, rank
 from memprune.errors import UserError
-from memprune.files import written_whole
 
 RUN_STARTS = re.compile(r"(?<!\s)\s")
 ENCODED_AT_ONCE = 64  # documents: enough for the tokenizer's threads, few enough to stop early
-
-
-def rank(seed: int, purpose: str, name: str) -> int:
-    """A number in [0, 2^64) that looks random and is fixed for a seed, a purpose and a name."""
-    digest = hashlib.blake2b(f"{seed}:{purpose}:{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
-
-
-def shuffled(documents: Iterable[Document], seed: int) -> list[Document]:
-    """The documents in an order fixed by the seed; one document's place is independent of the others."""
-    return sorted(documents, key=lambda d: (rank(seed, "order", d.document), d.document))
 
 
 def balanced(documents: Iterable[Document]) -> Iterator[Document]:
@@ -54,6 +41,24 @@ def encoded(
         encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
         for document, encoding in zip(group, encodings, strict=True):
             yield document, encoding.ids, encoding.offsets
+
+
+def draw(
+    documents: Callable[[str], Iterable[Document]], tokenizer: PreTrainedTokenizerFast, spec: dict
+) -> dict[str, pa.Table]:
+    """Draw `samples`, members before non-members, and perplexity `windows`.
+
+    `documents(split)` gives a split's documents in the order of the draw; `spec` has the settings of
+    `samples` in the configuration, the seed, and the window of a sample in tokens.
+    """
+    train = balanced(documents("train")) if spec["balance_duplicates"] else documents("train")
+    window, seed = spec["window"], spec["seed"]
+    members = draw_samples(train, tokenizer, window, spec["members"], seed, "member")
+    non_members = draw_samples(documents("test"), tokenizer, window, spec["non_members"], seed, "non_member")
+    windows = draw_windows(
+        documents("validation"), tokenizer, spec["perplexity_window"], spec["perplexity_windows"]
+    )
+    return {"samples": pa.concat_tables([members, non_members]), "windows": windows}
 
 
 def draw_samples(
@@ -166,5 +171,4 @@ def count_spaces(text: str, begins: int, ends: int) -> int:
 
 def write_samples(table: pa.Table, path: str | Path, metadata: dict[str, str]) -> None:
     """Write samples or windows as Parquet, with where they come from as metadata of the file."""
-    with written_whole(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")

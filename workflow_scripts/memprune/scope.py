@@ -1,35 +1,52 @@
 """What a strategy prunes in a model: its layers and matrices, and the groups that share a sparsity."""
 
 import math
+from dataclasses import dataclass
 
-from memprune.checkpoint import Matrix
-from memprune.config import Strategy
 from memprune.errors import UserError
+from memprune.manifest import Matrix
+
+MATRIX_GROUPS = {
+    "all": ("query_key_value", "query", "key", "value", "output", "up", "gate", "down"),
+    "attention": ("query_key_value", "query", "key", "value", "output"),
+    "mlp": ("up", "gate", "down"),
+}
 
 
-def layers_in_scope(layers: str | list[int], total: int) -> list[int]:
-    """The decoder layers that a strategy's `layers` names in a model with `total` layers.
+@dataclass(frozen=True)
+class Selection:
+    """What is pruned and how the sparsity is shared out: the settings that a strategy's masks depend on."""
+
+    roles: tuple[str, ...]
+    layers: str | tuple[int, ...]  # "all", "first 25 %", "last 25 %", or layers counted from 0
+    allocation: str  # where the sparsity holds: "matrix", "layer" or "global"
+    criterion: str  # what ranks the weights: a module of `memprune.criteria`
+
+
+def layers_in_scope(layers: str | tuple[int, ...], total: int) -> list[int]:
+    """The decoder layers that a selection's `layers` names in a model with `total` layers.
 
     A quarter is rounded half up, and is one layer at least.
     """
     if layers == "all":
         return list(range(total))
-    if isinstance(layers, list):
-        return [layer for layer in sorted(set(layers)) if layer < total]
+    if not isinstance(layers, str):
+        return [layer for layer in layers if layer < total]
     quarter = max(1, math.floor(total / 4 + 0.5))
     return list(range(quarter)) if layers == "first 25 %" else list(range(total - quarter, total))
 
 
-def matrices_in_scope(matrices: list[Matrix], model: str, name: str, strategy: Strategy) -> list[Matrix]:
+def matrices_in_scope(matrices: list[Matrix], selection: Selection) -> list[Matrix]:
     """Those of a model's matrices that a strategy prunes, in their order. Raises UserError for none."""
     total = matrices[-1].layer + 1
-    layers = set(layers_in_scope(strategy.layers, total))
-    scope = [m for m in matrices if m.role in strategy.roles and m.layer in layers]
+    layers = set(layers_in_scope(selection.layers, total))
+    scope = [m for m in matrices if m.role in selection.roles and m.layer in layers]
     if not scope:
-        roles = list(dict.fromkeys(m.role for m in matrices))
+        present = list(dict.fromkeys(m.role for m in matrices))
+        where = selection.layers if isinstance(selection.layers, str) else list(selection.layers)
         raise UserError(
-            f"strategies.{name}: no matrix in model {model}; looked for {', '.join(strategy.roles)} "
-            f"in layers {strategy.layers}; the model has {', '.join(roles)} in {total} layers"
+            f"looked for {', '.join(selection.roles)} in layers {where}; the model has "
+            f"{', '.join(present)} in {total} layers"
         )
     return scope
 

@@ -5,12 +5,11 @@ before it, is the true token. So one forward pass over context and suffix decide
 token would. Batches hold one length: no padding, no attention mask.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from memprune.errors import UserError
@@ -66,15 +65,17 @@ def forced_pass(model: PreTrainedModel, tokens: np.ndarray, scored: int) -> Forc
     )
 
 
-def progress(total_tokens: int, label: str) -> tqdm:
-    """A progress bar for a log file: one line each ten seconds, with tokens per second and time left."""
-    return tqdm(
-        total=total_tokens, desc=label, unit="token", unit_scale=True, mininterval=10, ascii=True, ncols=100
-    )
+def ignore(tokens: int) -> None:
+    """Tell nobody how many tokens were scored."""
 
 
 def score_memorization(
-    model: PreTrainedModel, samples: np.ndarray, context_length: int, suffix: int, batch_tokens: int
+    model: PreTrainedModel,
+    samples: np.ndarray,
+    context_length: int,
+    suffix: int,
+    batch_tokens: int,
+    advance: Callable[[int], object] = ignore,
 ) -> dict[str, np.ndarray]:
     """Score how much of each sample's suffix the model reproduces from `context_length` tokens before it.
 
@@ -83,18 +84,18 @@ def score_memorization(
     `extracted` (bool: greedy decoding reproduces the whole suffix; Carlini et al. 2023), `matched` (int32:
     tokens of the suffix reproduced from its start), `token_accuracy` (float64: share of the suffix that is
     the arg max given the true tokens before it) and `suffix_log_probability` (float64, nats).
-    Raises UserError when a log-probability is not finite.
+    `advance` is called with the number of tokens of each batch. Raises UserError when a log-probability is
+    not finite.
     """
     count, window = samples.shape
     assert context_length + suffix <= window, (context_length, suffix, window)
     length = context_length + suffix
     parts = []
-    with progress(count * length, f"context length {context_length}") as bar:
-        for rows in batches(count, length, batch_tokens):
-            part = forced_pass(model, samples[rows, -length:], suffix)
-            check_finite(part, np.arange(rows.start, rows.stop), "row of the samples")
-            parts.append(part)
-            bar.update((rows.stop - rows.start) * length)
+    for rows in batches(count, length, batch_tokens):
+        part = forced_pass(model, samples[rows, -length:], suffix)
+        check_finite(part, np.arange(rows.start, rows.stop))
+        parts.append(part)
+        advance((rows.stop - rows.start) * length)
     matches = np.concatenate([part.matches for part in parts])
     return {
         "extracted": matches.all(axis=1),
@@ -105,34 +106,37 @@ def score_memorization(
 
 
 def score_perplexity(
-    model: PreTrainedModel, windows: list[np.ndarray], scored: np.ndarray, batch_tokens: int
+    model: PreTrainedModel,
+    windows: list[np.ndarray],
+    scored: np.ndarray,
+    batch_tokens: int,
+    advance: Callable[[int], object] = ignore,
 ) -> np.ndarray:
     """The summed negative log-likelihood in nats, float64, of the last `scored[i]` tokens of each window.
 
-    The tokens before them are context, one at least. Windows of one length share batches. Raises UserError
-    when a log-probability is not finite.
+    The tokens before them are context, one at least. Windows of one length share batches. `advance` is called
+    with the number of tokens of each batch. Raises UserError when a log-probability is not finite.
     """
     lengths = np.array([len(window) for window in windows])
     assert (scored < lengths).all()
     nll = np.empty(len(windows), dtype=np.float64)
-    with progress(int(lengths.sum()), "perplexity") as bar:
-        for length in np.unique(lengths)[::-1]:
-            same = np.flatnonzero(lengths == length)
-            for rows in batches(len(same), length, batch_tokens):
-                chosen = same[rows]
-                part = forced_pass(model, np.stack([windows[i] for i in chosen]), length - 1)
-                check_finite(part, chosen, "row of the perplexity windows")
-                is_scored = np.arange(length - 1) >= length - 1 - scored[chosen, None]
-                nll[chosen] = -part.log_probabilities.sum(axis=1, where=is_scored)
-                bar.update(len(chosen) * int(length))
+    for length in np.unique(lengths)[::-1]:
+        same = np.flatnonzero(lengths == length)
+        for rows in batches(len(same), length, batch_tokens):
+            chosen = same[rows]
+            part = forced_pass(model, np.stack([windows[i] for i in chosen]), length - 1)
+            check_finite(part, chosen)
+            is_scored = np.arange(length - 1) >= length - 1 - scored[chosen, None]
+            nll[chosen] = -part.log_probabilities.sum(axis=1, where=is_scored)
+            advance(len(chosen) * int(length))
     return nll
 
 
-def check_finite(part: Forced, rows: np.ndarray, unit: str) -> None:
+def check_finite(part: Forced, rows: np.ndarray) -> None:
     """Raise UserError that names the first of `rows` with a log-probability that is not finite."""
     wrong = ~np.isfinite(part.log_probabilities).all(axis=1)
     if wrong.any():
         raise UserError(
-            f"log-probabilities: found a non-finite one at {unit} {rows[wrong.argmax()]}, expected "
-            "finite numbers; try evaluation.dtype: float32"
+            f"log-probabilities: found a non-finite one at row {rows[wrong.argmax()]} of those scored, "
+            "expected finite numbers; try evaluation.dtype: float32"
         )

@@ -1,6 +1,7 @@
 """The tables that a reader sees, all derived from the scores by sample and by window."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,37 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 VARIANT = ["model", "strategy", "level"]
+
+
+def write_tables(
+    memorization_files: Sequence[Path],
+    perplexity_files: Sequence[Path],
+    models: Sequence[str],
+    strategies: Sequence[str],
+    folder: Path,
+) -> None:
+    """Write all tables into `folder` from the files of scores."""
+
+    def read(paths: Sequence[Path]) -> pd.DataFrame:
+        scores = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+        return in_order(scores, models, strategies)
+
+    scores = read(memorization_files)
+    members, others = scores[scores.split == "member"], scores[scores.split == "non_member"]
+    memorization, perplexity = memorization_table(members), perplexity_table(read(perplexity_files))
+    for name, table in {
+        "memorization": memorization,
+        "memorization_non_members": memorization_table(others),
+        "memorization_by_duplicates": memorization_table(members, ["duplicates"]),
+        "memorization_by_subset": memorization_table(members, ["subset"]),
+        "paired": paired_table(members),
+        "perplexity": perplexity,
+    }.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    layout = paper_layout(memorization, perplexity)
+    layout.to_parquet(folder / "paper_layout.parquet", index=False)
+    for kind, suffix in (("markdown", "md"), ("latex", "tex")):
+        (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))
 
 
 def in_order(scores: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:

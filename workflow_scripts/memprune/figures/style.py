@@ -7,8 +7,6 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from memprune.files import written_whole
-
 mpl.use("agg")
 mpl.rcParams.update(
     {
@@ -60,7 +58,5 @@ def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write the figure as SVG and as PNG at 160 dots per inch."""
-    with written_whole(svg) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-    with written_whole(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=160)
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    figure.savefig(png, format="png", dpi=160)

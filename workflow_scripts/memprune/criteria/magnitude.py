@@ -7,10 +7,14 @@ copy of the weights.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+
+from memprune.errors import UserError
+from memprune.manifest import Manifest, Matrix
+from memprune.weights import read_matrix
 
 SLICE = 2**22  # weights looked at at one time: all that selection needs of memory beyond the mask's bits
 BITS = {
@@ -31,6 +35,40 @@ class Threshold:
 
     magnitude: int
     ties: int
+
+
+def count(manifest: Manifest) -> dict[str, np.ndarray]:
+    """The exact histogram of magnitudes of every prunable matrix (int64, see `histogram`).
+
+    Raises UserError when a matrix has a weight that is not finite.
+    """
+    histograms = {}
+    for matrix in manifest.matrices:
+        counts = histogram(read_matrix(manifest, matrix))
+        if not is_finite(counts, getattr(torch, manifest.dtype)):
+            raise UserError(
+                f"models.{manifest.model}: {matrix.name} has weights that are infinite or not a number; "
+                "expected finite weights"
+            )
+        histograms[matrix.name] = counts.numpy()
+    return histograms
+
+
+def prune(
+    manifest: Manifest, histograms: dict[str, np.ndarray], group: list[Matrix], pruned: int
+) -> dict[str, np.ndarray]:
+    """The bit-packed masks of a group of matrices, of which the `pruned` smallest weights go.
+
+    Of weights equal to the threshold the first go, in the manifest's order of matrices and the flat order in
+    each, so a mask is the same on every machine.
+    """
+    counts = torch.from_numpy(sum(histograms[matrix.name] for matrix in group))
+    threshold = find_threshold(counts, pruned, (read_matrix(manifest, matrix) for matrix in group))
+    packed = {}
+    for matrix in group:
+        packed[matrix.name], used = keep(read_matrix(manifest, matrix), threshold)
+        threshold = replace(threshold, ties=threshold.ties - used)
+    return packed
 
 
 def magnitudes(weights: torch.Tensor) -> Iterator[torch.Tensor]:

@@ -1,0 +1,147 @@
+"""Digests of code: blind to what changes nothing, and to modules that a job does not import."""
+
+import ast
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from memprune import sources
+
+SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
+CODE = '''
+"""A module."""
+
+import numpy as np  # numbers
+
+
+def double(x: int = 2, *rest: str, key=None) -> int:
+    """Twice x."""
+    return x * 2 if x else f"{x!r:>{key}} {'a' 'b'}"
+'''
+
+
+def digest_of(code: str) -> str:
+    return sources.normal_form(ast.parse(code))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""Twice x."""', '"""Two times x."""'),
+        ('    """Twice x."""\n', ""),
+        ('"""A module."""\n', ""),
+        ("  # numbers", ""),
+        ("x * 2 if", "(x * 2) if"),
+        ("'a' 'b'", "'ab'"),
+        ("\n\n\ndef", "\ndef"),
+        ("x: int = 2, *rest: str, key=None", "\n    x: int = 2,\n    *rest: str,\n    key = None,\n"),
+    ],
+)
+def test_what_changes_nothing_is_not_seen(old, new):
+    assert old in CODE
+    assert digest_of(CODE.replace(old, new)) == digest_of(CODE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("x * 2", "x * 2.0"),
+        ("x * 2", "2 * x"),
+        ("import numpy as np", "import numpy"),
+        ("x: int = 2", "x: int = 3"),
+        ("*rest: str, key=None", "*rest: str, key=1"),
+        ("!r", "!s"),
+        ("def double", "def twice"),
+        ('    """Twice x."""\n', '    """Twice x."""\n    "no docstring"\n'),
+    ],
+)
+def test_what_changes_the_code_is_seen(old, new):
+    assert old in CODE
+    assert digest_of(CODE.replace(old, new)) != digest_of(CODE)
+
+
+def test_the_normal_form_is_the_same_on_every_python():
+    # ast.dump writes this as Pass() in a body, with or without type_params and type_ignores, by version.
+    assert digest_of("class A: pass") == "Module(body=[ClassDef(name='A',body=[Pass()])])"
+    assert digest_of("x = f'{a}b'") == (
+        "Module(body=[Assign(targets=[Name(id='x',ctx=Store())],"
+        "value=JoinedStr(values=[FormattedValue(value=Name(id='a',ctx=Load()),conversion=-1),"
+        "Constant(value='b')]))])"
+    )
+
+
+@pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13"])
+def test_digests_are_the_same_on_every_python_there_is(python):
+    show = (
+        f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); from pathlib import Path; "
+        "from memprune import sources; "
+        "print([sources.digest(file) for file in sorted(sources.ROOT.rglob('*.py'))])"
+    )
+    # A name on the path may be a stub that finds no Python.
+    if not shutil.which(python) or subprocess.run([python, "--version"], check=False).returncode:
+        pytest.skip(f"no {python} here")
+    found = subprocess.run([python, "-c", show], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str([sources.digest(file) for file in sorted(SCRIPTS.rglob("*.py"))])
+
+
+def imported_by(script: str, *modules: str) -> set[str]:
+    """The names of the modules whose change changes a script's digest."""
+    waiting, seen = [SCRIPTS / script, *map(sources.file_of, modules)], set()
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            waiting.extend(sources.read(file)[1])
+    return {path.relative_to(SCRIPTS).with_suffix("").as_posix().removeprefix("memprune/") for path in seen}
+
+
+@pytest.mark.parametrize(
+    ("script", "modules", "has", "lacks"),
+    [
+        (
+            "evaluate.py", (), {"scoring", "pruned_model", "masks", "shards"},
+            {"pruning", "criteria/magnitude", "samples", "config", "families", "tables"},
+        ),
+        (
+            "compute_mask.py", ("memprune.criteria.magnitude",), {"pruning", "criteria/magnitude", "scope"},
+            {"scoring", "config", "families", "samples"},
+        ),
+        ("compute_mask.py", (), {"pruning"}, {"criteria/magnitude"}),
+        (
+            "extract_samples.py", ("memprune.corpora.embedded",), {"corpora/embedded", "corpora/files"},
+            {"corpora/hub", "scoring", "mini_pile"},
+        ),
+        (
+            "extract_samples.py", ("memprune.corpora.files",), {"samples", "corpora/files", "tokenization"},
+            {"corpora/hub", "corpora/embedded", "scoring", "config", "mini_pile"},
+        ),
+        ("aggregate_tables.py", (), {"tables"}, {"scoring", "masks", "config"}),
+        ("plot_trade_off.py", (), {"figures/trade_off", "figures/style"}, {"figures/duplicates", "tables"}),
+    ],
+)  # fmt: skip
+def test_a_job_depends_on_what_it_imports_and_no_more(script, modules, has, lacks):
+    found = imported_by(script, *modules)
+    assert has <= found
+    assert not lacks & found
+    assert not {"errors", "files", "fingerprints", "sources", "store"} & found
+
+
+def test_a_digest_is_that_of_all_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    (tmp_path / "memprune").mkdir()
+    (tmp_path / "memprune/__init__.py").write_text("")
+    (tmp_path / "memprune/helper.py").write_text("FOUR = 4\n")
+    (tmp_path / "memprune/other.py").write_text("FIVE = 5\n")
+    script = tmp_path / "job.py"
+    script.write_text("def main():\n    from memprune import helper\n    print(helper.FOUR)\n")
+    first = sources.digest(script)
+    sources.read.cache_clear()
+    (tmp_path / "memprune/other.py").write_text("FIVE = 6\n")
+    assert sources.digest(script) == first
+    assert sources.digest(script, "memprune.other") != first
+    sources.read.cache_clear()
+    (tmp_path / "memprune/helper.py").write_text("FOUR = 2 + 2\n")
+    assert sources.digest(script) != first
+    sources.read.cache_clear()

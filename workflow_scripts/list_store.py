@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""List the store: entries, sizes and ages, and what no current result uses; delete that if told to."""
+
+import argparse
+import time
+from collections import defaultdict
+
+from tabulate import tabulate
+
+from memprune import store
+from memprune.errors import run
+
+DAY = 24 * 3600  # seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--delete-unused",
+        type=float,
+        metavar="DAYS",
+        help="delete what no result uses and is older: entries, damaged and unfinished ones; a job that still"
+        " runs uses what it has computed so far only when it ends",
+    )
+    arguments = parser.parse_args()
+    entries, used, now = store.entries(), store.used(), time.time()
+    kinds = defaultdict(list)
+    for entry in entries:
+        kinds[entry.name.split("/")[0]].append(entry)
+    rows = [
+        (
+            kind,
+            len(own),
+            megabytes(own),
+            f"{(now - max(e.made for e in own)) / DAY:.1f}",
+            f"{(now - min(e.made for e in own)) / DAY:.1f}",
+            len(unused := [e for e in own if e.name not in used]),
+            megabytes(unused),
+        )
+        for kind, own in kinds.items()
+    ]
+    print(f"Store {store.folder()}: {len(entries)} entries, {megabytes(entries)} MB\n")
+    headers = ["kind", "entries", "MB", "newest, days", "oldest, days", "unused", "unused, MB"]
+    print(tabulate(rows, headers, disable_numparse=True, colalign=("left", *["right"] * 6)))
+    unused = [entry for entry in entries if entry.name not in used]
+    damaged = store.names_in("damaged")
+    print(f"\nUsed by no result: {len(unused)} entries ({megabytes(unused)} MB); damaged: {len(damaged)}.")
+    if arguments.delete_unused is not None:
+        age = arguments.delete_unused * DAY
+        old = [entry for entry in unused if now - entry.made > age]
+        for name in [*(entry.name for entry in old), *store.abandoned(age)]:
+            store.delete(name)
+        print(f"Deleted {len(old)} entries ({megabytes(old)} MB).")
+    elif unused or damaged:
+        print("Delete those older than a week with: list_store.py --delete-unused 7 (make store DELETE=7)")
+
+
+def megabytes(entries: list[store.Entry]) -> str:
+    """The size of entries in MB."""
+    return f"{sum(entry.size for entry in entries) / 1e6:.1f}"
+
+
+run(main)

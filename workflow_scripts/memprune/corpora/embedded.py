@@ -1,0 +1,12 @@
+"""mini-pile, the embedded corpus: one file for each split."""
+
+from pathlib import Path
+
+from memprune.corpora.files import read_files
+from memprune.documents import Document, shuffled
+
+
+def read(corpus: dict, files: list[str], split: str, seed: int) -> list[Document]:
+    """The documents of a split, in the order of the draw."""
+    own = [file for file in files if Path(file).name == f"{split}.jsonl.zst"]
+    return shuffled(read_files(own), seed)

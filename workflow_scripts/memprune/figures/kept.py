@@ -1,0 +1,31 @@
+"""Draw a figure through the store: the same tables, settings and code give the figure that is there."""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from memprune import sources, store
+from memprune.figures import style
+
+
+def keep_figure(
+    script: Path, content: Mapping, plot: Callable[[], Figure], outputs: tuple[Path, Path]
+) -> None:
+    """Put the figure that `plot` draws at `outputs`, as SVG and as PNG.
+
+    `content` is all that the figure shows: hashes of its tables and the settings, as JSON values.
+    """
+    determinants = {
+        "source": sources.digest(script),
+        "versions": {name: version(name) for name in ("matplotlib", "pandas")},
+        **content,
+    }
+    svg, png = outputs
+    store.provide(
+        "figure",
+        determinants,
+        lambda folder: style.save(plot(), folder / "figure.svg", folder / "figure.png"),
+        {"figure.svg": svg, "figure.png": png},
+    )

@@ -1,0 +1,26 @@
+"""Whether samples and perplexity windows fit a model: its tokenizer and its positions."""
+
+from memprune.errors import UserError
+
+
+def check_positions(window: int, perplexity_window: int, positions: int) -> None:
+    """Raise UserError when a model's positions are too few for the samples or the perplexity windows."""
+    if window > positions:
+        raise UserError(
+            f"samples.context_lengths + suffix: found {window} tokens, allowed at most the model's "
+            f"{positions} positions"
+        )
+    if perplexity_window > positions:
+        raise UserError(
+            f"samples.perplexity_window: found {perplexity_window} tokens, allowed at most the model's "
+            f"{positions} positions"
+        )
+
+
+def check_tokenizer(samples: str, model: str) -> None:
+    """Raise UserError unless samples were drawn with the model's tokenizer; both are fingerprints."""
+    if samples != model:
+        raise UserError(
+            "its tokenizer is not the one that drew the samples, the first model's; all models of an "
+            "experiment must have one tokenizer"
+        )
