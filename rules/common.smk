@@ -38,10 +38,15 @@ def read_config():
             update_config(content, config)
         checked = configuration.check(content, source)
         check_local_models(checked, source)
-        check_store(os.environ.get("MEMPRUNE_STORE") or checked.store)
+        check_store(store_folder(checked))
         return checked
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def store_folder(checked):
+    """The store's folder: MEMPRUNE_STORE goes before the configuration."""
+    return os.environ.get("MEMPRUNE_STORE") or checked.store
 
 
 def canonical(settings):
@@ -71,7 +76,7 @@ workflow.global_resources.setdefault("gpu", 1)
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
-STORE = shlex.quote(os.environ.get("MEMPRUNE_STORE") or CONFIG.store)
+STORE = shlex.quote(store_folder(CONFIG))
 shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 MEMPRUNE_STORE={STORE} PATH={FOLDERS}:$PATH; ")
 
 

@@ -41,7 +41,7 @@ def manifest(request, tmp_path_factory):
 
 def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: Path) -> None:
     """Compute and write a mask as the workflow does."""
-    packed = compute_mask(manifest, magnitude.count(manifest), selection, level)
+    packed = compute_mask(manifest, magnitude.count(manifest), selection, level, "tested")
     shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
     about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
     write_mask(packed, shapes, about, path)
@@ -83,7 +83,7 @@ def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
     strategy, weights = PAPER[name].selection, weights_of(manifest)
     found = mask_of(manifest, strategy, level, tmp_path)
     groups: dict[object, list[str]] = {}
-    for m in matrices_in_scope(manifest.matrices, strategy):
+    for m in matrices_in_scope(manifest.matrices, strategy, "tiny", name):
         key = {"matrix": m.name, "layer": m.layer, "global": 0}[strategy.allocation]
         groups.setdefault(key, []).append(m.name)
     expected = torch_prune(weights, list(groups.values()), level)
@@ -104,11 +104,13 @@ def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
 
 
 def test_scope_is_what_the_strategy_says(manifest, tmp_path):
-    for strategy in PAPER.values():
-        scope = matrices_in_scope(manifest.matrices, strategy.selection)
+    for name, strategy in PAPER.items():
+        scope = matrices_in_scope(manifest.matrices, strategy.selection, "tiny", name)
         assert {m.layer for m in scope} == set(layers_in_scope(strategy.layers, manifest.layers))
         assert {m.role for m in scope} <= set(strategy.selection.roles)
-    attention = matrices_in_scope(manifest.matrices, PAPER["attention-only"].selection)
+    attention = matrices_in_scope(
+        manifest.matrices, PAPER["attention-only"].selection, "tiny", "attention-only"
+    )
     assert {m.role for m in attention}.isdisjoint(MATRIX_GROUPS["mlp"])
 
 
@@ -183,11 +185,13 @@ def test_non_finite_weights_are_named(dtype, value, tmp_path):
 
 def test_a_strategy_without_matrices_says_what_it_looked_for(tmp_path):
     manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path))
-    with pytest.raises(UserError, match=r"looked for gate") as caught:
-        matrices_in_scope(manifest.matrices, Strategy(matrices=["gate"]).selection)
+    with pytest.raises(
+        UserError, match=r"strategies.gates: no matrix in model tiny; looked for gate"
+    ) as caught:
+        matrices_in_scope(manifest.matrices, Strategy(matrices=["gate"]).selection, "tiny", "gates")
     assert "the model has query_key_value, output, up, down in 4 layers" in str(caught.value)
     with pytest.raises(UserError, match=r"in layers \[9\]"):
-        matrices_in_scope(manifest.matrices, Strategy(layers=[9]).selection)
+        matrices_in_scope(manifest.matrices, Strategy(layers=[9]).selection, "tiny", "deep")
 
 
 def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):

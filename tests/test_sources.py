@@ -88,13 +88,8 @@ def test_digests_are_the_same_on_every_python_there_is(python):
 
 def imported_by(script: str, *modules: str) -> set[str]:
     """The names of the modules whose change changes a script's digest."""
-    waiting, seen = [SCRIPTS / script, *map(sources.file_of, modules)], set()
-    while waiting:
-        file = waiting.pop()
-        if file not in seen:
-            seen.add(file)
-            waiting.extend(sources.read(file)[1])
-    return {path.relative_to(SCRIPTS).with_suffix("").as_posix().removeprefix("memprune/") for path in seen}
+    files = sources.files_behind(SCRIPTS / script, *modules)
+    return {path.relative_to(SCRIPTS).with_suffix("").as_posix().removeprefix("memprune/") for path in files}
 
 
 @pytest.mark.parametrize(

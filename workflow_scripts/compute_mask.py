@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from memprune import sources, store
-from memprune.errors import UserError, run
+from memprune.errors import run
 from memprune.manifest import read_manifest, weights_of
 from memprune.scope import Selection
 
@@ -30,12 +30,8 @@ def main() -> None:
         from memprune.masks import write_mask
         from memprune.pruning import compute_mask, mask_statistics
 
-        try:
-            packed = compute_mask(manifest, load_file(arguments.magnitudes), selection, level)
-        except UserError as error:
-            raise UserError(
-                f"strategies.{arguments.strategy}: no matrix in model {manifest.model}; {error}"
-            ) from None
+        magnitudes = load_file(arguments.magnitudes)
+        packed = compute_mask(manifest, magnitudes, selection, level, arguments.strategy)
         shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
         about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
         write_mask(packed, shapes, about, folder / "mask.safetensors")

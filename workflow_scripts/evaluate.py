@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("--perplexity", type=Path, required=True, help="scores by window, written")
     arguments = parser.parse_args()
     spec, manifest = arguments.spec, read_manifest(arguments.manifest)
+    for path in filter(None, (arguments.mask, arguments.samples, arguments.windows)):
+        store.content(path)  # verified before it is read
     samples, windows = pq.read_table(arguments.samples), pq.read_table(arguments.windows)
     device = device_class(spec["device"])
 
@@ -42,8 +44,6 @@ def main() -> None:
 
         return load_scorer(manifest, arguments.mask, device, arguments.threads, spec)
 
-    for path in filter(None, (arguments.mask, arguments.samples, arguments.windows)):
-        store.content(path)
     determinants = {
         "source": sources.digest("memprune.scorer"),
         "weights": manifest.fingerprint,

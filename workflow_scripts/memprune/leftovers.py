@@ -4,27 +4,25 @@ from pathlib import Path
 
 from memprune.config import Config
 
+ENDINGS = {
+    "masks": (".safetensors", ".csv"),
+    "scores": (".memorization.parquet", ".perplexity.parquet"),
+}
 SHOWN = 5
 
 
 def leftovers(results: Path, config: Config) -> str:
     """One line that names masks and scores of variants that the configuration lacks, or nothing."""
-    expected = {(model, variant) for model in config.models for variant in config.variants(model)}
-    found = sorted(
-        path
-        for kind in ("masks", "scores")
-        for path in (results / kind).glob("*/*")
-        if (path.parent.name, variant_of(path)) not in expected
-    )
+    expected = {
+        results / kind / model / f"{variant}{ending}"
+        for kind, endings in ENDINGS.items()
+        for model in config.models
+        for variant in config.variants(model)
+        for ending in endings
+    }
+    found = sorted({path for kind in ENDINGS for path in (results / kind).glob("*/*")} - expected)
     if not found:
         return ""
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     names = ", ".join(map(str, found[:SHOWN]))
     return f"left over, no longer in the configuration, delete them if you like: {names}{more}"
-
-
-def variant_of(path: Path) -> str:
-    """The variant that a file of masks or scores belongs to: its name without its endings."""
-    endings = (".memorization.parquet", ".perplexity.parquet", ".safetensors", ".csv")
-    ending = next((ending for ending in endings if path.name.endswith(ending)), "")
-    return path.name.removesuffix(ending)

@@ -9,12 +9,16 @@ order of several differs from run to run, and the same mask is to be the same by
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from memprune.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def write_mask(
@@ -26,12 +30,12 @@ def write_mask(
     save_file(packed, path, {"mask": json.dumps(metadata, sort_keys=True)})
 
 
-def read_mask(path: str | Path) -> dict:
+def read_mask(path: str | Path) -> "dict[str, torch.Tensor]":
     """The mask in a file: matrix name to bool tensor in the shape of the weights as stored, True = kept.
 
     Raises UserError when the bits do not add up to the numbers in the file's metadata.
     """
-    import torch
+    import torch  # late: who only wants a mask's digest needs none of it
 
     masks = {}
     with safe_open(path, framework="numpy") as file:

@@ -42,10 +42,7 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
     for strategy_name, strategy in config.strategies.items():
-        try:
-            matrices_in_scope(checkpoint.matrices, strategy.selection)
-        except UserError as error:
-            raise UserError(f"strategies.{strategy_name}: no matrix in model {name}; {error}") from None
+        matrices_in_scope(checkpoint.matrices, strategy.selection, name, strategy_name)
 
 
 def check_store(folder: str) -> None:

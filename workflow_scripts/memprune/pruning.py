@@ -12,14 +12,19 @@ from memprune.scope import Selection, group_matrices, matrices_in_scope
 
 
 def compute_mask(
-    manifest: Manifest, statistics: dict[str, np.ndarray], selection: Selection, level: float
+    manifest: Manifest,
+    statistics: dict[str, np.ndarray],
+    selection: Selection,
+    level: float,
+    strategy: str,
 ) -> dict[str, np.ndarray]:
     """The bit-packed mask of every matrix in scope: exactly round(level × weights) zeros in each group.
 
-    `statistics` is what the criterion has counted of every matrix. Raises UserError for an empty scope.
+    `statistics` is what the criterion has counted of every matrix, `strategy` the name of the selection for
+    the UserError that an empty scope raises.
     """
     criterion = import_module(f"memprune.criteria.{selection.criterion}")
-    scope = matrices_in_scope(manifest.matrices, selection)
+    scope = matrices_in_scope(manifest.matrices, selection, manifest.model, strategy)
     packed = {}
     for group in group_matrices(scope, selection.allocation):
         pruned = round(level * sum(matrix.weights for matrix in group))

@@ -36,8 +36,13 @@ def layers_in_scope(layers: str | tuple[int, ...], total: int) -> list[int]:
     return list(range(quarter)) if layers == "first 25 %" else list(range(total - quarter, total))
 
 
-def matrices_in_scope(matrices: list[Matrix], selection: Selection) -> list[Matrix]:
-    """Those of a model's matrices that a strategy prunes, in their order. Raises UserError for none."""
+def matrices_in_scope(
+    matrices: list[Matrix], selection: Selection, model: str, strategy: str
+) -> list[Matrix]:
+    """Those of a model's matrices that a strategy prunes, in their order.
+
+    Raises UserError for none, which names the strategy and the model.
+    """
     total = matrices[-1].layer + 1
     layers = set(layers_in_scope(selection.layers, total))
     scope = [m for m in matrices if m.role in selection.roles and m.layer in layers]
@@ -45,8 +50,8 @@ def matrices_in_scope(matrices: list[Matrix], selection: Selection) -> list[Matr
         present = list(dict.fromkeys(m.role for m in matrices))
         where = selection.layers if isinstance(selection.layers, str) else list(selection.layers)
         raise UserError(
-            f"looked for {', '.join(selection.roles)} in layers {where}; the model has "
-            f"{', '.join(present)} in {total} layers"
+            f"strategies.{strategy}: no matrix in model {model}; looked for {', '.join(selection.roles)} "
+            f"in layers {where}; the model has {', '.join(present)} in {total} layers"
         )
     return scope
 

@@ -25,16 +25,20 @@ def digest(*roots: str | Path) -> str:
 
     Raises FileNotFoundError for a root that does not exist.
     """
+    lines = [f"{file.relative_to(ROOT).as_posix()} {read(file)[0]}" for file in files_behind(*roots)]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def files_behind(*roots: str | Path) -> set[Path]:
+    """The files of the roots and of all that they import, directly or through others."""
     waiting = [root if isinstance(root, Path) else file_of(root) for root in roots]
-    seen: dict[str, str] = {}
+    files: set[Path] = set()
     while waiting:
         file = waiting.pop().resolve()
-        name = file.relative_to(ROOT).as_posix()
-        if name not in seen:
-            seen[name], imported = read(file)
-            waiting.extend(imported)
-    text = "\n".join(f"{name} {seen[name]}" for name in sorted(seen))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        if file not in files:
+            files.add(file)
+            waiting.extend(read(file)[1])
+    return files
 
 
 @cache
@@ -68,8 +72,9 @@ def imported_files(tree: ast.Module) -> Iterator[Path]:
         else:
             continue
         for name in names:
-            if name.split(".")[0] == PACKAGE and name not in PLUMBING:
-                yield from filter(Path.exists, [file_of(name)])
+            own = name.split(".")[0] == PACKAGE and name not in PLUMBING
+            if own and (file := file_of(name)).exists():
+                yield file
 
 
 def file_of(module: str) -> Path:

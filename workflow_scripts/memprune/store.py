@@ -190,8 +190,8 @@ def seen_from(path: Path, start: Path) -> Path:
 
 def names_in(name: str) -> set[str]:
     """The names in a folder of entries, none if it does not exist."""
-    place = folder() / name
-    return {path.name for path in place.iterdir()} if place.is_dir() else set()
+    parent = folder() / name
+    return {path.name for path in parent.iterdir()} if parent.is_dir() else set()
 
 
 def entries() -> list[Entry]:
