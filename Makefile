@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint store schema lock clean
+.PHONY: demo test lint bench store schema lock clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -14,6 +14,9 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	pytest -q
+
+bench: .venv/installed-test
+	for name in masks startup scoring streaming whole; do python benchmarks/$$name.py || exit 1; done
 
 lint: .venv/installed-test
 	ruff check .

@@ -77,7 +77,16 @@ workflow.global_resources.setdefault("gpu", 1)
 # The scripts are commands of the shell, run by the Python that runs snakemake.
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
 STORE = shlex.quote(store_folder(CONFIG))
-shell.prefix(f"set -euo pipefail; export PYTHONUNBUFFERED=1 MEMPRUNE_STORE={STORE} PATH={FOLDERS}:$PATH; ")
+# A pass makes large arrays and drops them: kept by the process, in huge pages, they are not zeroed anew
+# by the system each time. Other C libraries than glibc do not read this.
+MALLOC = ":".join(
+    f"glibc.malloc.{setting}"
+    for setting in ("hugetlb=1", f"mmap_threshold={2**32}", f"trim_threshold={2**33}", f"top_pad={2**26}")
+)
+shell.prefix(
+    f"set -euo pipefail; export PYTHONUNBUFFERED=1 GLIBC_TUNABLES={MALLOC} MEMPRUNE_STORE={STORE}"
+    f" PATH={FOLDERS}:$PATH; "
+)
 
 
 wildcard_constraints:
@@ -102,7 +111,7 @@ def corpus_files():
 
 def samples_spec():
     """The settings of the draw; of the context lengths only their longest matters, in the window."""
-    samples = CONFIG.samples.model_dump(exclude={"context_lengths"})
+    samples = CONFIG.samples.model_dump(exclude={"context_lengths", "anchor"})
     corpus = CONFIG.corpus.model_dump()
     return canonical({**samples, "window": CONFIG.samples.window, "corpus": corpus, "seed": CONFIG.seed})
 
@@ -124,6 +133,18 @@ def model_place(wildcards):
     if model.repo is not None:
         return f"--fetched {RESULTS}/models/{wildcards.model}/fetched.json"
     return f"--folder {shlex.quote(model.path)}"
+
+
+def model_threads(wildcards):
+    """Threads of a job on a model: one for each 128 MB of a local model, 16 for one from the Hub.
+
+    Small models' jobs run side by side.
+    """
+    model = CONFIG.models[wildcards.model]
+    if model.repo is not None:
+        return 16
+    size = sum(path.stat().st_size for path in Path(model.path).glob("*.safetensors"))
+    return min(1 + size // 2**27, 16)
 
 
 # Masks
@@ -159,8 +180,8 @@ def mask_option(wildcards):
 
 def evaluation_spec():
     """The settings that scores depend on."""
-    lengths = {"context_lengths": CONFIG.samples.context_lengths, "suffix": CONFIG.samples.suffix}
-    return canonical({**lengths, **CONFIG.evaluation.model_dump()})
+    samples = CONFIG.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
+    return canonical({**samples, **CONFIG.evaluation.model_dump()})
 
 
 # Tables and figures

@@ -12,7 +12,7 @@ rule evaluate:
         perplexity=f"{RESULTS}/scores/{{model}}/{{variant}}.perplexity.parquet",
     log:
         f"{RESULTS}/logs/evaluate/{{model}}/{{variant}}.log",
-    threads: 1
+    threads: model_threads
     resources:
         gpu=GPU,
     params:

@@ -10,9 +10,11 @@ rule compute_mask:
         statistics=f"{RESULTS}/masks/{{model}}/{{strategy}}@{{level}}.csv",
     log:
         f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
+    threads: model_threads
     params:
         source=mask_source,
         spec=mask_spec,
     shell:
         "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " --magnitudes {input.magnitudes} --spec {params.spec:q} --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"
+        " --magnitudes {input.magnitudes} --spec {params.spec:q} --threads {threads}"
+        " --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

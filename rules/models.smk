@@ -36,10 +36,11 @@ rule count_magnitudes:
         f"{RESULTS}/models/{{model}}/magnitudes.safetensors",
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
+    threads: model_threads
     params:
         source=source("count_magnitudes.py"),
     shell:
-        "count_magnitudes.py --manifest {input} --output {output} > {log} 2>&1"
+        "count_magnitudes.py --manifest {input} --threads {threads} --output {output} > {log} 2>&1"
 
 
 rule train_suite:

@@ -12,10 +12,13 @@ from transformers import (
     GPTNeoXConfig,
     LlamaConfig,
     OPTConfig,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
+
+from memprune.masks import read_mask
 
 torch.set_num_threads(1)
 VOCABULARY = 300
@@ -85,6 +88,16 @@ def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedModel:
+    """The model in a folder as transformers loads and runs it, with the pruned weights set to zero."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+    parameters = dict(model.named_parameters())
+    for name, kept in (read_mask(mask) if mask else {}).items():
+        own = name if name in parameters else f"{model.base_model_prefix}.{name}"
+        parameters[own].data.masked_fill_(~kept, 0)
+    return model.eval()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from conftest import reference_model
 from test_scoring import greedy
 
 from memprune import config
-from memprune.pruned_model import load_pruned
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = config.load(ROOT / "config/embedded.yaml")
@@ -60,7 +60,7 @@ def test_every_samples_exact_match_equals_greedy_decoding(results, windows, mode
     path = EMBEDDED.models[model].path
     threads = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count())
-    pruned = load_pruned(ROOT / path, mask, "float32", torch.device("cpu"))
+    pruned = reference_model(ROOT / path, mask, "float32")
     scores = pd.read_parquet(results / f"scores/{model}/{variant}.memorization.parquet")
     for k, rows in scores.groupby("context_length"):
         decoded = np.concatenate(

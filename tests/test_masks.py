@@ -3,8 +3,10 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import FAMILIES, tiny_model
@@ -13,14 +15,16 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.nn.utils import prune
 
+from memprune import weights as weights_module
 from memprune.config import Strategy
 from memprune.criteria import magnitude
 from memprune.errors import UserError
 from memprune.manifest import Manifest
-from memprune.masks import mask_digest, read_mask, write_mask
+from memprune.masks import mask_digest, read_mask, unpack, write_mask
 from memprune.models import resolve_model
 from memprune.pruning import compute_mask, mask_statistics
 from memprune.scope import MATRIX_GROUPS, Selection, layers_in_scope, matrices_in_scope
+from memprune.weights import read_headers
 
 DTYPES = ("float32", "float16", "bfloat16")
 PAPER = {
@@ -41,7 +45,7 @@ def manifest(request, tmp_path_factory):
 
 def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: Path) -> None:
     """Compute and write a mask as the workflow does."""
-    packed = compute_mask(manifest, magnitude.count(manifest), selection, level, "tested")
+    packed = compute_mask(manifest, magnitude.count(manifest, 2), selection, level, "tested", 2)
     shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
     about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
     write_mask(packed, shapes, about, path)
@@ -106,7 +110,7 @@ def test_masks_equal_torch_prune(manifest, name, level, tmp_path):
 def test_scope_is_what_the_strategy_says(manifest, tmp_path):
     for name, strategy in PAPER.items():
         scope = matrices_in_scope(manifest.matrices, strategy.selection, "tiny", name)
-        assert {m.layer for m in scope} == set(layers_in_scope(strategy.layers, manifest.layers))
+        assert {m.layer for m in scope} == set(layers_in_scope(strategy.layers, 4))
         assert {m.role for m in scope} <= set(strategy.selection.roles)
     attention = matrices_in_scope(
         manifest.matrices, PAPER["attention-only"].selection, "tiny", "attention-only"
@@ -116,7 +120,7 @@ def test_scope_is_what_the_strategy_says(manifest, tmp_path):
 
 def test_statistics_are_recounted_and_cover_the_model(manifest, tmp_path):
     masks = mask_of(manifest, PAPER["first-25"].selection, 0.3, tmp_path)
-    table = mask_statistics(manifest, tmp_path / "mask.safetensors").set_index("matrix")
+    table = pd.DataFrame(mask_statistics(manifest, tmp_path / "mask.safetensors")).set_index("matrix")
     assert list(table.index) == [m.name for m in manifest.matrices]
     for name in table.index:
         zeros = int((~masks[name]).sum()) if name in masks else 0
@@ -133,41 +137,50 @@ def test_a_mask_is_the_same_every_time(tmp_path):
     assert files[0] == files[1]
 
 
-@settings(deadline=None, max_examples=60)
+def masks_of_tensors(tensors: dict[str, torch.Tensor], pruned: int, threads: int) -> np.ndarray:
+    """What the criterion keeps of tensors in a file, of which `pruned` weights go together."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.safetensors"
+        save_file(tensors, file)
+        places = read_headers([file])
+        ordered = {name: places[name] for name in tensors}
+        histograms = magnitude.histograms_of(ordered, threads)
+        packed = magnitude.keep_largest(ordered, histograms, pruned, threads)
+    kept = [unpack(packed[name], slice(0, len(tensor))) for name, tensor in tensors.items()]
+    return np.concatenate(kept)
+
+
+@settings(deadline=None, max_examples=100)
 @given(
     values=st.lists(
-        st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.0, 1.5, 2.0, -2.5, 1e-8]), min_size=2, max_size=60
+        st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.0, 1.5, 2.0, -2.5, 1e-8]), min_size=3, max_size=90
     ),
-    split=st.integers(1, 59),
-    share=st.floats(0.01, 0.99),
+    splits=st.tuples(st.integers(1, 89), st.integers(1, 89)),
+    share=st.floats(0.001, 0.999),
     dtype=st.sampled_from(DTYPES),
+    threads=st.sampled_from([1, 3]),
 )
-def test_selection_equals_a_stable_sort(values, split, share, dtype):
-    """With ties everywhere: the weights that go are the first of a stable sort by magnitude."""
+def test_selection_equals_a_stable_sort(values, splits, share, dtype, threads):
+    """With ties everywhere, in slices of 16: the weights that go are the first of a stable sort."""
     weights = torch.tensor(values).to(getattr(torch, dtype))
-    parts = [weights[:split], weights[split:]]
+    parts = [part for part in weights.tensor_split(sorted(splits)) if len(part)]
     pruned = round(share * len(values))
-    counts = sum(magnitude.histogram(part) for part in parts)
-    threshold = magnitude.find_threshold(counts, pruned, parts)
-    kept, ties = [], threshold.ties
-    for part in parts:
-        if not len(part):
-            continue
-        bits, used = magnitude.keep(part, magnitude.Threshold(threshold.magnitude, ties))
-        ties -= used
-        kept.extend(np.unpackbits(bits, count=len(part), bitorder="little").astype(bool))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights_module, "SLICE", 16)
+        kept = masks_of_tensors({str(i): part.clone() for i, part in enumerate(parts)}, pruned, threads)
     order = np.argsort(np.abs(weights.float().numpy()), kind="stable")
-    assert set(np.flatnonzero(~np.array(kept))) == set(order[:pruned])
+    assert set(np.flatnonzero(~kept)) == set(order[:pruned])
 
 
-def test_slices_do_not_matter(monkeypatch):
-    weights = torch.randn(1000).half().round(decimals=1)
-    counts = magnitude.histogram(weights)
-    threshold = magnitude.find_threshold(counts, 333, [weights])
-    whole = magnitude.keep(weights, threshold)
-    monkeypatch.setattr(magnitude, "SLICE", 64)
-    assert torch.equal(magnitude.histogram(weights), counts)
-    np.testing.assert_array_equal(magnitude.keep(weights, threshold)[0], whole[0])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_slices_and_threads_do_not_matter(dtype, monkeypatch):
+    torch.manual_seed(0)
+    tensors = {name: torch.randn(1000).round(decimals=1).to(getattr(torch, dtype)) for name in "ab"}
+    whole = masks_of_tensors(tensors, 333, threads=1)
+    assert (~whole).sum() == 333
+    monkeypatch.setattr(weights_module, "SLICE", 64)
+    for threads in (1, 4):
+        np.testing.assert_array_equal(masks_of_tensors(tensors, 333, threads), whole)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -180,7 +193,7 @@ def test_non_finite_weights_are_named(dtype, value, tmp_path):
     with pytest.raises(
         UserError, match=r"models.tiny: model.layers.1.mlp.up_proj.weight has weights that are"
     ):
-        magnitude.count(resolve_model("tiny", folder))
+        magnitude.count(resolve_model("tiny", folder), 1)
 
 
 def test_a_strategy_without_matrices_says_what_it_looked_for(tmp_path):

@@ -208,7 +208,7 @@ EDITS = {
         {"mask": 4} | evaluations(2) | NEW_NUMBERS,
     ),
     "scoring code changed": (
-        edit("workflow_scripts/memprune/scoring.py", "LOGITS_AT_ONCE = 2**24", "LOGITS_AT_ONCE = 2**23"),
+        edit("workflow_scripts/memprune/scoring.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
         {"evaluate": 6} | TABLES,
         evaluations(6),
     ),
@@ -299,8 +299,8 @@ def test_the_reason_says_that_the_source_changed(project):
 def test_a_killed_job_goes_on_after_its_last_shard(finished, tmp_path):
     folder = tmp_path / "project"
     shutil.copytree(finished, folder, ignore=shutil.ignore_patterns("results", ".snakemake"))
-    edit("workflow_scripts/memprune/scoring.py", "    count, window = samples.shape\n",
-         "    __import__('time').sleep(1)\n    count, window = samples.shape\n")(folder)  # fmt: skip
+    edit("workflow_scripts/memprune/scoring.py", "    positions = np.add.outer(",
+         "    __import__('time').sleep(1)\n    positions = np.add.outer(")(folder)  # fmt: skip
     target = "results/tiny/scores/small/dense.memorization.parquet"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "tiny.yaml", "--", target]
     process = subprocess.Popen(

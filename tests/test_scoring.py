@@ -1,26 +1,27 @@
 """One forced pass says what decoding, another implementation and plain arithmetic say."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, tiny_model
+from conftest import FAMILIES, reference_model, tiny_model
+from hypothesis import given
+from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
 from lm_eval.models.huggingface import HFLM
-from safetensors.torch import load_file
-from test_masks import write_mask_of
+from safetensors.torch import load_file, save_file
 
-from memprune.config import Strategy
+from memprune.decoder import Head, Linear
 from memprune.documents import Document
 from memprune.errors import UserError
 from memprune.evaluation import perplexity_task, score_tasks
-from memprune.masks import read_mask
 from memprune.models import resolve_model
 from memprune.pruned_model import load_pruned
 from memprune.samples import draw_windows
-from memprune.scoring import batches, forced_pass, score_memorization, score_perplexity
+from memprune.scoring import cut_batches, cut_blocks, score_memorization, score_perplexity, score_rows
 from memprune.tables import perplexity_table
 from memprune.tokenization import load_tokenizer
 
@@ -45,66 +46,87 @@ def greedy(model, context: np.ndarray, length: int) -> np.ndarray:
 
 
 @pytest.fixture(params=FAMILIES)
-def model(request, tmp_path):
-    return load_pruned(tiny_model(request.param, "float32", tmp_path), None, "float32", CPU)
+def folder(request, tmp_path) -> Path:
+    return tiny_model(request.param, "float32", tmp_path)
 
 
-def half_memorized(model, rows: int = 8) -> np.ndarray:
+@pytest.fixture
+def reference(folder):
+    """The model as transformers runs it."""
+    return reference_model(folder, None, "float32")
+
+
+@pytest.fixture
+def model(folder):
+    """The same model as memprune runs it."""
+    return load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU)
+
+
+def half_memorized(reference, rows: int = 8) -> np.ndarray:
     """Windows of which the even rows end as the model decodes, the odd ones differ at one token each."""
     generator = np.random.default_rng(0)
-    vocabulary = model.config.vocab_size
+    vocabulary = reference.config.vocab_size
     context = generator.integers(1, vocabulary, (rows, CONTEXT))
-    suffix = greedy(model, context, SUFFIX)
+    suffix = greedy(reference, context, SUFFIX)
     for row in range(1, rows, 2):
         at = row % SUFFIX
         suffix[row, at] = (suffix[row, at] + 1) % vocabulary
     return np.concatenate([context, suffix], axis=1)
 
 
-def test_extracted_and_matched_equal_greedy_decoding(model):
-    windows = half_memorized(model)
-    scores = score_memorization(model, windows, CONTEXT, SUFFIX, batch_tokens=50)
-    same = greedy(model, windows[:, :CONTEXT], SUFFIX) == windows[:, CONTEXT:]
+def test_extracted_and_matched_equal_greedy_decoding(model, reference):
+    windows = half_memorized(reference)
+    scores = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+    same = greedy(reference, windows[:, :CONTEXT], SUFFIX) == windows[:, CONTEXT:]
     assert scores["extracted"].tolist() == [True, False] * 4
     np.testing.assert_array_equal(scores["extracted"], same.all(axis=1))
     np.testing.assert_array_equal(scores["matched"], np.cumprod(same, axis=1).sum(axis=1))
 
 
-def test_a_shorter_context_keeps_the_suffix(model):
-    windows = half_memorized(model)
-    shorter = score_memorization(model, windows, 5, SUFFIX, batch_tokens=1000)
-    same = greedy(model, windows[:, CONTEXT - 5 : CONTEXT], SUFFIX) == windows[:, CONTEXT:]
-    np.testing.assert_array_equal(shorter["extracted"], same.all(axis=1))
+def test_one_pass_from_the_start_scores_every_context_length(model, reference):
+    windows = half_memorized(reference)
+    lengths = [3, 5, CONTEXT]
+    together = score_memorization(model, windows, lengths, SUFFIX, batch_tokens=50)
+    for i, length in enumerate(lengths):
+        alone = score_memorization(model, windows[:, : length + SUFFIX], [length], SUFFIX, batch_tokens=50)
+        for name in ("extracted", "matched", "token_accuracy"):
+            np.testing.assert_array_equal(together[name][i :: len(lengths)], alone[name])
+        np.testing.assert_allclose(
+            together["suffix_log_probability"][i :: len(lengths)], alone["suffix_log_probability"], atol=1e-4
+        )
+        same = greedy(reference, windows[:, :length], SUFFIX) == windows[:, length : length + SUFFIX]
+        np.testing.assert_array_equal(alone["extracted"], same.all(axis=1))
 
 
-def test_log_probabilities_equal_the_whole_forward_pass(model):
-    windows = half_memorized(model)
-    forced = forced_pass(model, windows, SUFFIX)
-    ids = torch.from_numpy(windows)
-    with torch.no_grad():
-        expected = model(input_ids=ids).logits.log_softmax(-1)[:, :-1].gather(2, ids[:, 1:, None])[..., 0]
-    np.testing.assert_allclose(forced.log_probabilities, expected[:, -SUFFIX:].numpy(), atol=1e-5)
+def test_ties_are_decided_as_greedy_decoding_does():
+    logits = torch.tensor([[1.0, 3.0, 3.0], [3.0, 1.0, 3.0], [2.0, 2.0, 2.0], [5.0, 5.0, 6.0]])
+    head = Head(None, None, Linear(logits.T.contiguous(), None))
+    targets = torch.tensor([2, 2, 0, 2])
+    matches, log_probabilities = score_rows(torch.eye(4), targets, head)
+    assert matches.tolist() == (logits.argmax(1) == targets).tolist() == [False, False, True, True]
+    expected = logits.log_softmax(1).gather(1, targets[:, None])[:, 0]
+    torch.testing.assert_close(log_probabilities.float(), expected)
 
 
-def test_scores_do_not_depend_on_the_batch(model):
-    windows = half_memorized(model)
-    one = score_memorization(model, windows, CONTEXT, SUFFIX, batch_tokens=1)
-    all_at_once = score_memorization(model, windows, CONTEXT, SUFFIX, batch_tokens=10**6)
+def test_scores_do_not_depend_on_the_batch(model, reference):
+    windows = half_memorized(reference)
+    one = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=1)
+    all_at_once = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=10**6)
     np.testing.assert_array_equal(one["extracted"], all_at_once["extracted"])
     np.testing.assert_allclose(
         one["suffix_log_probability"], all_at_once["suffix_log_probability"], atol=1e-4
     )
 
 
-def test_nll_of_windows_of_unequal_length(model):
+def test_nll_of_windows_of_unequal_length(model, reference):
     generator = np.random.default_rng(1)
-    windows = [generator.integers(1, model.config.vocab_size, n) for n in (9, 4, 9, 17, 2)]
+    windows = [generator.integers(1, reference.config.vocab_size, n) for n in (9, 4, 9, 17, 2)]
     scored = np.array([8, 1, 3, 16, 1])
     nll = score_perplexity(model, windows, scored, batch_tokens=20)
     for window, count, found in zip(windows, scored, nll, strict=True):
         ids = torch.from_numpy(window)[None]
         with torch.no_grad():
-            logits = model(input_ids=ids).logits[0, :-1].double()
+            logits = reference(input_ids=ids).logits[0, :-1].double()
         expected = torch.nn.functional.cross_entropy(logits[-count:], ids[0, -count:], reduction="sum")
         assert found == pytest.approx(expected.item(), rel=1e-5)
 
@@ -112,7 +134,10 @@ def test_nll_of_windows_of_unequal_length(model):
 @pytest.mark.parametrize("window", [24, 125])
 def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
     folder = tiny_model("gpt_neox", "float32", tmp_path)
-    model, tokenizer = load_pruned(folder, None, "float32", CPU), load_tokenizer(folder)
+    model, tokenizer = (
+        load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU),
+        load_tokenizer(folder),
+    )
     texts = [
         # No text repeats itself: the harness takes two windows of the same tokens for one.
         " ".join(f"In the beginning — was\n\nthe word {number**3}." for number in range(9)),
@@ -121,7 +146,12 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
     ]
     documents = [Document(str(i), "test", text, 1) for i, text in enumerate(texts)]
 
-    reference = HFLM(pretrained=model, tokenizer=tokenizer, max_length=window, batch_size=2)
+    reference = HFLM(
+        pretrained=reference_model(folder, None, "float32"),
+        tokenizer=tokenizer,
+        max_length=window,
+        batch_size=2,
+    )
     requests = [Instance("loglikelihood_rolling", {}, (text,), i) for i, text in enumerate(texts)]
     log_likelihood = sum(reference.loglikelihood_rolling(requests, disable_tqdm=True))
     words = sum(len(re.split(r"\s+", text)) for text in texts)
@@ -143,34 +173,31 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
     assert table.bits_per_byte == pytest.approx(bits_per_byte([(log_likelihood, size)]), rel=1e-4)
 
 
-def test_batches_cover_all_rows():
-    for count, length, tokens in [(10, 7, 20), (1, 5, 1), (8, 4, 10**6)]:
-        covered = [row for rows in batches(count, length, tokens) for row in range(rows.start, rows.stop)]
-        assert covered == list(range(count))
+@given(
+    lengths=st.lists(st.integers(2, 9), min_size=1, max_size=20),
+    batch_tokens=st.integers(1, 30),
+    block_tokens=st.integers(0, 60),
+)
+def test_blocks_hold_every_row_once_and_no_more_tokens_than_asked(lengths, batch_tokens, block_tokens):
+    batches = [
+        batch
+        for i, length in enumerate(lengths)
+        for batch in cut_batches(np.arange(3) + 3 * i, np.zeros((3, length), np.int32), batch_tokens)
+    ]
+    assert all(batch.tokens.size <= max(batch_tokens, batch.tokens.shape[1]) for batch in batches)
+    blocks = list(cut_blocks(batches, block_tokens))
+    rows = [row for block in blocks for batch in block for row in batch.rows]
+    assert rows == list(range(3 * len(lengths)))
+    assert all(len(block) == 1 or sum(b.tokens.size for b in block) <= block_tokens for block in blocks)
 
 
-def test_a_non_finite_log_probability_names_the_row(model):
-    with torch.no_grad():
-        model.get_output_embeddings().weight[3] = float("nan")
-    with pytest.raises(UserError, match="non-finite one at row 0 of those scored"):
-        score_memorization(model, half_memorized(model)[:2] * 0 + 3, CONTEXT, SUFFIX, 100)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_the_model_evaluated_is_the_checkpoint_times_the_mask(family, dtype, tmp_path):
-    folder = tiny_model(family, dtype, tmp_path / "model")
-    manifest = resolve_model("tiny", folder)
-    selection, path = Strategy(matrices="attention").selection, tmp_path / "mask.safetensors"
-    write_mask_of(manifest, selection, 0.4, path)
-    masks, weights = read_mask(path), load_file(folder / "model.safetensors")
-    model = load_pruned(folder, path, dtype, CPU)
-    parameters = dict(model.named_parameters())
-    assert len(masks) == sum(m.role in selection.roles for m in manifest.matrices)
-    for name, weight in weights.items():
-        if name == "embed_out.weight":  # transformers 5 calls GPT-NeoX's head lm_head
-            name = "lm_head.weight"
-        parameter = parameters.get(name, parameters.get(f"{model.base_model_prefix}.{name}"))
-        expected = weight * masks[name] if name in masks else weight
-        assert torch.equal(parameter, expected.to(parameter.dtype)), name
-    zeros = sum(int((parameters[name] == 0).sum()) for name in masks)
-    assert zeros >= round(0.4 * sum(weights[name].numel() for name in masks))
+def test_a_non_finite_log_probability_names_the_row(folder):
+    weights = load_file(folder / "model.safetensors")
+    name = next(n for n in weights if n.endswith(("wte.weight", "embed_in.weight", "embed_tokens.weight")))
+    weights[name][3] = float("nan")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model = load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU)
+    windows = np.full((4, CONTEXT + SUFFIX), 4)
+    windows[2, 0] = 3
+    with pytest.raises(UserError, match=r"non-finite one at row [02] of those scored"):
+        score_memorization(model, windows, [CONTEXT], SUFFIX, 100)

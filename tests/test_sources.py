@@ -96,8 +96,8 @@ def imported_by(script: str, *modules: str) -> set[str]:
     ("script", "modules", "has", "lacks"),
     [
         (
-            "evaluate.py", (), {"scoring", "pruned_model", "masks", "shards"},
-            {"pruning", "criteria/magnitude", "samples", "config", "families", "tables"},
+            "evaluate.py", (), {"scoring", "decoder", "pruned_model", "masks", "shards"},
+            {"pruning", "criteria/magnitude", "samples", "config", "checkpoint", "tables"},
         ),
         (
             "compute_mask.py", ("memprune.criteria.magnitude",), {"pruning", "criteria/magnitude", "scope"},

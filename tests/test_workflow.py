@@ -40,6 +40,7 @@ EXPERIMENT = {
     },
     "evaluation": {"batch_tokens": 128},
 }
+SCORES = Path("results/tiny/scores/large/global@0.5.memorization.parquet")
 
 
 def snakemake(
@@ -257,6 +258,44 @@ def test_bad_input_found_by_a_job_leaves_earlier_results_untouched(finished, spo
     assert not [name for name in after if name.endswith(".tmp")]
     tables = [name for name in before if "/tables/" in name or "/figures/" in name]
     assert {name: after.get(name) for name in tables} == {name: before[name] for name in tables}
+
+
+def scored_otherwise(finished: Path, folder: Path, **changed) -> pd.DataFrame:
+    """The scores of one variant, from scratch and with some of the configuration changed."""
+    for name in ("models", "train.jsonl", "validation.jsonl", "test.jsonl"):
+        (folder / name).symlink_to(finished / name)
+    content = yaml.safe_load((finished / "tiny.yaml").read_text())
+    for part, keys in changed.items():
+        content[part] |= keys
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    run = snakemake(folder, "--configfile", "tiny.yaml", "--", str(SCORES))
+    assert run.returncode == 0, run.stderr
+    return pq.read_table(folder / SCORES)
+
+
+@pytest.mark.slow
+def test_a_streamed_model_gives_the_same_scores(finished, tmp_path):
+    resident = pq.read_table(finished / SCORES)
+    streamed = scored_otherwise(finished, tmp_path, evaluation={"residency": "streamed", "memory": 1.0})
+    assert streamed.schema.metadata[b"residency"] == b"streamed"
+    assert resident.schema.metadata[b"residency"] == b"resident"
+    assert streamed.replace_schema_metadata() == resident.replace_schema_metadata()
+
+
+@pytest.mark.slow
+def test_with_the_prefix_as_anchor_one_pass_scores_all_context_lengths(finished, tmp_path):
+    anchored = scored_otherwise(finished, tmp_path, samples={"anchor": "prefix"})
+    store = tmp_path / "results/.store"
+    assert len(list(store.glob("memorization/*/*/entry.json"))) == 2  # members and non-members
+    by_sample = [(row["split"], row["sample"], row["context_length"]) for row in anchored.to_pylist()]
+    splits = [("member", 6), ("non_member", 3)]
+    assert by_sample == [(split, i, k) for split, count in splits for i in range(count) for k in (10, 30)]
+    # With the longest context both anchors ask for the same tokens.
+    longest = [
+        table.to_pandas().query("context_length == 30").reset_index(drop=True)
+        for table in (anchored, pq.read_table(finished / SCORES))
+    ]
+    pd.testing.assert_frame_equal(*longest, rtol=1e-4)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 """Compute the mask of one strategy at one level, and its table of zeros."""
 
 import argparse
+import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--magnitudes", type=Path, required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mask", type=Path, required=True, help="written")
     parser.add_argument("--statistics", type=Path, required=True, help="written")
     arguments = parser.parse_args()
@@ -31,13 +33,17 @@ def main() -> None:
         from memprune.pruning import compute_mask, mask_statistics
 
         magnitudes = load_file(arguments.magnitudes)
-        packed = compute_mask(manifest, magnitudes, selection, level, arguments.strategy)
+        packed = compute_mask(manifest, magnitudes, selection, level, arguments.strategy, arguments.threads)
         shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
         about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
         write_mask(packed, shapes, about, folder / "mask.safetensors")
         statistics = mask_statistics(manifest, folder / "mask.safetensors")
-        statistics.to_csv(folder / "statistics.csv", index=False)
-        print(f"{statistics.zeros.sum()} of {statistics.weights.sum()} weights are zero")
+        with (folder / "statistics.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, statistics[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(statistics)
+        zeros, weights = (sum(row[column] for row in statistics) for column in ("zeros", "weights"))
+        print(f"{zeros} of {weights} weights are zero")
 
     determinants = {
         "source": sources.digest(Path(__file__), f"memprune.criteria.{selection.criterion}"),

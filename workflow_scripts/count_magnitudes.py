@@ -12,6 +12,7 @@ from memprune.manifest import read_manifest, weights_of
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     manifest = read_manifest(arguments.manifest)
@@ -21,7 +22,7 @@ def main() -> None:
 
         from memprune.criteria import magnitude
 
-        save_file(magnitude.count(manifest), folder / "magnitudes.safetensors")
+        save_file(magnitude.count(manifest, arguments.threads), folder / "magnitudes.safetensors")
 
     determinants = {"source": sources.digest(Path(__file__)), "weights": weights_of(manifest)}
     store.provide("magnitudes", determinants, compute, {"magnitudes.safetensors": arguments.output})

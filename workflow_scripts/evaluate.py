@@ -3,6 +3,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -47,21 +48,22 @@ def main() -> None:
     determinants = {
         "source": sources.digest("memprune.scorer"),
         "weights": manifest.fingerprint,
-        "configuration": manifest.configuration,
+        "architecture": asdict(manifest.architecture),
         "mask": mask_digest(arguments.mask) if arguments.mask else None,
         "dtype": spec["dtype"],
         "batch_tokens": spec["batch_tokens"],
         "device": device,
-        "versions": {name: version(name) for name in ("torch", "transformers")},
+        "torch": version("torch"),
     }
     try:
         check_tokenizer(samples.schema.metadata[b"tokenizer"].decode(), manifest.tokenizer)
         longest_window = pc.max(pc.list_value_length(windows["tokens"])).as_py() - 1
-        check_positions(samples["tokens"].type.list_size, longest_window, manifest.positions)
+        check_positions(samples["tokens"].type.list_size, longest_window, manifest.architecture.positions)
         tasks = memorization_tasks(
             samples,
             spec["context_lengths"],
             spec["suffix"],
+            spec["anchor"],
             determinants,
             lambda *rows: scorer().memorization(*rows),
         )

@@ -69,6 +69,10 @@ class Samples(Part):
         list[Count], Field(min_length=1, description="k: tokens of context before the suffix.")
     ] = [50, 100, 200, 500]
     suffix: Annotated[Count, Field(description="Tokens to reproduce.")] = 50
+    anchor: Annotated[
+        Literal["suffix", "prefix"],
+        Field(description="What all context lengths share: the suffix, or the start of the context."),
+    ] = "suffix"
     perplexity_windows: Annotated[Count, Field(description="Windows of validation text.")] = 500
     perplexity_window: Annotated[Count, Field(description="Longest perplexity window.")] = 512
     balance_duplicates: Annotated[
@@ -136,7 +140,14 @@ class Evaluation(Part):
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"], Field(description="Type of the computation.")
     ] = "float32"
-    batch_tokens: Annotated[Count, Field(description="Tokens of one batch, at least one sample.")] = 4096
+    batch_tokens: Annotated[Count, Field(description="Tokens of one batch, at least one sample.")] = 2048
+    residency: Annotated[
+        Literal["auto", "resident", "streamed"],
+        Field(description="Weights stay on the device, or stream through it; `auto`: stay if they fit."),
+    ] = "auto"
+    memory: Annotated[
+        float | None, Field(gt=0, description="GB of host memory that a job may take; null: what is free.")
+    ] = None
 
 
 class Config(Part):

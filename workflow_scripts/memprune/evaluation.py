@@ -38,35 +38,46 @@ class Task:
 
 
 def memorization_tasks(
-    samples: pa.Table, context_lengths: Sequence[int], suffix: int, determinants: Mapping, score: Callable
+    samples: pa.Table,
+    context_lengths: Sequence[int],
+    suffix: int,
+    anchor: str,
+    determinants: Mapping,
+    score: Callable,
 ) -> list[Task]:
-    """A task for each context length and split: members are cut into shards by themselves, so that more of
-    them leave the others' shards as they are.
+    """A task for each pass and split: members are cut into shards by themselves, so that more of them leave
+    the others' shards as they are.
 
-    `determinants` is all that scores depend on beside tokens, context length and suffix;
-    `score(tokens, context_length, advance)` gives the scores' columns for rows of int32 tokens.
+    With `anchor` suffix, each context length has a pass of its own, over the end of the samples; with prefix,
+    one pass from their start serves all. `determinants` is all that scores depend on beside tokens, context
+    lengths and suffix; `score(tokens, context_lengths, advance)` gives the scores' columns for rows of int32
+    tokens, a row's context lengths together.
     """
     flat = samples["tokens"].combine_chunks()
     tokens = flat.flatten().to_numpy().reshape(len(samples), flat.type.list_size)
-
-    def task(context_length: int, start: int, stop: int) -> Task:
-        own = np.ascontiguousarray(tokens[start:stop, -context_length - suffix :])
-        described = samples.slice(start, stop - start).select(
-            ["sample", "split", "subset", "document", "duplicates"]
-        )
-        settings = {**determinants, "context_length": context_length, "suffix": suffix}
-        return Task(
-            f"context length {context_length}, {described['split'][0]}s",
-            described.append_column("context_length", pa.array(np.full(len(own), context_length, np.int32))),
-            plan("memorization", settings, [row.tobytes() for row in own]),
-            np.full(len(own), own.shape[1]),
-            lambda rows, advance: score(own[rows], context_length, advance),
-        )
-
     splits = samples["split"].to_pylist()
     borders = [i for i in range(1, len(splits)) if splits[i] != splits[i - 1]]
     runs = pairwise([0, *borders, len(splits)])
-    return [task(context_length, *run) for context_length, run in product(context_lengths, runs)]
+    passes = [list(context_lengths)] if anchor == "prefix" else [[length] for length in context_lengths]
+
+    def task(lengths: list[int], start: int, stop: int) -> Task:
+        window = max(lengths) + suffix
+        columns = slice(0, window) if anchor == "prefix" else slice(tokens.shape[1] - window, None)
+        own = np.ascontiguousarray(tokens[start:stop, columns])
+        described = samples.select(["sample", "split", "subset", "document", "duplicates"]).take(
+            np.repeat(np.arange(start, stop), len(lengths))
+        )
+        length_column = pa.array(np.tile(np.array(lengths, dtype=np.int32), len(own)))
+        settings = {**determinants, "context_lengths": lengths, "suffix": suffix}
+        return Task(
+            f"context length {', '.join(map(str, lengths))}, {described['split'][0]}s",
+            described.append_column("context_length", length_column),
+            plan("memorization", settings, [row.tobytes() for row in own]),
+            np.full(len(own), window),
+            lambda rows, advance: score(own[rows], lengths, advance),
+        )
+
+    return [task(lengths, *run) for lengths, run in product(passes, runs)]
 
 
 def perplexity_task(windows: pa.Table, determinants: Mapping, score: Callable) -> Task:

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from memprune.architecture import Architecture, Rotary
 from memprune.files import written_whole
 
 
@@ -28,11 +29,9 @@ class Checkpoint:
     """A model folder; `matrices` are ordered by layer and place in the block, `dtype` is theirs."""
 
     files: list[str]
-    family: str
     dtype: str
-    layers: int
-    positions: int
     vocabulary: int  # rows of the input embedding
+    architecture: Architecture
     matrices: list[Matrix]
 
 
@@ -44,7 +43,6 @@ class Manifest(Checkpoint):
     folder: str
     hashes: dict[str, str]  # of each file with weights, SHA-256
     fingerprint: str  # SHA-256 over the files' hashes
-    configuration: str  # SHA-256 of config.json
     tokenizer: str  # fingerprint
 
 
@@ -52,6 +50,9 @@ def read_manifest(path: str | Path) -> Manifest:
     """The manifest in a JSON file."""
     content = json.loads(Path(path).read_text())
     content["matrices"] = [Matrix(**{**m, "shape": tuple(m["shape"])}) for m in content["matrices"]]
+    rotary = content["architecture"]["rotary"]
+    architecture = content["architecture"] | {"rotary": Rotary(**rotary) if rotary else None}
+    content["architecture"] = Architecture(**architecture)
     return Manifest(**content)
 
 

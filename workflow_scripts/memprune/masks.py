@@ -8,6 +8,7 @@ order of several differs from run to run, and the same mask is to be the same by
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,22 +31,43 @@ def write_mask(
     save_file(packed, path, {"mask": json.dumps(metadata, sort_keys=True)})
 
 
+def about_mask(path: str | Path) -> dict:
+    """What a mask's file says of it: by matrix shapes and weights kept; selection, level, fingerprint."""
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["mask"])
+
+
+def read_bits(path: str | Path, matrix: str) -> np.ndarray:
+    """The bit-packed mask of one matrix, uint8.
+
+    Raises UserError when the bits do not add up to the number in the file's metadata.
+    """
+    with safe_open(path, framework="numpy") as file:
+        expected = json.loads(file.metadata()["mask"])["kept"][matrix]
+        bits = file.get_tensor(matrix)
+    found = int(np.bitwise_count(bits).sum())
+    if found != expected:
+        raise UserError(f"{path}: {matrix} keeps {found} weights, expected {expected}")
+    return bits
+
+
+def unpack(bits: np.ndarray, part: slice) -> np.ndarray:
+    """A slice of a bit-packed flat mask, as bool; it begins at a multiple of eight."""
+    count = part.stop - part.start
+    return np.unpackbits(bits[part.start // 8 :], count=count, bitorder="little").view(np.bool_)
+
+
 def read_mask(path: str | Path) -> "dict[str, torch.Tensor]":
     """The mask in a file: matrix name to bool tensor in the shape of the weights as stored, True = kept.
 
     Raises UserError when the bits do not add up to the numbers in the file's metadata.
     """
-    import torch  # late: who only wants a mask's digest needs none of it
+    import torch  # late: who only wants the bits needs none of it
 
-    masks = {}
-    with safe_open(path, framework="numpy") as file:
-        about = json.loads(file.metadata()["mask"])
-        for name, shape in about["shapes"].items():
-            bits = np.unpackbits(file.get_tensor(name), count=int(np.prod(shape)), bitorder="little")
-            masks[name] = torch.from_numpy(bits.view(np.bool_).reshape(shape))
-            if bits.sum() != about["kept"][name]:
-                raise UserError(f"{path}: {name} keeps {bits.sum()} weights, expected {about['kept'][name]}")
-    return masks
+    return {
+        name: torch.from_numpy(unpack(read_bits(path, name), slice(0, math.prod(shape))).reshape(shape))
+        for name, shape in about_mask(path)["shapes"].items()
+    }
 
 
 def mask_digest(path: str | Path) -> str:

@@ -8,7 +8,6 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 
 from memprune.checkpoint import check_vocabulary, describe
 from memprune.errors import UserError
-from memprune.files import sha256_of
 from memprune.fingerprints import fingerprint
 from memprune.manifest import Manifest
 from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
@@ -48,6 +47,5 @@ def resolve_model(name: str, folder: str | Path) -> Manifest:
         folder=str(folder),
         hashes=hashes,
         fingerprint=hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),
-        configuration=sha256_of(folder / "config.json"),
         tokenizer=tokenizer_fingerprint(tokenizer),
     )

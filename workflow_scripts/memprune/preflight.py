@@ -32,7 +32,9 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
     """Raise UserError unless the model is whole, long enough for the samples, and has what is pruned."""
     try:
         checkpoint = describe(folder)
-        check_positions(config.samples.window, config.samples.perplexity_window, checkpoint.positions)
+        check_positions(
+            config.samples.window, config.samples.perplexity_window, checkpoint.architecture.positions
+        )
         tokenizer = Path(folder) / "tokenizer.json"
         if tokenizer.exists():
             check_vocabulary(

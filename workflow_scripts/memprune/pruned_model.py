@@ -1,51 +1,182 @@
-"""Load a model with its mask applied: the weights evaluated are the checkpoint times the mask."""
+"""A pruned model in the decoder's form: the checkpoint times the mask, read slice by slice onto the device.
 
+Resident, all weights lie on the device. Streamed, each layer is read when its turn comes and dropped after
+it; a block of texts then goes through the layers together, so that a block costs one read of the checkpoint.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
-from transformers.utils.logging import disable_progress_bar
 
+from memprune.architecture import Architecture
+from memprune.decoder import Embedding, Head, Layer, Linear, Norm, pack
 from memprune.errors import UserError
-from memprune.masks import read_mask
-
-disable_progress_bar()  # its bars of loading and saving only fill the logs
-
-
-def choose_device(device: str) -> torch.device:
-    """The device of a class, `cpu` or `cuda`. Raises UserError when this machine has none of it."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "evaluation.device: found cuda, but this machine has no CUDA device; allowed: auto, cpu"
-        )
-    return torch.device(device)
+from memprune.families import FAMILIES, Part, find_parts
+from memprune.manifest import Manifest
+from memprune.masks import about_mask, read_bits, unpack
+from memprune.weights import Tensor, new_buffer, read, read_headers, slices
 
 
-def name_of(device: torch.device) -> str:
-    """A device's name, for the record."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+@dataclass(frozen=True)
+class PrunedModel:
+    """A model as scoring uses it: `embedding`, `layers` and `head` give its weights, in memory or read anew.
 
-
-def load_pruned(folder: str | Path, mask: Path | None, dtype: str, device: torch.device) -> PreTrainedModel:
-    """The causal language model in `folder` with `mask` applied, in `dtype` on `device`, ready to score.
-
-    Safetensors only, no remote code. Raises UserError when the mask names a matrix that the model lacks.
+    `block_tokens` go through a layer before the next one is asked for; one batch if 0, the model resident.
     """
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True
+
+    architecture: Architecture
+    dtype: torch.dtype
+    device: torch.device
+    embedding: Callable[[], Embedding]
+    layers: Callable[[], Iterator[Layer]]
+    head: Callable[[], Head]
+    block_tokens: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a pruned model's weights are read from, and what they become."""
+
+    architecture: Architecture
+    tensors: dict[Part, Tensor]
+    mask: Path | None
+    masked: dict[Part, str]  # matrices in the mask, by their names there
+    dtype: torch.dtype
+    device: torch.device
+
+
+def load_pruned(
+    manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device, block_tokens: int = 0
+) -> PrunedModel:
+    """The model of a manifest with `mask` applied, ready to score; streamed if `block_tokens` is given.
+
+    Raises UserError when the mask names a matrix that the model lacks.
+    """
+    source = find_source(manifest, mask, dtype, device)
+    model = partial(PrunedModel, source.architecture, dtype, device, block_tokens=block_tokens)
+    numbers = range(source.architecture.layers)
+    if block_tokens:
+        return model(
+            lambda: read_embedding(source),
+            lambda: (read_layer(source, number) for number in numbers),
+            lambda: read_head(source),
+        )
+    embedding = read_embedding(source)
+    head = read_head(source, embedding)
+    layers = [read_layer(source, number) for number in numbers]
+    return model(lambda: embedding, lambda: iter(layers), lambda: head)
+
+
+def find_source(manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device) -> Source:
+    """Find the tensors of a model by their parts, and those that the mask is for."""
+    headers = read_headers(Path(manifest.folder) / file for file in manifest.files)
+    names = find_parts(manifest.architecture.family, headers)
+    tensors = {part: headers[name] for part, name in names.items()}
+    in_mask = about_mask(mask)["shapes"] if mask else {}
+    for name, shape in in_mask.items():
+        if name not in headers or headers[name].shape != tuple(shape):
+            raise UserError(f"mask: matrix {name} of shape {shape} is not in the model")
+    masked = {part: name for part, name in names.items() if name in in_mask}
+    return Source(manifest.architecture, tensors, mask, masked, dtype, device)
+
+
+def read_embedding(source: Source) -> Embedding:
+    """What tokens enter by."""
+    positions = Part(None, "positions", "weight")
+    return Embedding(
+        read_tensor(source, Part(None, "embedding", "weight")),
+        read_tensor(source, positions) if positions in source.tensors else None,
+        read_linear(source, None, "project_in"),
     )
-    if mask is not None:
-        apply_mask(model, read_mask(mask))
-    return model.to(device).eval()
 
 
-@torch.no_grad()
-def apply_mask(model: PreTrainedModel, masks: dict[str, torch.Tensor]) -> None:
-    """Set the pruned weights to zero; `masks` maps checkpoint names to bool tensors, True = kept."""
-    parameters = dict(model.named_parameters())
-    for name, kept in masks.items():
-        # Checkpoints of a bare base model lack its prefix (`transformer.`, `model.`).
-        own = name if name in parameters else f"{model.base_model_prefix}.{name}"
-        if own not in parameters:
-            raise UserError(f"mask: matrix {name} is not in the model")
-        parameters[own].masked_fill_(~kept, 0)
+def read_head(source: Source, embedding: Embedding | None = None) -> Head:
+    """What hidden states leave by; a tied head is the `embedding`, read anew if that is not given."""
+    logits = read_linear(source, None, "head")
+    if logits is None and embedding is not None:
+        logits = pack(Linear(embedding.tokens, None))
+    elif logits is None:
+        logits = read_linear(source, None, "embedding")
+    return Head(read_norm(source, None, "final_norm"), read_linear(source, None, "project_out"), logits)
+
+
+def read_layer(source: Source, number: int) -> Layer:
+    """The weights of one decoder block."""
+    return Layer(
+        read_norm(source, number, "attention_norm"),
+        read_query_key_value(source, number),
+        read_linear(source, number, "output"),
+        read_norm(source, number, "mlp_norm"),
+        read_linear(source, number, "up"),
+        read_linear(source, number, "gate"),
+        read_linear(source, number, "down"),
+    )
+
+
+def read_query_key_value(source: Source, number: int) -> Linear:
+    """The three maps of attention as one, its rows in the decoder's order."""
+    if "query_key_value" in FAMILIES[source.architecture.family].matrices.values():
+        weight, bias = read_weight_and_bias(source, number, "query_key_value")
+    else:
+        parts = [read_weight_and_bias(source, number, name) for name in ("query", "key", "value")]
+        weight = torch.cat([weight for weight, _ in parts])
+        bias = None if parts[0][1] is None else torch.cat([bias for _, bias in parts])
+    rows = row_order(source.architecture).to(source.device)
+    return pack(Linear(weight.index_select(0, rows), None if bias is None else bias.index_select(0, rows)))
+
+
+def row_order(architecture: Architecture) -> torch.Tensor:
+    """Which rows of the stored query, key and value the decoder's are: heads together, pairs side by side."""
+    a = architecture
+    rows = torch.arange((a.heads + 2 * a.key_heads) * a.head_size).view(-1, a.head_size)
+    if a.family == "gpt_neox":
+        rows = rows.view(a.heads, 3, a.head_size).transpose(0, 1).reshape(-1, a.head_size)
+    if a.rotary is not None:
+        turned = rows[: a.heads + a.key_heads, : a.rotary.features]
+        turned.copy_(turned.unflatten(1, (2, -1)).transpose(1, 2).flatten(1).clone())
+    return rows.flatten()
+
+
+def read_linear(source: Source, number: int | None, name: str) -> Linear | None:
+    """A linear map, None if the model has none of this name."""
+    if Part(number, name, "weight") not in source.tensors:
+        return None
+    return pack(Linear(*read_weight_and_bias(source, number, name)))
+
+
+def read_weight_and_bias(
+    source: Source, number: int | None, name: str
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Weight, output × input, and bias of a linear map."""
+    weight = read_tensor(source, Part(number, name, "weight"))
+    if source.architecture.family == "gpt2" and number is not None:
+        weight = weight.t().contiguous()
+    bias = Part(number, name, "bias")
+    return weight, read_tensor(source, bias) if bias in source.tensors else None
+
+
+def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
+    """A norm, None if the model has none of this name."""
+    weight, bias = (Part(number, name, kind) for kind in ("weight", "bias"))
+    if weight not in source.tensors:
+        return None
+    return Norm(read_tensor(source, weight), read_tensor(source, bias) if bias in source.tensors else None)
+
+
+def read_tensor(source: Source, part: Part) -> torch.Tensor:
+    """A tensor with its mask applied, in the computation's dtype on the device."""
+    tensor, name = source.tensors[part], source.masked.get(part)
+    kept = read_bits(source.mask, name) if name else None
+    values = torch.empty(tensor.size, dtype=source.dtype, device=source.device)
+    buffer = new_buffer()
+    for piece in slices(tensor):
+        bits = read(tensor, piece, buffer)
+        if kept is not None:
+            np.multiply(bits, unpack(kept, piece), out=bits)
+        signed = torch.from_numpy(bits.view(f"i{bits.itemsize}"))
+        values[piece] = signed.view(getattr(torch, tensor.dtype))
+    return values.view(tensor.shape)

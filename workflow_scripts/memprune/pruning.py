@@ -4,10 +4,9 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from memprune.manifest import Manifest
-from memprune.masks import read_mask
+from memprune.masks import about_mask, read_bits
 from memprune.scope import Selection, group_matrices, matrices_in_scope
 
 
@@ -17,6 +16,7 @@ def compute_mask(
     selection: Selection,
     level: float,
     strategy: str,
+    threads: int,
 ) -> dict[str, np.ndarray]:
     """The bit-packed mask of every matrix in scope: exactly round(level × weights) zeros in each group.
 
@@ -28,16 +28,19 @@ def compute_mask(
     packed = {}
     for group in group_matrices(scope, selection.allocation):
         pruned = round(level * sum(matrix.weights for matrix in group))
-        packed |= criterion.prune(manifest, statistics, group, pruned)
+        packed |= criterion.prune(manifest, statistics, group, pruned, threads)
     return packed
 
 
-def mask_statistics(manifest: Manifest, path: str | Path) -> pd.DataFrame:
+def mask_statistics(manifest: Manifest, path: str | Path) -> list[dict]:
     """Zeros of every prunable matrix of the model, recounted from the mask's file.
 
-    Columns: matrix, role, layer, weights, zeros, sparsity (zeros / weights). Matrices out of scope have none.
+    Rows of matrix, role, layer, weights, zeros, sparsity (zeros / weights). Matrices out of scope have none.
     """
-    zeros = {name: int((~kept).sum()) for name, kept in read_mask(path).items()}
-    rows = [(m.name, m.role, m.layer, m.weights, zeros.get(m.name, 0)) for m in manifest.matrices]
-    table = pd.DataFrame(rows, columns=["matrix", "role", "layer", "weights", "zeros"])
-    return table.assign(sparsity=table.zeros / table.weights)
+    kept = {name: int(np.bitwise_count(read_bits(path, name)).sum()) for name in about_mask(path)["kept"]}
+    rows = []
+    for m in manifest.matrices:
+        zeros = m.weights - kept.get(m.name, m.weights)
+        row = {"matrix": m.name, "role": m.role, "layer": m.layer, "weights": m.weights, "zeros": zeros}
+        rows.append({**row, "sparsity": zeros / m.weights})
+    return rows

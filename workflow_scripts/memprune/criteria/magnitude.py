@@ -6,128 +6,155 @@ only within the one bin that a threshold falls into. So the selection is exact a
 copy of the weights.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
 
 from memprune.errors import UserError
 from memprune.manifest import Manifest, Matrix
-from memprune.weights import read_matrix
+from memprune.weights import Tensor, for_each_slice, read_headers, slices
 
-SLICE = 2**22  # weights looked at at one time: all that selection needs of memory beyond the mask's bits
-BITS = {
-    torch.float16: torch.int16,
-    torch.bfloat16: torch.int16,
-    torch.float32: torch.int32,
-}
-LOW_BITS = {torch.float16: 0, torch.bfloat16: 0, torch.float32: 15}
-BINS = {torch.float16: 2**15, torch.bfloat16: 2**15, torch.float32: 2**16}
-FIRST_NON_FINITE = {
-    dtype: int(torch.tensor(torch.inf, dtype=dtype).view(BITS[dtype])) >> LOW_BITS[dtype] for dtype in BITS
-}
+LOW_BITS = {"float16": 0, "bfloat16": 0, "float32": 15}
+BINS = {"float16": 2**15, "bfloat16": 2**15, "float32": 2**16}
+NONE = np.empty(0, dtype=np.int64)
+INFINITE = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000 >> 15}  # the first bin not finite
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """All magnitudes (as integers of their bits) below `magnitude` go, and the first `ties` that equal it."""
+    """Of a matrix go all magnitudes (as integers) below `magnitude`, and the first `ties` that equal it."""
 
     magnitude: int
     ties: int
 
 
-def count(manifest: Manifest) -> dict[str, np.ndarray]:
-    """The exact histogram of magnitudes of every prunable matrix (int64, see `histogram`).
+def count(manifest: Manifest, threads: int) -> dict[str, np.ndarray]:
+    """The exact histogram of magnitudes of every prunable matrix: int64, `BINS` of its dtype.
 
     Raises UserError when a matrix has a weight that is not finite.
     """
-    histograms = {}
-    for matrix in manifest.matrices:
-        counts = histogram(read_matrix(manifest, matrix))
-        if not is_finite(counts, getattr(torch, manifest.dtype)):
+    histograms = histograms_of(matrix_tensors(manifest, manifest.matrices), threads)
+    for name, counts in histograms.items():
+        if counts[INFINITE[manifest.dtype] :].any():
             raise UserError(
-                f"models.{manifest.model}: {matrix.name} has weights that are infinite or not a number; "
+                f"models.{manifest.model}: {name} has weights that are infinite or not a number; "
                 "expected finite weights"
             )
-        histograms[matrix.name] = counts.numpy()
     return histograms
 
 
 def prune(
-    manifest: Manifest, histograms: dict[str, np.ndarray], group: list[Matrix], pruned: int
+    manifest: Manifest, histograms: dict[str, np.ndarray], group: list[Matrix], pruned: int, threads: int
 ) -> dict[str, np.ndarray]:
     """The bit-packed masks of a group of matrices, of which the `pruned` smallest weights go.
 
     Of weights equal to the threshold the first go, in the manifest's order of matrices and the flat order in
     each, so a mask is the same on every machine.
     """
-    counts = torch.from_numpy(sum(histograms[matrix.name] for matrix in group))
-    threshold = find_threshold(counts, pruned, (read_matrix(manifest, matrix) for matrix in group))
-    packed = {}
-    for matrix in group:
-        packed[matrix.name], used = keep(read_matrix(manifest, matrix), threshold)
-        threshold = replace(threshold, ties=threshold.ties - used)
+    return keep_largest(matrix_tensors(manifest, group), histograms, pruned, threads)
+
+
+def matrix_tensors(manifest: Manifest, matrices: list[Matrix]) -> dict[str, Tensor]:
+    """Where each matrix lies, in the order given."""
+    tensors = read_headers(Path(manifest.folder) / file for file in manifest.files)
+    return {matrix.name: tensors[matrix.name] for matrix in matrices}
+
+
+def histograms_of(tensors: dict[str, Tensor], threads: int) -> dict[str, np.ndarray]:
+    """The histogram over (the upper bits of) the magnitudes of each tensor: int64, `BINS` of its dtype."""
+    import torch  # its bincount takes 16-bit integers and leaves the interpreter to other threads
+
+    torch.set_num_threads(1)
+
+    def count_slice(tensor: Tensor, part: slice, bits: np.ndarray) -> np.ndarray:
+        values = magnitudes(bits) >> LOW_BITS[tensor.dtype]
+        signed = torch.from_numpy(values.view(f"i{values.itemsize}"))
+        return signed.bincount(minlength=BINS[tensor.dtype]).numpy()
+
+    return sums_by_tensor(tensors, count_slice, threads)
+
+
+def keep_largest(
+    tensors: dict[str, Tensor], histograms: dict[str, np.ndarray], pruned: int, threads: int
+) -> dict[str, np.ndarray]:
+    """The bit-packed masks (1 = kept) of tensors of which the `pruned` smallest magnitudes go together.
+
+    Masks are uint8 in the order of the flat tensor, lowest bit first.
+    """
+    thresholds = find_thresholds(tensors, histograms, pruned, threads)
+    packed = {name: np.empty((tensor.size + 7) // 8, dtype=np.uint8) for name, tensor in tensors.items()}
+    names = {tensor: name for name, tensor in tensors.items()}
+
+    def keep_slice(tensor: Tensor, part: slice, bits: np.ndarray) -> tuple[str, np.ndarray]:
+        name, values = names[tensor], magnitudes(bits)
+        kept = np.packbits(values >= thresholds[name].magnitude, bitorder="little")
+        packed[name][part.start // 8 : (part.stop + 7) // 8] = kept
+        ties = np.flatnonzero(values == thresholds[name].magnitude) if left[name] else NONE
+        return name, part.start + ties
+
+    left = {name: threshold.ties for name, threshold in thresholds.items()}
+    for name, ties in for_each_slice(tensors.values(), keep_slice, threads):
+        if left[name]:
+            drop(packed[name], ties[: left[name]])
+            left[name] -= len(ties[: left[name]])
     return packed
 
 
-def magnitudes(weights: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The magnitudes of a matrix in flat order, as integers of their bits, in slices of int32."""
-    flat = weights.reshape(-1).view(BITS[weights.dtype])
-    mask = torch.iinfo(flat.dtype).max
-    for piece in flat.split(SLICE):
-        yield (piece & mask).to(torch.int32)
+def find_thresholds(
+    tensors: dict[str, Tensor], histograms: dict[str, np.ndarray], pruned: int, threads: int
+) -> dict[str, Threshold]:
+    """The threshold of each tensor under which exactly `pruned` weights of all go; one at most has ties."""
+    counts = {name: histograms[name] for name in tensors}
+    bin_, ties = locate(sum(counts.values()), pruned)
+    magnitude, low_bits = bin_, LOW_BITS[next(iter(tensors.values())).dtype]
+    if low_bits:
+        counts = low_histograms(tensors, magnitude, low_bits, threads)
+        bin_, ties = locate(sum(counts.values()), ties)
+        magnitude = (magnitude << low_bits) + bin_
+    thresholds = {}
+    for name in tensors:
+        equal = int(counts[name][bin_])
+        thresholds[name] = Threshold(magnitude + 1, 0) if equal <= ties else Threshold(magnitude, ties)
+        ties -= min(equal, ties)
+    return thresholds
 
 
-def histogram(weights: torch.Tensor) -> torch.Tensor:
-    """How many weights fall into each bin of (upper bits of) magnitude: int64, `BINS` entries."""
-    low, bins = LOW_BITS[weights.dtype], BINS[weights.dtype]
-    counts = torch.zeros(bins, dtype=torch.int64)
-    for piece in magnitudes(weights):
-        counts += torch.bincount(piece >> low, minlength=bins)
-    return counts
+def low_histograms(
+    tensors: dict[str, Tensor], bin_: int, low_bits: int, threads: int
+) -> dict[str, np.ndarray]:
+    """The histogram over the lower bits of those magnitudes of each tensor whose upper bits are `bin_`."""
+
+    def count_slice(tensor: Tensor, part: slice, bits: np.ndarray) -> np.ndarray:
+        values = magnitudes(bits)
+        inside = values[(values >> low_bits) == bin_] & (2**low_bits - 1)
+        return np.bincount(inside, minlength=2**low_bits)
+
+    return sums_by_tensor(tensors, count_slice, threads)
 
 
-def is_finite(counts: torch.Tensor, dtype: torch.dtype) -> bool:
-    """Whether no weight in a histogram is infinite or not a number."""
-    return not counts[FIRST_NON_FINITE[dtype] :].any()
+def sums_by_tensor(tensors: dict[str, Tensor], count_slice: Callable, threads: int) -> dict[str, np.ndarray]:
+    """The sum of what `count_slice` counts in the slices of each tensor."""
+    sums: dict[str, np.ndarray] = {}
+    names = (name for name, tensor in tensors.items() for _ in slices(tensor))
+    for name, counts in zip(names, for_each_slice(tensors.values(), count_slice, threads), strict=True):
+        sums[name] = sums[name] + counts if name in sums else counts
+    return sums
 
 
-def find_threshold(counts: torch.Tensor, pruned: int, group: Iterable[torch.Tensor]) -> Threshold:
-    """The threshold under which exactly `pruned` weights of a group go, ties included.
-
-    `counts` is the group's histogram (the sum over its matrices). `group` gives the group's matrices; it is
-    read only in float32, to count the lower bits within one bin.
-    """
-    bin_, before = locate(counts, pruned)
-    if len(counts) == 2**15:
-        return Threshold(bin_, pruned - before)
-    low_counts = torch.zeros(2**15, dtype=torch.int64)
-    for weights in group:
-        for piece in magnitudes(weights):
-            low_counts += torch.bincount(piece[(piece >> 15) == bin_] & 0x7FFF, minlength=2**15)
-    low, low_before = locate(low_counts, pruned - before)
-    return Threshold((bin_ << 15) + low, pruned - before - low_before)
+def locate(counts: np.ndarray, rank: int) -> tuple[int, int]:
+    """The bin that holds the weight of this rank (from 1), and the rank within the bin."""
+    cumulative = counts.cumsum()
+    bin_ = int(np.searchsorted(cumulative, max(rank, 1)))
+    return bin_, rank - int(cumulative[bin_] - counts[bin_])
 
 
-def locate(counts: torch.Tensor, rank: int) -> tuple[int, int]:
-    """The bin that holds the weight of this rank (from 1), and how many weights lie in the bins before it."""
-    cumulative = counts.cumsum(0)
-    bin_ = int(torch.searchsorted(cumulative, max(rank, 1)))
-    return bin_, int(cumulative[bin_] - counts[bin_])
+def drop(packed: np.ndarray, positions: np.ndarray) -> None:
+    """Take weights at some positions of the flat matrix out of its mask."""
+    np.bitwise_and.at(packed, positions // 8, ~(1 << positions % 8).astype(np.uint8))
 
 
-def keep(weights: torch.Tensor, threshold: Threshold) -> tuple[np.ndarray, int]:
-    """The bit-packed mask of one matrix (1 = kept), and how many ties it has used.
-
-    The mask is uint8 in the order of the flat matrix, lowest bit first. Ties go in flat order.
-    """
-    packed, used = [], 0
-    for piece in magnitudes(weights):
-        kept = piece >= threshold.magnitude
-        if used < threshold.ties:
-            tied = torch.nonzero(piece == threshold.magnitude)[: threshold.ties - used, 0]
-            kept[tied] = False
-            used += len(tied)
-        packed.append(np.packbits(kept.numpy(), bitorder="little"))
-    return np.concatenate(packed), used
+def magnitudes(bits: np.ndarray) -> np.ndarray:
+    """The magnitudes of floats given by their bits, in place: the integers without the sign."""
+    return np.bitwise_and(bits, np.iinfo(bits.dtype).max >> 1, out=bits)

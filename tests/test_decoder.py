@@ -1,0 +1,163 @@
+"""The decoder against transformers: all families, dtypes and choices, masked, resident and streamed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import FAMILIES, family_config, reference_model, tiny_tokenizer
+from test_masks import write_mask_of
+from transformers import AutoModelForCausalLM
+
+from memprune.config import Strategy
+from memprune.errors import UserError
+from memprune.models import resolve_model
+from memprune.pruned_model import load_pruned
+from memprune.residency import choose_block_tokens
+from memprune.scoring import cut_batches, cut_blocks, forced_pass
+
+CPU = torch.device("cpu")
+LINEAR = {"rope_type": "linear", "rope_theta": 5e5, "factor": 4.0}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 10_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+CHOICES = {
+    "gpt_neox": ("gpt_neox", {}),
+    "gpt_neox, one after the other": ("gpt_neox", {"use_parallel_residual": False}),
+    "gpt_neox, all features turn": ("gpt_neox", {"rope_parameters": {"partial_rotary_factor": 1.0}}),
+    "gpt_neox, no bias, other activation": ("gpt_neox", {"attention_bias": False, "hidden_act": "gelu_fast"}),
+    "gpt2": ("gpt2", {}),
+    "gpt2, own width": ("gpt2", {"n_inner": 80, "activation_function": "gelu"}),
+    "llama": ("llama", {}),
+    "llama, no groups, tied": ("llama", {"num_key_value_heads": 4, "tie_word_embeddings": True}),
+    "llama, head size": ("llama", {"head_dim": 16, "attention_bias": True, "mlp_bias": True}),
+    "llama, linear": ("llama", {"rope_parameters": LINEAR}),
+    "llama, llama3": ("llama", {"rope_parameters": LLAMA3}),
+    "opt": ("opt", {}),
+    "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
+    "opt, no bias": ("opt", {"enable_bias": False}),
+}
+# Log-probabilities of random models reach -15; half precision keeps 8 and 11 bits.
+ALLOWED = {"float32": 2e-5, "float16": 0.02, "bfloat16": 0.2}
+
+
+def save_model(choice: str, folder: Path) -> Path:
+    """A random model of a family with some settings changed, with its tokenizer."""
+    family, settings = CHOICES[choice]
+    config = family_config(family).to_dict() | settings
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(type(family_config(family))(**config))
+    for name, parameter in model.named_parameters():
+        # Norms and biases that do something, and predictions that are not all near ties.
+        parameter.data.normal_(mean=float("norm" in name or "ln_" in name), std=0.2)
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
+    """Of all tokens but each text's first, from memprune's forced pass in batches of two texts."""
+    batches = cut_batches(np.arange(len(texts)), texts, 2 * texts.shape[1])
+    return np.concatenate(
+        [
+            part.log_probabilities
+            for block in cut_blocks(batches, model.block_tokens)
+            for part in forced_pass(model, block, None)
+        ]
+    )
+
+
+@pytest.fixture
+def texts() -> np.ndarray:
+    return np.random.default_rng(0).integers(1, 300, (5, 60))
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("choice", CHOICES)
+def test_log_probabilities_equal_transformers_on_the_masked_model(choice, dtype, texts, tmp_path):
+    folder, mask = save_model(choice, tmp_path / "model"), tmp_path / "mask.safetensors"
+    manifest = resolve_model("tiny", folder)
+    write_mask_of(manifest, Strategy(matrices="all").selection, 0.4, mask)
+    found = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
+
+    ids = torch.from_numpy(texts)
+    with torch.inference_mode():
+        logits = reference_model(folder, mask, dtype)(input_ids=ids[:, :-1], use_cache=False).logits.float()
+    expected = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0].numpy()
+    np.testing.assert_allclose(found, expected, atol=ALLOWED[dtype])
+    dense = log_probabilities(load_pruned(manifest, None, getattr(torch, dtype), CPU), texts)
+    assert np.abs(found - dense).max() > 2 * ALLOWED[dtype]
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("choice", FAMILIES)
+def test_a_streamed_model_gives_the_same_bits(choice, dtype, texts, tmp_path):
+    folder, mask = save_model(choice, tmp_path / "model"), tmp_path / "mask.safetensors"
+    manifest = resolve_model("tiny", folder)
+    write_mask_of(manifest, Strategy(matrices="mlp").selection, 0.4, mask)
+    resident = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
+    for block_tokens in (1, 2 * texts.size // 3, 10**6):
+        streamed = load_pruned(manifest, mask, getattr(torch, dtype), CPU, block_tokens)
+        np.testing.assert_array_equal(log_probabilities(streamed, texts), resident)
+
+
+def test_a_streamed_block_asks_for_each_layer_once(texts, tmp_path):
+    manifest = resolve_model("tiny", save_model("gpt2", tmp_path))
+    asked = []
+
+    def layers(given):
+        for number, layer in enumerate(given()):
+            asked.append(number)
+            yield layer
+
+    model = load_pruned(manifest, None, torch.float32, CPU, block_tokens=10**6)
+    counted = replace(model, layers=lambda: layers(model.layers))
+    log_probabilities(counted, texts)
+    assert asked == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("residency", "memory", "streamed"),
+    [("auto", None, False), ("auto", 1e-3, True), ("streamed", None, True), ("resident", 1e-3, False)],
+)
+def test_a_model_is_streamed_when_told_to_or_when_it_does_not_fit(residency, memory, streamed, tmp_path):
+    manifest = resolve_model("tiny", save_model("llama", tmp_path))
+    spec = {"residency": residency, "memory": memory, "batch_tokens": 100}
+    block_tokens = choose_block_tokens(manifest, torch.float32, CPU, spec)
+    assert (block_tokens > 0) == streamed
+    assert block_tokens == 0 or block_tokens >= 100
+
+
+def test_more_memory_makes_longer_blocks(tmp_path):
+    manifest = resolve_model("tiny", save_model("opt", tmp_path))
+    blocks = [
+        choose_block_tokens(
+            manifest, torch.float32, CPU, {"residency": "streamed", "memory": memory, "batch_tokens": 100}
+        )
+        for memory in (2, 3)
+    ]
+    assert blocks[1] - blocks[0] == pytest.approx(10**9 / (32 * 4), rel=0.1)
+
+
+def test_a_mask_of_another_model_is_named(tmp_path):
+    other, manifest = (
+        resolve_model("tiny", save_model(choice, tmp_path / choice)) for choice in ("gpt2, own width", "gpt2")
+    )
+    write_mask_of(other, Strategy(matrices="mlp").selection, 0.4, tmp_path / "mask.safetensors")
+    with pytest.raises(UserError, match=r"mask: matrix \S+mlp.c_fc.weight of shape \[32, 80\] is not in the"):
+        load_pruned(manifest, tmp_path / "mask.safetensors", torch.float32, CPU)
+
+
+def test_settings_that_no_decoder_has_are_named(tmp_path):
+    folder = save_model("gpt2", tmp_path)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"scale_attn_by_inverse_layer_idx": True}))
+    with pytest.raises(UserError, match="scale_attn_by_inverse_layer_idx: found True, allowed: False"):
+        resolve_model("tiny", folder)
