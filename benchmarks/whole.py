@@ -1,5 +1,5 @@
 """The whole embedded experiment: the workflow, from scratch and after one strategy was changed, against the
-script of naive.py, which takes about an hour.
+script of naive.py.
 
 `python benchmarks/whole.py global 0.3` keeps one strategy at one level, for both.
 """

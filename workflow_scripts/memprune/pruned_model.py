@@ -18,7 +18,7 @@ from memprune.errors import UserError
 from memprune.families import FAMILIES, Part, find_parts
 from memprune.manifest import Manifest
 from memprune.masks import about_mask, read_bits, unpack
-from memprune.weights import Tensor, new_buffer, read, read_headers, slices
+from memprune.weights import Tensor, new_buffer, read, read_tensors, slices
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def load_pruned(
 
 def find_source(manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device) -> Source:
     """Find the tensors of a model by their parts, and those that the mask is for."""
-    headers = read_headers(Path(manifest.folder) / file for file in manifest.files)
+    headers = read_tensors(manifest)
     names = find_parts(manifest.architecture.family, headers)
     tensors = {part: headers[name] for part, name in names.items()}
     in_mask = about_mask(mask)["shapes"] if mask else {}

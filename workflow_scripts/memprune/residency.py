@@ -1,7 +1,6 @@
 """Whether a model's weights stay on the device or stream through it, and how many tokens share one read."""
 
 from itertools import groupby
-from pathlib import Path
 
 import psutil
 import torch
@@ -10,7 +9,7 @@ from memprune.architecture import Architecture
 from memprune.families import find_parts
 from memprune.manifest import Manifest
 from memprune.scoring import LOGIT_ROWS
-from memprune.weights import read_headers
+from memprune.weights import read_tensors
 
 FREE_SHARE = 0.9  # of the free memory, where the configuration names no number
 
@@ -36,7 +35,7 @@ def choose_block_tokens(manifest: Manifest, dtype: torch.dtype, device: torch.de
 
 def layer_bytes(manifest: Manifest, dtype: torch.dtype) -> list[int]:
     """The size of each layer's weights in the computation's dtype, and of each part around the layers."""
-    headers = read_headers(Path(manifest.folder) / file for file in manifest.files)
+    headers = read_tensors(manifest)
     parts = find_parts(manifest.architecture.family, headers)
     place = {name: str(part.layer if part.layer is not None else part.name) for part, name in parts.items()}
     named = sorted(place, key=place.get)

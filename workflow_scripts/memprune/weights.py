@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from memprune.manifest import Manifest
+
 SLICE = 2**20  # elements looked at at one time: a few MB, and Python's part in it is small
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 BITS = {"float32": np.uint32, "float16": np.uint16, "bfloat16": np.uint16}
@@ -47,6 +49,11 @@ def read_headers(files: Iterable[Path]) -> dict[str, Tensor]:
                 start = 8 + size + about["data_offsets"][0]
                 tensors[name] = Tensor(path, dtype, tuple(about["shape"]), start)
     return tensors
+
+
+def read_tensors(manifest: Manifest) -> dict[str, Tensor]:
+    """All tensors of a model by name."""
+    return read_headers(Path(manifest.folder) / file for file in manifest.files)
 
 
 def slices(tensor: Tensor) -> Iterator[slice]:

@@ -8,13 +8,12 @@ copy of the weights.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from memprune.errors import UserError
 from memprune.manifest import Manifest, Matrix
-from memprune.weights import Tensor, for_each_slice, read_headers, slices
+from memprune.weights import Tensor, for_each_slice, read_tensors, slices
 
 LOW_BITS = {"float16": 0, "bfloat16": 0, "float32": 15}
 BINS = {"float16": 2**15, "bfloat16": 2**15, "float32": 2**16}
@@ -58,7 +57,7 @@ def prune(
 
 def matrix_tensors(manifest: Manifest, matrices: list[Matrix]) -> dict[str, Tensor]:
     """Where each matrix lies, in the order given."""
-    tensors = read_headers(Path(manifest.folder) / file for file in manifest.files)
+    tensors = read_tensors(manifest)
     return {matrix.name: tensors[matrix.name] for matrix in matrices}
 
 
