@@ -13,8 +13,11 @@ import torch
 import yaml
 from torch.nn.utils import prune
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging
 
 BATCH = 64
+logging.set_verbosity_error()  # else a warning at each call of `generate`
+logging.disable_progress_bar()
 
 
 def prunable(model, strategy: dict) -> list[torch.nn.Linear]:
