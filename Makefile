@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench store schema lock clean
+.PHONY: demo test test-cluster lint bench plan store schema lock clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -14,6 +14,10 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	pytest -q
+
+test-cluster: .venv/installed-test
+	@command -v slurmctld slurmd srun > /dev/null && [ "$$(id -u)" = 0 ] || { echo "make test-cluster needs root and SLURM: apt-get install --no-install-recommends slurm-wlm" >&2; exit 1; }
+	pytest -q -m cluster
 
 bench: .venv/installed-test
 	for name in masks startup scoring streaming whole; do python benchmarks/$$name.py || exit 1; done
@@ -26,6 +30,9 @@ lint: .venv/installed-test
 	snakemake --lint > .venv/lint.txt 2>&1 || true
 	grep -q "^Lints for rule" .venv/lint.txt
 	! grep "^    \* " .venv/lint.txt | grep -v "Specify a conda environment or container for each rule"
+
+plan: .venv/installed
+	@python workflow_scripts/plan.py $(or $(CONFIG),config/embedded.yaml)
 
 store: .venv/installed
 	@python workflow_scripts/list_store.py $(if $(DELETE),--delete-unused $(DELETE))

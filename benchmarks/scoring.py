@@ -90,12 +90,15 @@ def efficiency(folder: str, dtype: str) -> dict:
     """Operations per second of a pass, and of a product of two 4096 × 4096 matrices around it, by k."""
     import torch
 
+    from memprune.model_size import ModelSize
+    from memprune.operations import scoring_operations
     from memprune.pruned_model import load_pruned
     from memprune.scoring import score_memorization
 
     torch.set_num_threads(THREADS)
     torch_dtype = getattr(torch, dtype)
     manifest = manifest_of(folder)
+    size = ModelSize(manifest.architecture, manifest.vocabulary, 0)
     model = load_pruned(manifest, None, torch_dtype, torch.device("cpu"))
     square = torch.randn(4096, 4096).to(torch_dtype)
     found = {}
@@ -107,21 +110,9 @@ def efficiency(folder: str, dtype: str) -> dict:
             product = 2 * 4096**3 / median_seconds(3, torch.matmul, square, square)
             settings = (model, windows, [k], SUFFIX, BATCH_TOKENS)
             seconds = median_seconds(1, score_memorization, *settings)
-            pairs.append((operations(manifest.architecture, texts, k) / seconds, product))
+            pairs.append((texts * scoring_operations(size, k + SUFFIX, SUFFIX) / seconds, product))
         found[k] = pairs
     return {"pairs": found}
-
-
-def operations(architecture, texts: int, k: int) -> float:
-    """Multiplications and additions that scoring asks for: products with the weights, causal attention (half
-    of the square), and the head on the suffix; in the last layer, output and MLP on the suffix only."""
-    a = architecture
-    tokens = texts * (k + SUFFIX - 1)
-    not_scored = texts * (k - 1)
-    layer = 4 * a.hidden**2 + 2 * a.hidden * a.intermediate
-    attention = a.layers * texts * 2 * (k + SUFFIX - 1) ** 2 * a.hidden
-    skipped = not_scored * (layer - 3 * a.hidden**2)
-    return 2 * (a.layers * layer * tokens - skipped + 50304 * a.hidden * texts * SUFFIX) + attention
 
 
 def log(line: str) -> None:

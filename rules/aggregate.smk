@@ -18,12 +18,12 @@ rule aggregate_tables:
         memorization=scores("memorization"),
         perplexity=scores("perplexity"),
     output:
-        expand(f"{TABLES}/{{name}}", name=TABLE_NAMES),
+        expand(f"{TABLES}/{{name}}", name=table_names()),
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
     params:
         source=source("aggregate_tables.py"),
-        spec=ORDER,
+        spec=tables_spec(),
     shell:
         "aggregate_tables.py --memorization {input.memorization} --perplexity {input.perplexity}"
         " --spec {params.spec:q} --output {output} > {log} 2>&1"
@@ -116,4 +116,4 @@ rule figures:
         rules.plot_context_length.output,
         rules.plot_model_size.output,
         rules.plot_duplicates.output,
-        expand(rules.plot_sparsity.output, model=CONFIG.models),
+        expand(rules.plot_sparsity.output, model=pruned_models()),

@@ -4,9 +4,9 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from snakemake.utils import update_config
@@ -15,10 +15,14 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from memprune import config as configuration
-from memprune import sources
+from memprune import resources, sources
+from memprune.device import device_class
+from memprune.draws import corpus_of, draw_settings
 from memprune.errors import UserError
+from memprune.gpus import find_gpus
 from memprune.leftovers import leftovers
-from memprune.preflight import check_local_models, check_store
+from memprune.model_size import size_of
+from memprune.preflight import check_disk, check_local_models, check_store
 from memprune.variants import variant_name
 
 DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
@@ -39,6 +43,7 @@ def read_config():
         checked = configuration.check(content, source)
         check_local_models(checked, source)
         check_store(store_folder(checked))
+        check_disk(checked, store_folder(checked), Path("results") / checked.experiment)
         return checked
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -66,13 +71,18 @@ CONFIG = read_config()
 RESULTS = f"results/{CONFIG.experiment}"
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
-EMBEDDED = CONFIG.corpus.source == "embedded"
 FIRST_MODEL = next(iter(CONFIG.models))  # its tokenizer is the experiment's
 ORDER = canonical({"models": list(CONFIG.models), "strategies": list(CONFIG.strategies)})
+PUBLISHED = {name: model.published for name, model in CONFIG.models.items() if model.published is not None}
 
-# One job at a time on a machine's GPU; `--resources gpu=N` allows more.
-GPU = int(CONFIG.evaluation.device != "cpu" and shutil.which("nvidia-smi") is not None)
-workflow.global_resources.setdefault("gpu", 1)
+# As many jobs score at one time as this machine has GPUs; `--resources gpu=N` goes before. A cluster's profile
+# has that option, since the machine that submits may have none.
+GPU = int(
+    device_class(CONFIG.evaluation.device) == "cuda"
+    or (CONFIG.evaluation.device == "auto" and "gpu" in workflow.global_resources)
+)
+if gpus := find_gpus():
+    workflow.global_resources.setdefault("gpu", len(gpus))
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
@@ -89,31 +99,43 @@ shell.prefix(
 )
 
 
+def one_of(names):
+    """A pattern of exactly these names; of none if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    model="|".join(map(re.escape, CONFIG.models)),
-    strategy="|".join(map(re.escape, CONFIG.strategies)),
+    draw=r"(member|non_member|perplexity)-\d+",
+    model=one_of(CONFIG.models),
+    strategy=one_of(CONFIG.strategies),
     level=r"0\.\d+|\d(\.\d+)?e-\d+",
-    variant="dense|(" + "|".join(map(re.escape, CONFIG.strategies)) + r")@[^/]+",
+    variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
+    part=r"\d+",
 
 
 # Corpus
 
 
-def corpus_files():
-    """The local files that the corpus is read from, but for mini-pile's, which a rule makes."""
-    corpus = CONFIG.corpus
+def draw_files(wildcards):
+    """The local files that a draw is read from."""
+    corpus, split = corpus_of(CONFIG, wildcards.draw)
+    if corpus.source == "embedded":
+        return f"results/mini-pile/{split}.jsonl.zst"
     if corpus.source == "files":
-        return [*corpus.train, *corpus.validation, *corpus.test]
-    if corpus.source == "hub" and Path(corpus.dataset).is_dir():
-        return sorted(str(path) for path in Path(corpus.dataset).rglob("*") if path.is_file())
-    return []
+        return getattr(corpus, split)
+    pattern = corpus.files if corpus.source == "tokens" else "**/*"
+    return sorted(str(path) for path in Path(corpus.dataset).glob(pattern) if path.is_file())
 
 
-def samples_spec():
-    """The settings of the draw; of the context lengths only their longest matters, in the window."""
-    samples = CONFIG.samples.model_dump(exclude={"context_lengths", "anchor"})
-    corpus = CONFIG.corpus.model_dump()
-    return canonical({**samples, "window": CONFIG.samples.window, "corpus": corpus, "seed": CONFIG.seed})
+def draw_spec(wildcards):
+    """The settings of one draw; of the context lengths only their longest matters, in the window."""
+    return canonical(draw_settings(CONFIG, wildcards.draw))
+
+
+def draw_source(wildcards):
+    """The digest of the code that draws, with its own corpus's and no other's."""
+    corpus, _ = corpus_of(CONFIG, wildcards.draw)
+    return source("draw_samples.py", f"memprune.corpora.{corpus.source}")
 
 
 # Models
@@ -135,16 +157,41 @@ def model_place(wildcards):
     return f"--folder {shlex.quote(model.path)}"
 
 
+@cache
+def model_weights(name):
+    """How many weights a model has; one of unknown size is taken for a large one."""
+    try:
+        return size_of(CONFIG.models[name]).weights
+    except UserError:
+        return resources.UNKNOWN
+
+
 def model_threads(wildcards):
-    """Threads of a job on a model: one for each 128 MB of a local model, 16 for one from the Hub.
+    """Threads of a job on a model: one for each 64 million weights, 16 at most.
 
     Small models' jobs run side by side.
     """
-    model = CONFIG.models[wildcards.model]
-    if model.repo is not None:
-        return 16
-    size = sum(path.stat().st_size for path in Path(model.path).glob("*.safetensors"))
-    return min(1 + size // 2**27, 16)
+    return min(1 + model_weights(wildcards.model) // 2**26, 16)
+
+
+# What jobs ask for; a machine takes no notice of it, a cluster does
+
+
+def asked(estimate):
+    """The memory and runtime of a rule's jobs; `estimate(weights, threads)` gives `memprune.resources`."""
+
+    def of_attempt(wildcards, threads, attempt):
+        return estimate(model_weights(wildcards.model), threads).at(attempt)
+
+    return {
+        "mem_mb": lambda wildcards, threads, attempt: of_attempt(wildcards, threads, attempt).memory,
+        "runtime": lambda wildcards, threads, attempt: of_attempt(wildcards, threads, attempt).runtime,
+    }
+
+
+def grouped(name):
+    """The group of a small model's jobs, several of which a profile may submit as one; none for others."""
+    return lambda wildcards: name if model_weights(wildcards.model) < resources.SMALL else None
 
 
 # Masks
@@ -180,8 +227,35 @@ def mask_option(wildcards):
 
 def evaluation_spec():
     """The settings that scores depend on."""
-    samples = CONFIG.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
-    return canonical({**samples, **CONFIG.evaluation.model_dump()})
+    return canonical(CONFIG.evaluation_settings)
+
+
+def receipts(wildcards):
+    """The receipts of a variant's parts; none where one job scores all of it."""
+    if CONFIG.parts == 1:
+        return []
+    folder = f"{RESULTS}/scores/{wildcards.model}/{wildcards.variant}.parts"
+    return [f"{folder}/{part}.json" for part in range(CONFIG.parts)]
+
+
+def scoring_resources(weights, threads):
+    """What a job that scores shards asks for."""
+    return resources.score_shards(weights, threads, GPU, CONFIG)
+
+
+# Where parts have scored, an evaluation only reads what they stored.
+
+
+def evaluation_gpu(wildcards):
+    return GPU if CONFIG.parts == 1 else 0
+
+
+def evaluation_threads(wildcards):
+    return model_threads(wildcards) if CONFIG.parts == 1 else 1
+
+
+def evaluation_resources(weights, threads):
+    return scoring_resources(weights, threads) if CONFIG.parts == 1 else resources.collect_scores()
 
 
 # Tables and figures
@@ -194,6 +268,21 @@ def scores(kind):
         for model in CONFIG.models
         for variant in CONFIG.variants(model)
     ]
+
+
+def tables_spec():
+    """What tables show beside scores: the order of models and strategies, and published shares."""
+    return canonical({**json.loads(ORDER), "published": PUBLISHED})
+
+
+def pruned_models():
+    """The models that have masks: all, unless there is no strategy."""
+    return list(CONFIG.models) if CONFIG.strategies else []
+
+
+def table_names():
+    """The files of the tables; of published shares only where a model has one."""
+    return TABLE_NAMES + (["published.csv"] if PUBLISHED else [])
 
 
 def highest_levels(wildcards):

@@ -10,7 +10,11 @@ rule compute_mask:
         statistics=f"{RESULTS}/masks/{{model}}/{{strategy}}@{{level}}.csv",
     log:
         f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
+    group:
+        grouped("masks")
     threads: model_threads
+    resources:
+        **asked(resources.compute_mask),
     params:
         source=mask_source,
         spec=mask_spec,

@@ -6,6 +6,8 @@ rule fetch_model:
         f"{RESULTS}/models/{{model}}/fetched.json",
     log:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
+    resources:
+        **asked(resources.fetch_model),
     params:
         source=source("fetch_model.py"),
         repo=lambda wildcards: CONFIG.models[wildcards.model].repo,
@@ -22,6 +24,10 @@ rule resolve_model:
         f"{RESULTS}/models/{{model}}/manifest.json",
     log:
         f"{RESULTS}/logs/resolve_model/{{model}}.log",
+    group:
+        grouped("models")
+    resources:
+        **asked(resources.resolve_model),
     params:
         source=source("resolve_model.py"),
         place=model_place,
@@ -36,7 +42,11 @@ rule count_magnitudes:
         f"{RESULTS}/models/{{model}}/magnitudes.safetensors",
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
+    group:
+        grouped("models")
     threads: model_threads
+    resources:
+        **asked(resources.count_magnitudes),
     params:
         source=source("count_magnitudes.py"),
     shell:

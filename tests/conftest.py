@@ -1,10 +1,12 @@
-"""Tiny random models of every family, complete with a tokenizer, as folders on disk."""
+"""Tiny random models of every family, complete with a tokenizer, as folders on disk, and a stand-in Hub."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hub_server import Hub, serve
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -106,6 +108,15 @@ def own_store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMPRUNE_STORE", str(tmp_path_factory.mktemp("store")))
         yield
+
+
+@pytest.fixture
+def hub(tmp_path) -> Iterator[Hub]:
+    """A server of the repositories under `tmp_path / "served"`, which a test fills."""
+    root = tmp_path / "served"
+    root.mkdir()
+    with serve(root) as running:
+        yield running
 
 
 @pytest.fixture(params=FAMILIES)

@@ -55,7 +55,48 @@ def changed(path: str, value) -> dict:
         ("models/other", {}, "models.other: found neither of path and repo"),
         ("corpus/source", "web", "corpus: found {'source': 'web'}"),
         ("corpus", {"source": "hub"}, "corpus.dataset: missing key; required"),
+        ("corpus", {"source": "tokens", "dataset": "a/b"}, "corpus.files: missing key; required"),
+        ("corpus", {"source": "tokens", "dataset": "a/b", "file": "*"}, "corpus.file: unknown key; nearest"),
+        (
+            "corpus",
+            {"source": "tokens", "dataset": "a/b", "files": "*.bin"},
+            "held_out: missing, and a corpus of tokens has no text for non-members",
+        ),
+        ("samples/offset", -1, "samples.offset: found -1; input should be greater than or equal to 0"),
+        (
+            "models/tiny-pythia-5m/published",
+            1.5,
+            "models.tiny-pythia-5m.published: found 1.5; input should be less than or equal to 1",
+        ),
         ("experiment", "../x", "experiment: found '../x'; string should match pattern"),
+        ("corpus", {"source": "files"}, "corpus.train: found no file; give a list of one at least"),
+        (
+            "corpus",
+            {"source": "files", "train": ["a.jsonl"], "test": ["b.jsonl"]},
+            "corpus.validation: found no file; give a list of one at least, or held_out",
+        ),
+        (
+            "held_out",
+            {"source": "files", "validation": ["a.jsonl"]},
+            "held_out.test: found no file; give a list of one at least",
+        ),
+        ("held_out", {"source": "hub", "dataset": "a/b", "part": 2}, "held_out.part: unknown key; nearest"),
+        (
+            "held_out",
+            {"source": "hub", "dataset": "a/b", "parts": 2},
+            "held_out.parts: found 2; only members",
+        ),
+        (
+            "corpus",
+            {"source": "hub", "dataset": "a/b"},
+            "samples.balance_duplicates: found true with corpus.source hub, a stream that would be",
+        ),
+        (
+            "corpus",
+            {"source": "hub", "dataset": "a/b", "parts": 97},
+            "corpus.parts: found 97, allowed: at most",
+        ),
+        ("corpus", {"source": "hub", "dataset": "a/b", "parts": 0}, "corpus.parts: found 0; input should be"),
         (
             "samples/context_lengths",
             [],
@@ -72,6 +113,15 @@ def test_each_mistake_gives_its_line(path, value, message):
     assert "\n" not in line
 
 
+def test_a_corpus_of_tokens_cannot_be_balanced():
+    content = changed("corpus", {"source": "tokens", "dataset": "a/b", "files": "*.bin"})
+    content["held_out"] = {"source": "embedded"}
+    with pytest.raises(UserError, match=r"my.yaml: samples.balance_duplicates: found true, but a corpus of"):
+        config.check(content, "my.yaml")
+    content["samples"]["balance_duplicates"] = False
+    assert config.check(content, "my.yaml").corpus.revision == "main"
+
+
 def test_a_missing_key_is_named():
     content = copy.deepcopy(EMBEDDED)
     del content["corpus"]
@@ -86,7 +136,7 @@ def test_a_file_that_is_not_yaml(tmp_path):
         config.load(path)
 
 
-@pytest.mark.parametrize("name", ["embedded", "paper"])
+@pytest.mark.parametrize("name", ["embedded", "paper", "pythia-memorized"])
 def test_shipped_configurations_are_valid(name):
     assert config.load(ROOT / f"config/{name}.yaml").experiment == name
 

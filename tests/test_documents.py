@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from memprune.corpora.files import read_files
-from memprune.corpora.hub import read_hub
+from memprune.corpora.hub import read
 from memprune.documents import Document
 from memprune.errors import UserError
 
@@ -100,12 +100,18 @@ def data_set(tmp_path) -> str:
     return str(folder)
 
 
+def settings(data_set: str) -> dict:
+    """The settings of a corpus of the Hub, whose splits have their usual names."""
+    splits = {split: split for split in ("train", "validation", "test")}
+    return {"dataset": data_set, "revision": "main", "text": "content", "shuffle_buffer": 1000} | splits
+
+
 def test_a_data_set_is_shuffled_by_the_seed(data_set):
-    first, again, other = (list(read_hub(data_set, "main", "train", "content", s, 1000)) for s in (0, 0, 1))
+    first, again, other = (list(read(settings(data_set), [], "train", seed)) for seed in (0, 0, 1))
     assert first == again
     assert first != other
-    # The name is the place in the stream as stored, whatever the seed.
-    assert all(d.text == d.document.replace(":", " ") for d in first + other)
+    # The name is the split, the file and the row there, whatever the seed.
+    assert all(d.document == d.text.replace(" ", ":0:") for d in first + other)
     assert {d.text for d in first} == {d.text for d in other} == {f"train {i}" for i in range(300)}
     assert first[0].subset == "Books3"
 
@@ -113,16 +119,18 @@ def test_a_data_set_is_shuffled_by_the_seed(data_set):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"split": "dev"}, "split dev: cannot be read"),
-        ({"column": "text"}, "has no text in column text; found content"),
-        ({"dataset": "nobody/nothing"}, "corpus.dataset nobody/nothing, revision main, split test"),
+        ({"test": "dev"}, ": no split dev; found train, test"),
+        ({"text": "text"}, "has no text in column text; found content"),
+        (
+            {"dataset": "nobody/nothing"},
+            "data set nobody/nothing, revision main: the Hub cannot be reached; on a machine with network",
+        ),
     ],
 )
 def test_a_data_set_that_cannot_be_read(data_set, changed, message, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    settings = {"dataset": data_set, "revision": "main", "split": "test", "column": "content"} | changed
     with pytest.raises(UserError) as caught:
-        list(read_hub(**settings, seed=0, shuffle_buffer=10))
+        list(read(settings(data_set) | changed, [], "test", seed=0))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

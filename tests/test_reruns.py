@@ -28,7 +28,8 @@ TABLES = {"aggregate_tables": 1} | PLOTS
 SPARSITY = {"plot_sparsity": 2}
 # 2 models; dense and 2 strategies at one level; 2 context lengths × members and non-members, and perplexity.
 ALL_JOBS = (
-    {"resolve_model": 2, "count_magnitudes": 2, "extract_samples": 1, "compute_mask": 4, "evaluate": 6}
+    {"resolve_model": 2, "count_magnitudes": 2, "compute_mask": 4, "evaluate": 6}
+    | {"draw_samples": 3, "extract_samples": 1}
     | TABLES
     | SPARSITY
 )
@@ -82,7 +83,7 @@ def finished(tmp_path_factory) -> Path:
     spoil_config(models__large={"path": "models/large"})(folder)
     jobs, computed, _ = run(folder)
     assert jobs == ALL_JOBS
-    artefacts = {"magnitudes": 2, "samples": 1, "mask": 4} | evaluations(6) | figures(6)
+    artefacts = {"magnitudes": 2, "draw": 3, "samples": 1, "mask": 4} | evaluations(6) | figures(6)
     assert computed == artefacts
     return folder
 
@@ -194,8 +195,8 @@ EDITS = {
     ),
     "samples from n to 2n": (
         spoil_config(samples__members=12, samples__non_members=6),
-        {"extract_samples": 1, "evaluate": 6} | TABLES,
-        {"samples": 1, "memorization": 6 * 4} | figures(4),
+        {"draw_samples": 2, "extract_samples": 1, "evaluate": 6} | TABLES,
+        {"draw": 2, "samples": 1, "memorization": 6 * 4} | figures(4),
     ),
     "mask code rewritten, the same bits": (
         edit("workflow_scripts/memprune/pruning.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
@@ -208,7 +209,7 @@ EDITS = {
         {"mask": 4} | evaluations(2) | NEW_NUMBERS,
     ),
     "scoring code changed": (
-        edit("workflow_scripts/memprune/scoring.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
+        edit("workflow_scripts/memprune/footprint.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
         {"evaluate": 6} | TABLES,
         evaluations(6),
     ),
@@ -227,7 +228,8 @@ EDITS = {
     # The first model's tokenizer draws the samples: they and all evaluations are looked up again.
     "the first model's file changed in place": (
         change_model("small", "gpt_neox.layers.1.mlp.dense_h_to_4h.weight"),
-        {"resolve_model": 1, "extract_samples": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 6}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 6}
+        | {"draw_samples": 3, "extract_samples": 1}
         | TABLES
         | {"plot_sparsity": 1},
         {"magnitudes": 1, "mask": 2} | evaluations(3) | NEW_NUMBERS,

@@ -1,5 +1,6 @@
 """Samples and windows: drawn reproducibly, asking for more keeps the first, sums add up."""
 
+import copy
 import json
 import re
 import subprocess
@@ -14,15 +15,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
+from memprune import config
 from memprune.documents import Document, shuffled
+from memprune.draws import draw_settings
 from memprune.errors import UserError
 from memprune.manifest import write_manifest
+from memprune.merging import interleaved
 from memprune.models import resolve_model
 from memprune.samples import balanced, draw_samples, draw_windows
 
-SCRIPT = Path(__file__).parents[1] / "workflow_scripts/extract_samples.py"
+SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 TOKENIZER = tiny_tokenizer()
 WINDOW = 40
+NAMES = ("member-0", "non_member-0", "perplexity-0")
+EXPERIMENT = {
+    "experiment": "tiny",
+    "corpus": {"source": "hub", "dataset": "a/b"},
+    "models": {"tiny": {"path": "tiny"}},
+    "strategies": {"global": {"levels": [0.1]}},
+}
 texts = st.text(st.sampled_from("ab \n\t—ü\u3000😀x"), max_size=120)
 
 
@@ -110,7 +121,12 @@ def test_too_few_windows_are_an_error():
         draw_windows([Document("a", "b", "word", 1)], TOKENIZER, 100, 9)
 
 
-def test_the_script_writes_samples_with_where_they_come_from(tmp_path):
+def run(script: str, *arguments) -> None:
+    """Run a script as the workflow does."""
+    subprocess.run([sys.executable, SCRIPTS / script, *map(str, arguments)], check=True)
+
+
+def test_the_scripts_write_samples_with_where_they_come_from(tmp_path, monkeypatch):
     folder = tiny_model("gpt_neox", "float32", tmp_path / "model")
     manifest = resolve_model("tiny", folder)
     write_manifest(manifest, tmp_path / "manifest.json")
@@ -119,35 +135,77 @@ def test_the_script_writes_samples_with_where_they_come_from(tmp_path):
         files[split] = tmp_path / f"{split}.jsonl"
         lines = [json.dumps({"text": d.text}) for d in documents(80)[number * 25 : number * 25 + 25]]
         files[split].write_text("\n".join(lines) + "\n")
-    spec = {
-        "corpus": {"source": "files"} | {split: [str(path)] for split, path in files.items()},
+    content = {
+        "experiment": "tiny",
         "seed": 7,
-        "window": WINDOW,
-        "suffix": 10,
-        "members": 4,
-        "non_members": 3,
-        "perplexity_windows": 5,
-        "perplexity_window": 16,
-        "balance_duplicates": False,
-    }
-    outputs = {}
-    for run in ("one", "two"):
-        outputs[run] = [tmp_path / f"{run}-{name}.parquet" for name in ("samples", "windows")]
-        subprocess.run(
-            [
-                sys.executable, SCRIPT, "--spec", json.dumps(spec), "--manifest", tmp_path / "manifest.json",
-                "--samples", outputs[run][0], "--windows", outputs[run][1],
-            ],
-            check=True,
-        )  # fmt: skip
-    assert [p.read_bytes() for p in outputs["one"]] == [p.read_bytes() for p in outputs["two"]]
-    samples = pq.read_table(outputs["one"][0])
+        "corpus": {"source": "files"} | {split: [str(path)] for split, path in files.items()},
+        "samples": {"members": 4, "non_members": 3, "context_lengths": [WINDOW - 10], "suffix": 10,
+                    "perplexity_windows": 5, "perplexity_window": 16},
+        "models": {"tiny": {"path": str(folder)}},
+        "strategies": {"global": {"levels": [0.1]}},
+    }  # fmt: skip
+    checked = config.check(content, "my.yaml")
+
+    def draw(name: str, store: str) -> Path:
+        monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / store))
+        path = tmp_path / f"{store}-{name}.parquet"
+        spec = json.dumps(draw_settings(checked, name))
+        run("draw_samples.py", "--spec", spec, "--manifest", tmp_path / "manifest.json", "--output", path)
+        return path
+
+    member, non_member, perplexity = (draw(name, "one") for name in NAMES)
+    assert draw(NAMES[0], "two").read_bytes() == member.read_bytes()
+    outputs = [tmp_path / f"{name}.parquet" for name in ("samples", "windows")]
+    run(
+        "extract_samples.py", "--members", member, "--non-members", non_member,
+        "--perplexity", perplexity, "--spec", json.dumps({"suffix": "10"}),
+        "--samples", outputs[0], "--windows", outputs[1],
+    )  # fmt: skip
+    samples = pq.read_table(outputs[0])
     assert samples["split"].to_pylist() == ["member"] * 4 + ["non_member"] * 3
+    assert samples["sample"].to_pylist() == [0, 1, 2, 3, 0, 1, 2]
     assert samples["tokens"].type.list_size == WINDOW
     metadata = {key.decode(): value.decode() for key, value in samples.schema.metadata.items()}
     assert metadata["tokenizer"] == manifest.tokenizer
-    assert metadata["seed"] == "7"
-    assert json.loads(metadata["source"]) == spec["corpus"]
-    column = pq.read_metadata(outputs["one"][0]).row_group(0).column(0)
+    assert (metadata["seed"], metadata["suffix"]) == ("7", "10")
+    assert json.loads(metadata["source"]) == {"source": "files", "train": [str(files["train"])]}
+    assert json.loads(metadata["held_out"]) == {"source": "files", "test": [str(files["test"])]}
+    column = pq.read_metadata(outputs[0]).row_group(0).column(0)
     assert column.compression == "ZSTD"
-    assert len(pq.read_table(outputs["one"][1])) == 5
+    assert len(pq.read_table(outputs[1])) == 5
+
+
+@given(few=st.integers(5, 20), more=st.integers(5, 20), parts=st.integers(1, 5))
+@settings(max_examples=25, deadline=None)
+def test_more_samples_of_several_parts_keep_the_first(few, more, parts):
+    few, more = sorted((few, more))
+    order = shuffled(documents(300), 0)
+
+    def members(count: int) -> list[dict]:
+        content = EXPERIMENT | {"samples": {"members": count}}
+        checked = config.check(content | {"corpus": content["corpus"] | {"parts": parts}}, "my.yaml")
+        counts = [draw_settings(checked, f"member-{part}")["count"] for part in range(parts)]
+        assert sum(counts) == count
+        tables = [
+            draw_samples(order[part::parts], TOKENIZER, WINDOW, own, 0, "member")
+            for part, own in enumerate(counts)
+        ]
+        return interleaved(tables).to_pylist()
+
+    assert members(more)[:few] == members(few)
+
+
+def test_a_draw_has_the_settings_that_it_uses_and_no_others():
+    held_out = {"source": "files", "validation": ["v.jsonl"], "test": ["t.jsonl"]}
+    changed = copy.deepcopy(EXPERIMENT) | {"held_out": held_out, "samples": {"members": 10}}
+    changed["corpus"]["parts"] = 3
+    checked = config.check(changed, "my.yaml")
+    member, non_member, perplexity = (draw_settings(checked, n) for n in ("member-1", *NAMES[1:]))
+    assert (member["part"], member["parts"], member["count"]) == (1, 3, 3)
+    assert member["corpus"] == {
+        "source": "hub", "dataset": "a/b", "revision": "main", "text": "text", "train": "train",
+        "shuffle_buffer": 10000,
+    }  # fmt: skip
+    assert non_member["corpus"] == {"source": "files", "test": ["t.jsonl"]}
+    assert perplexity["corpus"] == {"source": "files", "validation": ["v.jsonl"]}
+    assert (perplexity["count"], perplexity["window"]) == (500, 512)

@@ -105,13 +105,14 @@ def imported_by(script: str, *modules: str) -> set[str]:
         ),
         ("compute_mask.py", (), {"pruning"}, {"criteria/magnitude"}),
         (
-            "extract_samples.py", ("memprune.corpora.embedded",), {"corpora/embedded", "corpora/files"},
+            "draw_samples.py", ("memprune.corpora.embedded",), {"corpora/embedded", "corpora/files"},
             {"corpora/hub", "scoring", "mini_pile"},
         ),
         (
-            "extract_samples.py", ("memprune.corpora.files",), {"samples", "corpora/files", "tokenization"},
+            "draw_samples.py", ("memprune.corpora.files",), {"samples", "corpora/files", "tokenization"},
             {"corpora/hub", "corpora/embedded", "scoring", "config", "mini_pile"},
         ),
+        ("extract_samples.py", (), {"merging"}, {"samples", "tokenization", "corpora/files", "config"}),
         ("aggregate_tables.py", (), {"tables"}, {"scoring", "masks", "config"}),
         ("plot_trade_off.py", (), {"figures/trade_off", "figures/style"}, {"figures/duplicates", "tables"}),
     ],

@@ -262,14 +262,17 @@ def test_shards_grow_by_new_rows_alone(folder, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_ROWS", 4)
     rows = [bytes([number]) for number in range(12)]
 
-    def plan(count: int) -> list[tuple[int, int, bool]]:
-        return [(s.rows.start, s.rows.stop, s.stored) for s in shards.plan("scores", {"k": 50}, rows[:count])]
+    def cut(count: int) -> list[tuple[int, int, bool]]:
+        return [
+            (s.rows.start, s.rows.stop, s.stored)
+            for s in shards.cut_shards("scores", {"k": 50}, rows[:count])
+        ]
 
-    assert plan(6) == [(0, 4, False), (4, 6, False)]
-    score(shards.plan("scores", {"k": 50}, rows[:6]))
-    assert plan(6) == [(0, 4, True), (4, 6, True)]
-    assert plan(11) == [(0, 4, True), (4, 6, True), (6, 8, False), (8, 11, False)]
-    score(shards.plan("scores", {"k": 50}, rows[:11]))
-    assert plan(12) == [(0, 4, True), (4, 6, True), (6, 8, True), (8, 11, True), (11, 12, False)]
-    assert all(not shard.stored for shard in shards.plan("scores", {"k": 100}, rows))
-    assert not shards.plan("scores", {"k": 50}, [b"other", *rows[1:4]])[0].stored
+    assert cut(6) == [(0, 4, False), (4, 6, False)]
+    score(shards.cut_shards("scores", {"k": 50}, rows[:6]))
+    assert cut(6) == [(0, 4, True), (4, 6, True)]
+    assert cut(11) == [(0, 4, True), (4, 6, True), (6, 8, False), (8, 11, False)]
+    score(shards.cut_shards("scores", {"k": 50}, rows[:11]))
+    assert cut(12) == [(0, 4, True), (4, 6, True), (6, 8, True), (8, 11, True), (11, 12, False)]
+    assert all(not shard.stored for shard in shards.cut_shards("scores", {"k": 100}, rows))
+    assert not shards.cut_shards("scores", {"k": 50}, [b"other", *rows[1:4]])[0].stored

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from memprune import tables
 from memprune.figures import context_length, duplicates, model_size, sparsity, style, trade_off
@@ -111,6 +111,23 @@ def test_a_variant_that_changes_nothing_has_p_1(memorization_scores):
     paired = tables.paired_table(same)
     assert set(paired.p_value) == {1.0}
     assert paired[["lost", "gained"]].to_numpy().sum() == 0
+
+
+def test_published_shares_are_tested_by_the_binomial(memorization_scores):
+    memorization = tables.memorization_table(memorization_scores)
+    assert list(memorization_scores.model.cat.categories) == MODELS
+    table = tables.published_table(memorization, {"small": 0.5, "large": 0.01})
+    dense = memorization[memorization.strategy == "dense"].set_index(["model", "context_length"])
+    assert list(zip(table.model, table.context_length, table.published, strict=True)) == [
+        (model, k, share) for model, share in [("small", 0.5), ("large", 0.01)] for k in CONTEXT_LENGTHS
+    ]
+    for row in table.itertuples():
+        own = dense.loc[(row.model, row.context_length)]
+        assert (row.extracted, row.samples, row.fraction) == (own.extracted, own.samples, own.fraction)
+        # The exact two-sided test by its definition: the outcomes that are as improbable, or more.
+        probabilities = binom.pmf(np.arange(65), 64, row.published)
+        as_rare = probabilities <= probabilities[row.extracted] * (1 + 1e-7)
+        assert row.p_value == pytest.approx(probabilities[as_rare].sum())
 
 
 def test_perplexities_come_from_sums(perplexity_scores):

@@ -20,7 +20,13 @@ from test_samples import documents
 from memprune import config
 
 ROOT = Path(__file__).parents[1]
-STEPS = {"resolve_model": 2, "count_magnitudes": 2, "extract_samples": 1, "aggregate_tables": 1}
+STEPS = {
+    "resolve_model": 2,
+    "count_magnitudes": 2,
+    "draw_samples": 3,
+    "extract_samples": 1,
+    "aggregate_tables": 1,
+}
 FIGURES = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
 EXPERIMENT = {
     "experiment": "tiny",
@@ -44,16 +50,16 @@ SCORES = Path("results/tiny/scores/large/global@0.5.memorization.parquet")
 
 
 def snakemake(
-    folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile"
+    folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile", **variables: str
 ) -> subprocess.CompletedProcess:
-    """Run snakemake on the experiment in `folder` as a user would, without network."""
+    """Run snakemake on the experiment in `folder` as a user would, offline unless `variables` say so."""
     return subprocess.run(
         [
             sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory",
             str(folder), "--cores", "2", *arguments,
         ],
         cwd=folder,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200", "MEMPRUNE_STORE": ""},
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200", "MEMPRUNE_STORE": ""} | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -309,6 +315,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
         "fetch_model": 7,
         "resolve_model": 7,
         "count_magnitudes": 7,
+        "draw_samples": 10 + 2,
         "extract_samples": 1,
         "compute_mask": variants - 7,
         "evaluate": variants,
@@ -318,9 +325,38 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_dense_models_alone_need_no_masks(tmp_path):
+    run = snakemake(tmp_path, "--configfile", str(ROOT / "config/pythia-memorized.yaml"), "-n")
+    assert run.returncode == 0, run.stderr
+    assert job_counts(run.stdout + run.stderr) == FIGURES | {
+        "fetch_model": 8,
+        "resolve_model": 8,
+        "draw_samples": 3,
+        "extract_samples": 1,
+        "evaluate": 8,
+        "aggregate_tables": 1,
+    }
+
+
 @pytest.mark.slow
 def test_targets_by_name(finished):
     for target in ("tables", "figures"):
         run = snakemake(finished, "--configfile", "tiny.yaml", "-n", target)
         assert run.returncode == 0
         assert "Nothing to be done" in run.stdout + run.stderr
+
+
+@pytest.mark.slow
+def test_plan_knows_the_jobs_of_a_run_and_what_it_has_stored(finished):
+    done = subprocess.run(
+        [sys.executable, ROOT / "workflow_scripts/plan.py", "tiny.yaml"],
+        cwd=finished,
+        env={key: value for key, value in os.environ.items() if key != "MEMPRUNE_STORE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
+    # A manifest, a count and a figure each, then a mask for each pruned variant and an evaluation for each.
+    assert [rows[model][3] for model in ("small", "large", "all")] == ["8", "12", "20"]
+    assert [rows[model][-2:] for model in ("small", "large", "all")] == [["100", "%"]] * 3

@@ -1,54 +1,42 @@
 #!/usr/bin/env python3
-"""Draw members, non-members and perplexity windows from a corpus."""
+"""Put the draws together: members before non-members, and the perplexity windows."""
 
 import argparse
 import json
-from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 from memprune import sources, store
 from memprune.errors import run
-from memprune.fingerprints import fingerprint
-from memprune.manifest import read_manifest
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--members", type=Path, nargs="+", required=True, help="draws, in the order of parts")
+    parser.add_argument("--non-members", type=Path, required=True, help="draw")
+    parser.add_argument("--perplexity", type=Path, required=True, help="draw")
     parser.add_argument("--spec", type=json.loads, required=True)
-    parser.add_argument("--files", nargs="*", default=[], help="local files that the corpus is read from")
-    parser.add_argument("--manifest", type=Path, required=True, help="of the model whose tokenizer is used")
     parser.add_argument("--samples", type=Path, required=True, help="written")
     parser.add_argument("--windows", type=Path, required=True, help="written")
     arguments = parser.parse_args()
-    manifest, spec = read_manifest(arguments.manifest), arguments.spec
-    source = f"memprune.corpora.{spec['corpus']['source']}"
+    draws = [*arguments.members, arguments.non_members, arguments.perplexity]
 
     def compute(folder: Path) -> None:
-        from memprune.samples import draw, write_samples
-        from memprune.tokenization import load_tokenizer
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-        corpus = import_module(source)
-        tables = draw(
-            lambda split: corpus.read(spec["corpus"], arguments.files, split, spec["seed"]),
-            load_tokenizer(manifest.folder),
-            spec,
-        )
-        metadata = {
-            "tokenizer": manifest.tokenizer,
-            "seed": str(spec["seed"]),
-            "source": json.dumps(spec["corpus"], sort_keys=True),
-            "suffix": str(spec["suffix"]),
-        }
-        for name, table in tables.items():
-            write_samples(table, folder / f"{name}.parquet", metadata)
+        from memprune.merging import interleaved, write_table
+
+        *members, non_members, windows = map(pq.read_table, draws)
+        about = {key.decode(): value.decode() for key, value in members[0].schema.metadata.items()}
+        held_out = non_members.schema.metadata[b"source"].decode()
+        samples = pa.concat_tables([interleaved(members), interleaved([non_members])])
+        write_table(samples, folder / "samples.parquet", about | arguments.spec | {"held_out": held_out})
+        write_table(windows, folder / "windows.parquet", windows.schema.metadata)
 
     determinants = {
-        "source": sources.digest(Path(__file__), source),
-        "tokenizer": manifest.tokenizer,
-        "files": [fingerprint(file) for file in arguments.files],
-        "versions": {name: version(name) for name in ("datasets", "tokenizers")},
-        **spec,
+        "source": sources.digest(Path(__file__)),
+        "draws": [store.content(draw) for draw in draws],
+        **arguments.spec,
     }
     outputs = {"samples.parquet": arguments.samples, "windows.parquet": arguments.windows}
     store.provide("samples", determinants, compute, outputs)

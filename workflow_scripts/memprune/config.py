@@ -5,59 +5,33 @@ found here, before any job starts.
 """
 
 import difflib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from memprune.corpora.settings import (
+    Corpus,
+    Count,
+    EmbeddedCorpus,
+    FilesCorpus,
+    HubCorpus,
+    Part,
+    TextCorpus,
+    TokensCorpus,
+)
 from memprune.errors import UserError
 from memprune.scope import MATRIX_GROUPS, Selection
+from memprune.shards import block_count
 from memprune.variants import variant_name
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$")]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Levels = Annotated[list[Level], Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
 
 Role = Literal["query_key_value", "query", "key", "value", "output", "up", "gate", "down"]
-
-
-class Part(BaseModel):
-    """A part of the configuration: unknown keys are errors, values never change after the check."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EmbeddedCorpus(Part):
-    """mini-pile, built from texts in installed packages."""
-
-    source: Literal["embedded"]
-
-
-class FilesCorpus(Part):
-    """Local files in the Pile's form: `.jsonl`, `.jsonl.zst` or `.parquet`."""
-
-    source: Literal["files"]
-    train: Annotated[list[str], Field(min_length=1, description="Files of training documents (members).")]
-    validation: Annotated[list[str], Field(min_length=1, description="Files for perplexity.")]
-    test: Annotated[list[str], Field(min_length=1, description="Files of non-members.")]
-
-
-class HubCorpus(Part):
-    """A data set of the Hugging Face Hub, or a local folder laid out as one."""
-
-    source: Literal["hub"]
-    dataset: Annotated[str, Field(description="Repository (owner/name) or a local folder.")]
-    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
-    text: Annotated[str, Field(description="Column that holds the text.")] = "text"
-    train: Annotated[str, Field(description="Split of training documents (members).")] = "train"
-    validation: Annotated[str, Field(description="Split for perplexity.")] = "validation"
-    test: Annotated[str, Field(description="Split of non-members.")] = "test"
-    shuffle_buffer: Annotated[Count, Field(description="Documents held in memory to shuffle.")] = 10_000
-
-
-Corpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus, Field(discriminator="source")]
 
 
 class Samples(Part):
@@ -65,14 +39,17 @@ class Samples(Part):
 
     members: Annotated[Count, Field(description="Windows of training text.")] = 5000
     non_members: Annotated[Count, Field(description="Windows of unseen text.")] = 1000
-    context_lengths: Annotated[
-        list[Count], Field(min_length=1, description="k: tokens of context before the suffix.")
-    ] = [50, 100, 200, 500]
+    context_lengths: list[Count] = Field(
+        [50, 100, 200, 500], min_length=1, description="k: tokens of context before the suffix."
+    )
     suffix: Annotated[Count, Field(description="Tokens to reproduce.")] = 50
     anchor: Annotated[
         Literal["suffix", "prefix"],
         Field(description="What all context lengths share: the suffix, or the start of the context."),
     ] = "suffix"
+    offset: Annotated[
+        int | None, Field(ge=0, description="Where in its document a window starts; null: by the seed.")
+    ] = None
     perplexity_windows: Annotated[Count, Field(description="Windows of validation text.")] = 500
     perplexity_window: Annotated[Count, Field(description="Longest perplexity window.")] = 512
     balance_duplicates: Annotated[
@@ -94,6 +71,10 @@ class Model(Part):
     repo: Annotated[str | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[str, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
+    published: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Published share of samples extracted from it, to compare with."),
+    ] = None
 
     @model_validator(mode="after")
     def check_place(self) -> "Model":
@@ -140,13 +121,19 @@ class Evaluation(Part):
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"], Field(description="Type of the computation.")
     ] = "float32"
-    batch_tokens: Annotated[Count, Field(description="Tokens of one batch, at least one sample.")] = 2048
+    batch_tokens: Annotated[
+        Count | None,
+        Field(description="Tokens of one batch, at least one sample; null: 2048 on a CPU, found on a GPU."),
+    ] = None
     residency: Annotated[
         Literal["auto", "resident", "streamed"],
         Field(description="Weights stay on the device, or stream through it; `auto`: stay if they fit."),
     ] = "auto"
     memory: Annotated[
         float | None, Field(gt=0, description="GB of host memory that a job may take; null: what is free.")
+    ] = None
+    shards_per_job: Annotated[
+        Count | None, Field(description="Shards that one job scores; null: a variant's shards are one job.")
     ] = None
 
 
@@ -156,13 +143,59 @@ class Config(Part):
     experiment: Annotated[Name, Field(description="Name of the results' folder.")]
     seed: Annotated[int, Field(ge=0, description="Seed of the draw of samples.")] = 0
     corpus: Corpus
+    held_out: Annotated[
+        TextCorpus | None,
+        Field(description="Where unseen text is from, if not the corpus's own other splits."),
+    ] = None
     samples: Samples = Samples()
     models: Annotated[dict[Name, Model], Field(min_length=1)]
-    strategies: Annotated[dict[Name, Strategy], Field(min_length=1)]
+    strategies: Annotated[dict[Name, Strategy], Field(description="May be empty: dense models alone.")]
     evaluation: Evaluation = Evaluation()
     store: Annotated[
         str, Field(min_length=1, description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
     ] = "results/.store"
+
+    @model_validator(mode="after")
+    def check_splits(self) -> "Config":
+        for name, corpus, splits in (
+            ("corpus", self.corpus, ["train"] if self.held_out else ["train", "validation", "test"]),
+            ("held_out", self.held_out, ["validation", "test"]),
+        ):
+            lacking = [split for split in splits if getattr(corpus, split, None) == []]
+            if lacking:
+                other = ", or held_out" if name == "corpus" and lacking[0] != "train" else ""
+                raise ValueError(f"{name}.{lacking[0]}: found no file; give a list of one at least{other}")
+        if self.member_draws > self.samples.members:
+            raise ValueError(
+                f"corpus.parts: found {self.member_draws}, "
+                f"allowed: at most samples.members, {self.samples.members}"
+            )
+        if self.corpus.source == "hub" and self.samples.balance_duplicates:
+            raise ValueError(
+                "samples.balance_duplicates: found true with corpus.source hub, a stream that would be read "
+                "to its end; allowed: false, or another source"
+            )
+        if isinstance(self.held_out, HubCorpus) and self.held_out.parts > 1:
+            raise ValueError(
+                f"held_out.parts: found {self.held_out.parts}; only members are drawn in parts, from corpus"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_tokens(self) -> "Config":
+        if self.corpus.source != "tokens":
+            return self
+        if self.held_out is None:
+            raise ValueError(
+                "held_out: missing, and a corpus of tokens has no text for non-members and perplexity; give "
+                "a corpus of texts"
+            )
+        if self.samples.balance_duplicates:
+            raise ValueError(
+                "samples.balance_duplicates: found true, but a corpus of tokens does not tell how often a "
+                "text stands in it; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_levels(self) -> "Config":
@@ -177,6 +210,11 @@ class Config(Part):
                 )
         return self
 
+    @property
+    def member_draws(self) -> int:
+        """How many jobs the draw of members is spread over."""
+        return self.corpus.parts if isinstance(self.corpus, HubCorpus) else 1
+
     def levels(self, model: str, strategy: str) -> list[float]:
         """The levels of a strategy for a model, ascending: the model's own, else the strategy's."""
         return sorted(set(self.models[model].levels or self.strategies[strategy].levels))
@@ -188,6 +226,26 @@ class Config(Part):
             for strategy in self.strategies
             for level in self.levels(model, strategy)
         ]
+
+    @property
+    def evaluation_settings(self) -> dict:
+        """The settings that scores depend on, as JSON values."""
+        samples = self.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
+        return {**samples, **self.evaluation.model_dump(exclude={"shards_per_job"})}
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of rows a variant is scored in."""
+        samples = self.samples
+        passes = 1 if samples.anchor == "prefix" else len(samples.context_lengths)
+        drawn = block_count(samples.members) + block_count(samples.non_members)
+        return passes * drawn + block_count(samples.perplexity_windows)
+
+    @property
+    def parts(self) -> int:
+        """How many jobs score a variant: 1, or with `shards_per_job` as many as its blocks need."""
+        shards_per_job = self.evaluation.shards_per_job
+        return 1 if shards_per_job is None else -(-self.blocks // shards_per_job)
 
 
 def read_yaml(path: str | Path) -> object:
@@ -222,7 +280,7 @@ def explain(error: ValidationError) -> str:
     """The first problem of a validation as one line: key, what was found, what is allowed."""
     problems = error.errors(include_url=False)
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in problem["loc"] if is_key(part))
+    key = ".".join(keys(problem["loc"]))
     if problem["type"] == "extra_forbidden":
         known = allowed_keys(problem["loc"][:-1])
         nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.0)
@@ -235,20 +293,23 @@ def explain(error: ValidationError) -> str:
     return f"{key}: found {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
+SOURCES = {"embedded": EmbeddedCorpus, "files": FilesCorpus, "hub": HubCorpus, "tokens": TokensCorpus}
 PARTS = {
     "samples": Samples,
     "models": Model,
     "strategies": Strategy,
     "evaluation": Evaluation,
-    "embedded": EmbeddedCorpus,
-    "files": FilesCorpus,
-    "hub": HubCorpus,
+    **SOURCES,
 }
 
 
-def is_key(part: str | int) -> bool:
-    """Whether a part of a problem's location is a key or index, not pydantic's name of a union's member."""
-    return part not in ("embedded", "files", "hub") and "[" not in str(part)
+def keys(location: tuple[str | int, ...]) -> list[str]:
+    """The keys and indices of a problem's location, without pydantic's names of a union's members."""
+    return [
+        str(part)
+        for before, part in pairwise((None, *location))
+        if "[" not in str(part) and not (before in ("corpus", "held_out") and part in SOURCES)
+    ]
 
 
 def allowed_keys(location: tuple) -> list[str]:

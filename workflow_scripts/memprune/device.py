@@ -1,27 +1,31 @@
-"""The device that scores are computed on; its class is found without torch where there is no CUDA device."""
+"""The device that scores are computed on; its class is found without importing torch or waking a GPU."""
 
-import os
+import importlib.util
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memprune import gpus
 from memprune.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
-DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # of Linux, and of Linux under Windows
-
 
 def device_class(device: str) -> str:
     """`cpu` or `cuda`: what `evaluation.device` (auto, cpu, cuda) means on this machine."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     if device != "auto":
         return device
-    if hidden or not any(Path(driver).exists() for driver in DRIVERS):
-        return "cpu"
-    import torch
+    return "cuda" if gpus.find_gpus() and torch_has_cuda() else "cpu"
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+
+def torch_has_cuda() -> bool:
+    """Whether the installed torch was built for CUDA.
+
+    Asking torch itself whether there is a device would fix the devices that it sees before one is leased.
+    """
+    package = Path(importlib.util.find_spec("torch").origin).parent
+    return runpy.run_path(str(package / "version.py"))["cuda"] is not None
 
 
 def choose_device(device: str) -> "torch.device":

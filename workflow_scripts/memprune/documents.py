@@ -1,7 +1,9 @@
 """Documents of a corpus, whatever its source, and the order in which they are drawn.
 
-Each source is a module of `memprune.corpora` with a function `read(corpus, files, split, seed)`: the settings
-of the corpus, the local files that it is read from, the split, and the seed of the draw.
+Each source is a module of `memprune.corpora` with a function `read(corpus, files, split, seed, part, parts)`:
+the settings of the corpus, with those of the draw that a source may need (`window`, `offset`, `vocabulary`),
+the local files that it is read from, the split, the seed of the draw, and which of how many parts of the
+split is read.
 """
 
 import hashlib
@@ -13,12 +15,19 @@ from memprune.errors import UserError
 
 @dataclass(frozen=True)
 class Document:
-    """A text with its name and subset; `duplicates` is how often it stands in the training data."""
+    """A text with its name and subset; `duplicates` is how often it stands in the training data.
+
+    A row of a corpus of tokens has no text, but `tokens`: those of its window, which starts at its token
+    `start`; `step` is the step of training that it was seen in, counted from 0.
+    """
 
     document: str
     subset: str
     text: str
     duplicates: int
+    tokens: list[int] | None = None
+    start: int = 0
+    step: int | None = None
 
 
 def as_document(row: dict, column: str, name: str, source: str) -> Document:
@@ -40,6 +49,11 @@ def rank(seed: int, purpose: str, name: str) -> int:
     """A number in [0, 2^64) that looks random and is fixed for a seed, a purpose and a name."""
     digest = hashlib.blake2b(f"{seed}:{purpose}:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
+
+
+def window_start(seed: int, document: str, tokens: int, window: int, offset: int | None) -> int:
+    """Where the window starts in a document of so many tokens: at `offset`; if that is None, by the seed."""
+    return rank(seed, "offset", document) % (tokens - window + 1) if offset is None else offset
 
 
 def shuffled(documents: Iterable[Document], seed: int) -> list[Document]:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from memprune import store
 from memprune.errors import UserError
 from memprune.files import written_whole
-from memprune.shards import Shard, plan
+from memprune.shards import Shard, cut_shards
 from memprune.variants import split_variant
 
 SCORES = "scores.parquet"
@@ -72,7 +72,7 @@ def memorization_tasks(
         return Task(
             f"context length {', '.join(map(str, lengths))}, {described['split'][0]}s",
             described.append_column("context_length", length_column),
-            plan("memorization", settings, [row.tobytes() for row in own]),
+            cut_shards("memorization", settings, [row.tobytes() for row in own]),
             np.full(len(own), window),
             lambda rows, advance: score(own[rows], lengths, advance),
         )
@@ -88,7 +88,7 @@ def perplexity_task(windows: pa.Table, determinants: Mapping, score: Callable) -
     return Task(
         "perplexity windows",
         described.rename_columns({"scored": "tokens"}),
-        plan(
+        cut_shards(
             "perplexity",
             determinants,
             [t.tobytes() + s.tobytes() for t, s in zip(tokens, scored, strict=True)],
@@ -99,7 +99,13 @@ def perplexity_task(windows: pa.Table, determinants: Mapping, score: Callable) -
 
 
 def score_tasks(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) -> list[pa.Table]:
-    """The scores of each task's rows beside what identifies them, from the store where it has them.
+    """The scores of each task's rows beside what identifies them, from the store where it has them."""
+    scored = score_shards(tasks, how)
+    return [task_scores(task, parts) for task, parts in zip(tasks, scored, strict=True)]
+
+
+def score_shards(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) -> list[list[pa.Table]]:
+    """The scores of each task's shards, from the store where it has them.
 
     `how` tells how scores are made; it is kept with each shard and asked only when one is computed. Prints
     how many shards are stored, and the progress of the others with tokens per second and time left.
@@ -107,6 +113,7 @@ def score_tasks(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) -> 
     shards = [(task, shard) for task in tasks for shard in task.shards]
     missing = sum(int(task.lengths[shard.rows].sum()) for task, shard in shards if not shard.stored)
     print(f"store: {sum(shard.stored for _, shard in shards)} of {len(shards)} shards found", flush=True)
+    scored = []
     with tqdm(
         total=missing,
         unit="token",
@@ -116,13 +123,14 @@ def score_tasks(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) -> 
         ncols=100,
         disable=missing == 0,
     ) as bar:
-        return [task_scores(task, how, bar) for task in tasks]
+        for task in tasks:
+            bar.set_description(task.label)
+            scored.append([shard_scores(task, shard, how, bar.update) for shard in task.shards])
+    return scored
 
 
-def task_scores(task: Task, how: Callable[[], Mapping[str, str]], bar: tqdm) -> pa.Table:
-    """The scores of one task's rows; metadata says how they were made, all ways if there are several."""
-    bar.set_description(task.label)
-    parts = [shard_scores(task, shard, how, bar.update) for shard in task.shards]
+def task_scores(task: Task, parts: Sequence[pa.Table]) -> pa.Table:
+    """One task's scores from its shards'; metadata says how they were made, all ways if there are several."""
     ways = [part.schema.metadata for part in parts]
     metadata = {key: b"; ".join(sorted({way[key] for way in ways})) for key in ways[0]}
     scores = pa.concat_tables([part.replace_schema_metadata() for part in parts])

@@ -24,3 +24,9 @@ def fingerprint(path: str | Path) -> str:
         with store.explained(), written_whole(kept) as temporary:
             temporary.write_text(found)
     return kept.read_text()
+
+
+def appearance(path: str | Path) -> list:
+    """A file's name, size and time of change: what tells apart files too large to be read whole."""
+    about = Path(path).stat()
+    return [Path(path).name, about.st_size, about.st_mtime_ns]

@@ -6,7 +6,7 @@ from memprune.config import Config
 
 ENDINGS = {
     "masks": (".safetensors", ".csv"),
-    "scores": (".memorization.parquet", ".perplexity.parquet"),
+    "scores": (".memorization.parquet", ".perplexity.parquet", ".parts"),
 }
 SHOWN = 5
 

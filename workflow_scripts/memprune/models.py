@@ -1,16 +1,27 @@
 """Models: fetched from the Hub, and described in a manifest without being loaded."""
 
 import hashlib
+import json
+import shutil
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub import (
+    ModelInfo,
+    constants,
+    get_cached_repo_tree,
+    snapshot_download,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import filter_repo_objects, httpx
 
 from memprune.checkpoint import check_vocabulary, describe
 from memprune.errors import UserError
 from memprune.fingerprints import fingerprint
+from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
-from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
+from memprune.tokenization import VOCABULARY_FILES, load_tokenizer, tokenizer_fingerprint
 
 FETCHED_FILES = ["*.safetensors", "*.json", "*.model", "*.txt"]  # weights, configuration, tokenizer
 
@@ -18,17 +29,75 @@ FETCHED_FILES = ["*.safetensors", "*.json", "*.model", "*.txt"]  # weights, conf
 def fetch_model(repo: str, revision: str) -> dict[str, str]:
     """Fetch a model's safetensors, configuration and tokenizer into the Hub's cache, unless they are there.
 
-    Returns repo, revision, commit and the local folder. Raises UserError when it cannot be had.
+    Returns repo, revision, commit and the local folder. Raises UserError when it cannot be had, before
+    anything is fetched: there is no such repository or revision, or it is gated, has no safetensors or does
+    not fit on the disk.
     """
-    try:
-        folder = snapshot_download(repo, revision=revision, allow_patterns=FETCHED_FILES)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+    name = f"{repo}, revision {revision}"
+    info = contact("model", repo, revision, name)
+    if info is None:
+        folder = cached_folder(repo, revision, name)
+    else:
+        check_files(repo, info, name)
+        try:
+            folder = patiently(
+                lambda: snapshot_download(repo, revision=revision, allow_patterns=FETCHED_FILES)
+            )
+        except (OSError, ValueError, httpx.HTTPError) as error:
+            raise UserError(f"{name}: cannot be fetched ({one_line(error)})") from None
+    return {"repo": repo, "revision": revision, "commit": Path(folder).name, "folder": str(folder)}
+
+
+def check_files(repo: str, info: ModelInfo, name: str) -> None:
+    """Raise UserError when a revision has no safetensors, or needs more room than the cache's disk has."""
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings}
+    if not any(file.endswith(".safetensors") for file in sizes):
         raise UserError(
-            f"{repo}, revision {revision}: not in the Hub's cache and cannot be fetched; on a machine with "
-            f"network: hf download {repo} --revision {revision}, then copy its cache folder ({reason})"
-        ) from None
-    return {"repo": repo, "revision": revision, "commit": Path(folder).name, "folder": folder}
+            f"{name}: no safetensors file; found {', '.join(sorted(sizes)) or 'no file'}; another revision "
+            "may have them, or convert its weights"
+        )
+    wanted = filter_repo_objects(sizes, allow_patterns=FETCHED_FILES)
+    missing = [file for file in wanted if not try_to_load_from_cache(repo, file, revision=info.sha)]
+    needed, cache = sum(sizes[file] for file in missing), Path(constants.HF_HUB_CACHE).absolute()
+    free = shutil.disk_usage(next(place for place in (cache, *cache.parents) if place.exists())).free
+    if needed > free:
+        raise UserError(
+            f"{name}: {len(missing)} files of {needed / 1e9:.1f} GB are to be fetched, found "
+            f"{free / 1e9:.1f} GB free on the disk of {cache}; free space there, or name another folder with "
+            "HF_HUB_CACHE"
+        )
+
+
+def cached_folder(repo: str, revision: str, name: str) -> Path:
+    """The folder of a revision in the Hub's cache; raises UserError that names what it lacks."""
+    try:
+        folder = Path(snapshot_download(repo, revision=revision, local_files_only=True, allow_patterns=[]))
+    except (LocalEntryNotFoundError, ValueError):
+        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+    try:
+        listed = [file.path for file in get_cached_repo_tree(repo, revision=revision)]
+    except CachedRepoTreeNotFoundError:
+        listed = needed_files(folder)
+    wanted = filter_repo_objects(listed, allow_patterns=FETCHED_FILES)
+    missing = [file for file in wanted if not (folder / file).exists()]
+    if missing:
+        raise UserError(
+            f"{name}: {', '.join(missing)} not in the Hub's cache {constants.HF_HUB_CACHE}, and the Hub "
+            f"cannot be reached; on a machine with network: hf download {repo} --revision {revision}, then "
+            "copy its folder in the cache"
+        )
+    return folder
+
+
+def needed_files(folder: Path) -> list[str]:
+    """The files without which a model is not whole, as far as what lies in its folder tells."""
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        weights = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    else:
+        weights = [path.name for path in folder.glob("*.safetensors")] or ["model.safetensors"]
+    tokenizer = next((name for name in VOCABULARY_FILES if (folder / name).exists()), "tokenizer.json")
+    return ["config.json", *weights, tokenizer]
 
 
 def resolve_model(name: str, folder: str | Path) -> Manifest:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -10,9 +11,11 @@ from memprune.checkpoint import check_vocabulary, describe
 from memprune.config import Config
 from memprune.errors import UserError
 from memprune.fit import check_positions
+from memprune.plan import estimate
 from memprune.scope import matrices_in_scope
 
 LEAST_ROOM = 2**20  # bytes
+GIGA = 10**9
 
 
 def check_local_models(config: Config, source: str) -> None:
@@ -60,3 +63,29 @@ def check_store(folder: str) -> None:
         raise UserError(f"store: found {folder}, which is read-only; {allowed}")
     if shutil.disk_usage(existing).free < LEAST_ROOM:
         raise UserError(f"store: found {folder}, on a full disk; {allowed}")
+
+
+def check_disk(config: Config, folder: str, results: Path) -> None:
+    """Raise UserError when the masks and scores that are still to come do not fit the store's disk.
+
+    Models of unknown size are left out: how much they take shows when they are fetched.
+    """
+    path = Path(folder).absolute()
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    free, needed = shutil.disk_usage(existing).free, bytes_to_come(config, results)
+    if needed > free:
+        raise UserError(
+            f"store: masks and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB free; "
+            "set another folder with `store` or MEMPRUNE_STORE, or leave out models or levels"
+        )
+
+
+def bytes_to_come(config: Config, results: Path) -> int:
+    """What the plan says of masks and scores, without what the results have already."""
+    planned = 0
+    for name in config.models:
+        with suppress(UserError):
+            cost = estimate(name, config)
+            planned += cost.mask_bytes + cost.score_bytes
+    present = [path for kind in ("masks", "scores") for path in (results / kind).glob("*/*") if path.exists()]
+    return planned - sum(path.stat().st_size for path in present)

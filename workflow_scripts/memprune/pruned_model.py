@@ -178,5 +178,6 @@ def read_tensor(source: Source, part: Part) -> torch.Tensor:
         if kept is not None:
             np.multiply(bits, unpack(kept, piece), out=bits)
         signed = torch.from_numpy(bits.view(f"i{bits.itemsize}"))
-        values[piece] = signed.view(getattr(torch, tensor.dtype))
+        # Sent as stored, and turned into the computation's dtype on the device.
+        values[piece] = signed.view(getattr(torch, tensor.dtype)).to(source.device)
     return values.view(tensor.shape)

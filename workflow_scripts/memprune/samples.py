@@ -6,16 +6,15 @@ asking for more keeps what was drawn before.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice, zip_longest
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
-from memprune.documents import Document, rank
+from memprune.documents import Document, window_start
 from memprune.errors import UserError
 
 RUN_STARTS = re.compile(r"(?<!\s)\s")
@@ -34,31 +33,49 @@ def balanced(documents: Iterable[Document]) -> Iterator[Document]:
 def encoded(
     documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast
 ) -> Iterator[tuple[Document, list[int], list[tuple[int, int]]]]:
-    """Each document with its token ids (no special tokens) and the tokens' spans of characters."""
+    """Each document with its token ids (no special tokens) and the tokens' spans of characters.
+
+    A row of a corpus of tokens comes as it is, without spans.
+    """
     documents = iter(documents)
-    while group := list(islice(documents, ENCODED_AT_ONCE)):
+    for first in documents:
+        if first.tokens is not None:
+            yield first, first.tokens, []
+            continue
+        group = [first, *islice(documents, ENCODED_AT_ONCE - 1)]
         texts = [document.text for document in group]
         encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
         for document, encoding in zip(group, encodings, strict=True):
             yield document, encoding.ids, encoding.offsets
 
 
-def draw(
-    documents: Callable[[str], Iterable[Document]], tokenizer: PreTrainedTokenizerFast, spec: dict
-) -> dict[str, pa.Table]:
-    """Draw `samples`, members before non-members, and perplexity `windows`.
+def window_of(
+    document: Document, ids: list[int], window: int, seed: int, offset: int | None
+) -> tuple[int, list[int]] | None:
+    """The start and the tokens of a document's window, None if the document is too short for it.
 
-    `documents(split)` gives a split's documents in the order of the draw; `spec` has the settings of
-    `samples` in the configuration, the seed, and the window of a sample in tokens.
+    A row of a corpus of tokens is read as its window already.
     """
-    train = balanced(documents("train")) if spec["balance_duplicates"] else documents("train")
-    window, seed = spec["window"], spec["seed"]
-    members = draw_samples(train, tokenizer, window, spec["members"], seed, "member")
-    non_members = draw_samples(documents("test"), tokenizer, window, spec["non_members"], seed, "non_member")
-    windows = draw_windows(
-        documents("validation"), tokenizer, spec["perplexity_window"], spec["perplexity_windows"]
-    )
-    return {"samples": pa.concat_tables([members, non_members]), "windows": windows}
+    if document.tokens is not None:
+        return document.start, document.tokens
+    if len(ids) < (offset or 0) + window:
+        return None
+    start = window_start(seed, document.document, len(ids), window, offset)
+    return start, ids[start : start + window]
+
+
+def draw(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, spec: dict) -> pa.Table:
+    """The table of one draw, of the kind that `spec` names: member, non_member or perplexity.
+
+    `documents` come in the order of the draw; `spec` has how many samples or windows are drawn (`count`), of
+    how many tokens (`window`), where windows start (`offset`), and the seed.
+    """
+    kind, count, window = spec["kind"], spec["count"], spec["window"]
+    if kind == "perplexity":
+        return draw_windows(documents, tokenizer, window, count)
+    if spec.get("balance_duplicates"):
+        documents = balanced(documents)
+    return draw_samples(documents, tokenizer, window, count, spec["seed"], kind, spec["offset"])
 
 
 def draw_samples(
@@ -68,22 +85,28 @@ def draw_samples(
     count: int,
     seed: int,
     split: str,
+    offset: int | None = None,
 ) -> pa.Table:
     """One window of `window` tokens from each of the first `count` documents that are long enough.
 
-    The offset is fixed by the seed and the document's name. Columns: sample, split, document, subset, offset
-    (tokens), duplicates, tokens (fixed-size list of int32). Prints what was drawn and how many documents were
-    too short. Raises UserError when there are too few documents, with the number found.
+    The window starts at `offset`; None: where the seed and the document's name say. Columns: sample, split,
+    document, subset, offset (tokens), duplicates, step (of training, null for texts), tokens (fixed-size list
+    of int32). Prints what was drawn and how many documents were too short. Raises UserError when there are
+    too few documents, with the number found.
     """
     rows, skipped = [], 0
+    bar = progress(f"{split}s", count, "sample")
     for document, ids, _ in encoded(documents, tokenizer):
-        if len(ids) < window:
+        placed = window_of(document, ids, window, seed, offset)
+        if placed is None:
             skipped += 1
             continue
-        offset = rank(seed, "offset", document.document) % (len(ids) - window + 1)
-        rows.append((document, offset, ids[offset : offset + window]))
+        rows.append((document, *placed))
+        bar.set_postfix(documents=len(rows) + skipped, refresh=False)
+        bar.update()
         if len(rows) == count:
             break
+    bar.close()
     print(f"{split}: {len(rows)} samples; {skipped} documents skipped as shorter than {window} tokens")
     for what in ("subset", "duplicates"):
         drawn = Counter(getattr(document, what) for document, _, _ in rows)
@@ -101,8 +124,9 @@ def draw_samples(
             "split": pa.array([split] * count),
             "document": [document.document for document, _, _ in rows],
             "subset": [document.subset for document, _, _ in rows],
-            "offset": pa.array([offset for _, offset, _ in rows], pa.int32()),
+            "offset": pa.array([start for _, start, _ in rows], pa.int32()),
             "duplicates": pa.array([document.duplicates for document, _, _ in rows], pa.int32()),
+            "step": pa.array([document.step for document, _, _ in rows], pa.int32()),
             "tokens": pa.FixedSizeListArray.from_arrays(pa.array(tokens.reshape(-1)), window),
         }
     )
@@ -136,7 +160,8 @@ def draw_windows(
     """
     first = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     rows = []
-    for document, ids, spans in encoded(documents, tokenizer):
+    bar = progress("perplexity", count, "window")
+    for read, (document, ids, spans) in enumerate(encoded(documents, tokenizer), start=1):
         with_context = [first, *ids]
         for start in range(0, len(ids), window):
             end = min(start + window, len(ids))
@@ -152,8 +177,11 @@ def draw_windows(
                     "words": count_spaces(document.text, begins, ends) + (start == 0),
                 }
             )
+        bar.set_postfix(documents=read, refresh=False)
+        bar.update(min(len(rows), count) - bar.n)
         if len(rows) >= count:
             break
+    bar.close()
     if len(rows) < count:
         raise UserError(
             f"samples.perplexity_windows: found {len(rows)} windows of at most {window} tokens, "
@@ -164,11 +192,11 @@ def draw_windows(
     return pa.Table.from_pylist(rows, WINDOWS_SCHEMA)
 
 
+def progress(label: str, count: int, unit: str) -> tqdm:
+    """A bar of what is drawn, with rate, time left and how many documents were read for it."""
+    return tqdm(desc=label, total=count, unit=unit, mininterval=10, ascii=True, ncols=100)
+
+
 def count_spaces(text: str, begins: int, ends: int) -> int:
     """How many of the text's runs of white space start at characters `begins` to `ends`."""
     return sum(1 for _ in RUN_STARTS.finditer(text, begins, ends))
-
-
-def write_samples(table: pa.Table, path: str | Path, metadata: dict[str, str]) -> None:
-    """Write samples or windows as Parquet, with where they come from as metadata of the file."""
-    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")

@@ -14,9 +14,9 @@ import torch
 
 from memprune.decoder import Head, apply, embed, leave, rotations_of, run_layer
 from memprune.errors import UserError
+from memprune.footprint import LOGIT_ROWS
 from memprune.pruned_model import PrunedModel
 
-LOGIT_ROWS = 1024  # rows that the head takes at one time, in the computation's dtype
 FLOAT_ROWS = 8  # of these, rows in float32 at one time: with what is made from them they fit in a cache
 
 
@@ -97,8 +97,8 @@ def forced_pass(model: PrunedModel, block: list[Batch], scored: np.ndarray | Non
 def score_rows(rows: torch.Tensor, targets: torch.Tensor, head: Head) -> tuple[torch.Tensor, torch.Tensor]:
     """Of each row whether its target is the arg max (bool), and the target's log-probability (float64).
 
-    The arg max is the first of the largest logits, as greedy decoding takes it; it is looked for only where
-    the target is among them. On a CPU, logits in float32 exist for a few rows at a time.
+    The arg max is the first of the largest logits, as greedy decoding takes it. On a CPU, logits in float32
+    exist for a few rows at a time.
     """
     matches, log_probabilities = [], []
     float_rows = FLOAT_ROWS if rows.device.type == "cpu" else LOGIT_ROWS
@@ -110,13 +110,22 @@ def score_rows(rows: torch.Tensor, targets: torch.Tensor, head: Head) -> tuple[t
             logits = logits.float()
             largest = logits.amax(1, keepdim=True)
             chosen = logits.gather(1, target)
-            match = (chosen == largest).squeeze(1)
-            if match.any():
-                match[match.clone()] = logits[match].argmax(1) == target[match, 0]
-            matches.append(match)
+            matches.append(is_first(logits, target.squeeze(1), (chosen == largest).squeeze(1)))
             normaliser = logits.sub_(largest).exp_().sum(1, keepdim=True).log()
             log_probabilities.append((chosen - largest - normaliser).squeeze(1))
     return torch.cat(matches), torch.cat(log_probabilities).double()
+
+
+def is_first(logits: torch.Tensor, targets: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
+    """Of each row whether its target is the first of the largest logits; `largest` where it is among them.
+
+    On a CPU it is looked for in these rows only. On a GPU, to ask which they are would make the host wait.
+    """
+    if logits.device.type != "cpu":
+        return largest & (logits.argmax(1) == targets)
+    if largest.any():
+        largest[largest.clone()] = logits[largest].argmax(1) == targets[largest]
+    return largest
 
 
 def ignore(tokens: int) -> None:

@@ -23,7 +23,12 @@ class Shard:
     stored: bool
 
 
-def plan(kind: str, determinants: Mapping, rows: Sequence[bytes]) -> list[Shard]:
+def block_count(rows: int) -> int:
+    """How many blocks so many rows are cut into, however much of them is stored."""
+    return -(-rows // SHARD_ROWS)
+
+
+def cut_shards(kind: str, determinants: Mapping, rows: Sequence[bytes]) -> list[Shard]:
     """Cut rows, given by their content, into shards: as many as are stored, new ones for the others.
 
     `determinants` is all that scores depend on beside the rows. Blocks of `SHARD_ROWS` begin at the first

@@ -25,7 +25,7 @@ from memprune.errors import UserError
 from memprune.files import sha256_of, written_whole
 
 ENTRY = "entry.json"
-NOT_KINDS = ("tmp", "roots", "damaged", "fingerprints")
+NOT_KINDS = ("tmp", "roots", "damaged", "fingerprints", "batches")
 COPIED = 10**6  # bytes: up to here snakemake compares contents; larger results are links into the store
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 

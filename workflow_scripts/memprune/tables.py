@@ -1,10 +1,11 @@
 """The tables that a reader sees, all derived from the scores by sample and by window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
@@ -16,9 +17,14 @@ def write_tables(
     perplexity_files: Sequence[Path],
     models: Sequence[str],
     strategies: Sequence[str],
+    published: Mapping[str, float],
     folder: Path,
 ) -> None:
-    """Write all tables into `folder` from the files of scores."""
+    """Write all tables into `folder` from the files of scores.
+
+    `published` gives shares of extracted samples to compare dense models with; if it is empty there is no
+    table of them.
+    """
 
     def read(paths: Sequence[Path]) -> pd.DataFrame:
         scores = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
@@ -27,14 +33,17 @@ def write_tables(
     scores = read(memorization_files)
     members, others = scores[scores.split == "member"], scores[scores.split == "non_member"]
     memorization, perplexity = memorization_table(members), perplexity_table(read(perplexity_files))
-    for name, table in {
+    tables = {
         "memorization": memorization,
         "memorization_non_members": memorization_table(others),
         "memorization_by_duplicates": memorization_table(members, ["duplicates"]),
         "memorization_by_subset": memorization_table(members, ["subset"]),
         "paired": paired_table(members),
         "perplexity": perplexity,
-    }.items():
+    }
+    if published:
+        tables["published"] = published_table(memorization, published)
+    for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     layout = paper_layout(memorization, perplexity)
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
@@ -105,6 +114,19 @@ def paired_table(scores: pd.DataFrame) -> pd.DataFrame:
         test = mcnemar([[0, lost], [gained, 0]], exact=True)
         rows.append((*key, lost, gained, test.pvalue if lost + gained else 1.0))
     return pd.DataFrame(rows, columns=[*VARIANT, "context_length", "lost", "gained", "p_value"])
+
+
+def published_table(memorization: pd.DataFrame, published: Mapping[str, float]) -> pd.DataFrame:
+    """Dense models against published shares of extracted samples, by the exact binomial test.
+
+    Columns: model, context_length, extracted, samples, fraction, ci_low, ci_high, published, p_value
+    (two-sided: of a sample as far from the published share or farther, if that share were true).
+    """
+    own = memorization[(memorization.strategy == "dense") & memorization.model.isin(list(published))]
+    table = own[["model", "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high"]]
+    shares = table.model.map(published).astype(float)
+    tests = map(binomtest, table.extracted.astype(int), table.samples.astype(int), shares)
+    return table.assign(published=shares, p_value=[test.pvalue for test in tests])
 
 
 def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:

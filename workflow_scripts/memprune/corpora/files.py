@@ -13,8 +13,13 @@ from memprune.errors import UserError
 FORMATS = {".jsonl": "json", ".jsonl.zst": "json", ".parquet": "parquet"}
 
 
-def read(corpus: dict, files: list[str], split: str, seed: int) -> list[Document]:
-    """The documents of a split, in the order of the draw: what lies on disk is shuffled as a whole."""
+def read(
+    corpus: dict, files: list[str], split: str, seed: int, part: int = 0, parts: int = 1
+) -> list[Document]:
+    """The documents of a split, in the order of the draw.
+
+    What lies on disk is shuffled as a whole and is one part.
+    """
     return shuffled(read_files(corpus[split]), seed)
 
 

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Draw samples of members or non-members, or perplexity windows, from a corpus: one draw of several."""
+
+import argparse
+import json
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from memprune import sources, store
+from memprune.errors import run
+from memprune.fingerprints import appearance, fingerprint
+from memprune.manifest import read_manifest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--files", nargs="*", default=[], help="local files that the corpus is read from")
+    parser.add_argument("--manifest", type=Path, required=True, help="of the model whose tokenizer is used")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    manifest, spec = read_manifest(arguments.manifest), arguments.spec
+    source = f"memprune.corpora.{spec['corpus']['source']}"
+    # Files of tokens are too large to be hashed.
+    identify = appearance if spec["corpus"]["source"] == "tokens" else fingerprint
+
+    def compute(folder: Path) -> None:
+        from memprune.merging import write_table
+        from memprune.samples import draw
+        from memprune.tokenization import load_tokenizer
+
+        needed = {
+            "window": spec["window"],
+            "offset": spec.get("offset"),
+            "vocabulary": manifest.vocabulary,
+        }
+        documents = import_module(source).read(
+            spec["corpus"] | needed, arguments.files, spec["split"], spec["seed"], spec["part"], spec["parts"]
+        )
+        metadata = {
+            "tokenizer": manifest.tokenizer,
+            "seed": str(spec["seed"]),
+            "source": json.dumps(spec["corpus"], sort_keys=True),
+        }
+        write_table(draw(documents, load_tokenizer(manifest.folder), spec), folder / "draw.parquet", metadata)
+
+    determinants = {
+        "source": sources.digest(Path(__file__), source),
+        "tokenizer": manifest.tokenizer,
+        "files": [identify(file) for file in arguments.files],
+        "versions": {name: version(name) for name in ("datasets", "tokenizers")},
+        **spec,
+    }
+    store.provide("draw", determinants, compute, {"draw.parquet": arguments.output})
+
+
+run(main)

@@ -1,0 +1,58 @@
+"""The settings of each source of a corpus, parts of the configuration."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """A part of the configuration: unknown keys are errors, values never change after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmbeddedCorpus(Part):
+    """mini-pile, built from texts in installed packages."""
+
+    source: Literal["embedded"]
+
+
+class FilesCorpus(Part):
+    """Local files in the Pile's form: `.jsonl`, `.jsonl.zst` or `.parquet`; a split that is not drawn from
+    may be left out."""
+
+    source: Literal["files"]
+    train: Annotated[list[str], Field(description="Files of training documents (members).")] = []
+    validation: Annotated[list[str], Field(description="Files for perplexity.")] = []
+    test: Annotated[list[str], Field(description="Files of non-members.")] = []
+
+
+class HubCorpus(Part):
+    """A data set of the Hugging Face Hub, or a local folder laid out as one."""
+
+    source: Literal["hub"]
+    dataset: Annotated[str, Field(description="Repository (owner/name) or a local folder.")]
+    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
+    text: Annotated[str, Field(description="Column that holds the text.")] = "text"
+    train: Annotated[str, Field(description="Split of training documents (members).")] = "train"
+    validation: Annotated[str, Field(description="Split for perplexity.")] = "validation"
+    test: Annotated[str, Field(description="Split of non-members.")] = "test"
+    shuffle_buffer: Annotated[Count, Field(description="Documents held in memory to shuffle.")] = 10_000
+    parts: Annotated[Count, Field(description="Jobs that the draw of members is spread over.")] = 1
+
+
+class TokensCorpus(Part):
+    """What a model was trained on, as rows of tokens of which a few random ones are read."""
+
+    source: Literal["tokens"]
+    dataset: Annotated[str, Field(description="Repository (owner/name) or a local folder.")]
+    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
+    files: Annotated[
+        str, Field(min_length=1, description="Its .parquet or .bin files of tokens: a path with * and ?.")
+    ]
+
+
+TextCorpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus, Field(discriminator="source")]
+Corpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus | TokensCorpus, Field(discriminator="source")]

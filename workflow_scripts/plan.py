@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Print what an experiment will cost, before it costs anything: neither network nor GPU is used."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tabulate import tabulate
+
+from memprune.config import load
+from memprune.errors import run
+from memprune.plan import PEAKS, UTILISATION, Estimate, estimate
+from memprune.stored import stored_share
+
+GIGA, PETA = 10**9, 10**15
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path)
+    arguments = parser.parse_args()
+    config = load(arguments.config)
+    os.environ.setdefault("MEMPRUNE_STORE", config.store)
+    dtype, results = config.evaluation.dtype, Path("results") / config.experiment
+    estimates = [estimate(name, config) for name in config.models]
+    shares = [stored_share(name, config, results) for name in config.models]
+    rows = [row(part.model, [part], dtype, share) for part, share in zip(estimates, shares, strict=True)]
+    rows.append(row("all", estimates, dtype, sum(shares) / len(shares)))
+    alignment = ("left", *["right"] * (len(rows[0]) - 1))
+    print(f"\n{arguments.config}, computed in {dtype}\n")
+    print(tabulate(rows, headers="keys", disable_numparse=True, colalign=alignment))
+    peaks = ", ".join(f"{gpu} {peak[dtype] / 1e12:g}" for gpu, peak in PEAKS.items())
+    print(
+        f"\nGPU hours assume {100 * UTILISATION[dtype]:.0f} % of the peak in {dtype} ({peaks} TFLOP/s).\n"
+        "Device and host: memory of one evaluation, the weights on a GPU or on a CPU; a model that does not\n"
+        "fit is streamed. Stored: the share of all scores that the store has. GB are 10^9 bytes."
+    )
+
+
+def row(name: str, parts: list[Estimate], dtype: str, stored: float) -> dict[str, str]:
+    """A line of the table: one model, or several with their sums and largest needs."""
+
+    def combined(key: str, combine: Callable = sum) -> float:
+        return combine(getattr(part, key) for part in parts)
+
+    return {
+        "model": name,
+        "weights\nmillions": short(combined("weights") / 1e6),
+        "\nvariants": str(combined("variants")),
+        "\njobs": str(combined("jobs")),
+        "tokens\nmillions": short(combined("tokens") / 1e6),
+        "\nPFLOP": short(combined("operations") / PETA),
+        **{f"{gpu}\nhours": short(sum(part.gpu_hours(gpu, dtype) for part in parts)) for gpu in PEAKS},
+        "device\nGB": short(combined("device_bytes", max) / GIGA),
+        "host\nGB": short(combined("host_bytes", max) / GIGA),
+        "download\nGB": short(combined("download_bytes") / GIGA),
+        "masks\nGB": short(combined("mask_bytes") / GIGA),
+        "scores\nGB": short(combined("score_bytes") / GIGA),
+        "\nstored": f"{100 * stored:.0f} %",
+    }
+
+
+def short(number: float) -> str:
+    """A number with three digits, or all before the decimal point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+run(main)

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Score one part of a variant's shards into the store, and leave a receipt."""
+
+import argparse
+from pathlib import Path
+
+from memprune import store
+from memprune.device import device_class
+from memprune.errors import run
+from memprune.evaluation import score_shards
+from memprune.parts import part_of, write_receipt
+from memprune.variant_tasks import add_arguments, lazy_scorer, variant_named, variant_tasks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--part", type=int, required=True, help="which one, counted from 0")
+    parser.add_argument("--parts", type=int, required=True, help="how many there are")
+    parser.add_argument("--receipt", type=Path, required=True, help="what was scored, and how; written")
+    arguments = parser.parse_args()
+    with variant_named(arguments):
+        device = device_class(arguments.spec["device"])
+        scorer = lazy_scorer(arguments, device)
+        tasks = part_of(variant_tasks(arguments, device, scorer), arguments.part, arguments.parts)
+        scored = score_shards(tasks, lambda: scorer().how)
+    names = write_receipt(tasks, scored, device, arguments.receipt)
+    store.record(arguments.receipt, names)
+
+
+run(main)
