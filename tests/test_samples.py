@@ -126,6 +126,7 @@ def run(script: str, *arguments) -> None:
     subprocess.run([sys.executable, SCRIPTS / script, *map(str, arguments)], check=True)
 
 
+@pytest.mark.slow
 def test_the_scripts_write_samples_with_where_they_come_from(tmp_path, monkeypatch):
     folder = tiny_model("gpt_neox", "float32", tmp_path / "model")
     manifest = resolve_model("tiny", folder)
