@@ -57,6 +57,7 @@ def torch_prune(folder: str) -> dict:
 def memprune(folder: str) -> dict:
     """Count and prune the same: seconds of each, and bytes for each weight beyond the process's own."""
     from memprune.criteria import magnitude
+    from memprune.weights import read_tensors
 
     manifest = manifest_of(folder)
     count = sum(matrix.weights for matrix in manifest.matrices)
@@ -64,7 +65,9 @@ def memprune(folder: str) -> dict:
     before = resident_bytes()
     histograms = magnitude.count(manifest, THREADS)
 
-    prune = (magnitude.prune, manifest, histograms, manifest.matrices, round(SPARSITY * count), THREADS)
+    tensors = read_tensors(manifest)
+    matrices = {matrix.name: tensors[matrix.name] for matrix in manifest.matrices}
+    prune = (magnitude.prune, matrices, histograms, round(SPARSITY * count), THREADS)
     timed(*prune)
     peak = peak_bytes()
     return {

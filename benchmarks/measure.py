@@ -18,8 +18,6 @@ RESULTS = ROOT / "results/benchmarks"
 CHECKPOINTS = RESULTS / "checkpoints"
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-# What the workflow's jobs run with (rules/common.smk).
-MALLOC = f"hugetlb=1:mmap_threshold={2**32}:trim_threshold={2**33}:top_pad={2**26}".split(":")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
@@ -54,7 +52,9 @@ def run_case(*arguments: object, tuned: bool = True) -> dict:
     """
     environment = dict(os.environ)
     if tuned:
-        environment["GLIBC_TUNABLES"] = ":".join(f"glibc.malloc.{setting}" for setting in MALLOC)
+        from memprune.allocator import GLIBC_TUNABLES
+
+        environment["GLIBC_TUNABLES"] = GLIBC_TUNABLES
     command = [sys.executable, sys.argv[0], *map(str, arguments)]
     start = time.perf_counter()
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

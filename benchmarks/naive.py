@@ -48,22 +48,28 @@ def pruned_model(path: str, strategy: dict | None, level: float | None):
     return model
 
 
+def decode(model, contexts: torch.Tensor, count: int, cache: bool = True) -> torch.Tensor:
+    """The `count` tokens that `generate` appends to some contexts, greedily."""
+    output = model.generate(
+        input_ids=contexts,
+        attention_mask=torch.ones_like(contexts),
+        max_new_tokens=count,
+        min_new_tokens=count,
+        do_sample=False,
+        use_cache=cache,
+        pad_token_id=0,
+        eos_token_id=-1,
+    )
+    return output[:, contexts.shape[1] :]
+
+
 @torch.no_grad()
 def extracted(model, tokens: torch.Tensor, k: int, suffix: int) -> int:
     """How many suffixes greedy decoding reproduces from the k tokens before them."""
     count = 0
     for batch in tokens.split(BATCH):
         context, truth = batch[:, -k - suffix : -suffix], batch[:, -suffix:]
-        output = model.generate(
-            input_ids=context,
-            attention_mask=torch.ones_like(context),
-            max_new_tokens=suffix,
-            min_new_tokens=suffix,
-            do_sample=False,
-            pad_token_id=0,
-            eos_token_id=-1,
-        )
-        count += int((output[:, k:] == truth).all(dim=1).sum())
+        count += int((decode(model, context, suffix) == truth).all(dim=1).sum())
     return count
 
 

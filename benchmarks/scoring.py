@@ -16,6 +16,7 @@ def protocol(folder: str, dtype: str) -> dict:
     """The whole protocol by both in turn; each sample's suffix is what the peer generates, so that bits can
     differ. Returns seconds, the peer's by batch size, and how many bits and tokens differ."""
     import torch
+    from naive import decode
     from transformers import AutoModelForCausalLM
 
     from memprune.pruned_model import load_pruned
@@ -28,9 +29,8 @@ def protocol(folder: str, dtype: str) -> dict:
     contexts = np.random.default_rng(0).integers(0, 50304, (SAMPLES, max(CONTEXT_LENGTHS)))
 
     def generate(k: int, batch: int, samples: int = SAMPLES, cache: bool = True) -> np.ndarray:
-        rows = contexts[:samples, -k:]
-        parts = [decode(peer, rows[i : i + batch], cache) for i in range(0, samples, batch)]
-        return np.concatenate(parts)
+        rows = torch.from_numpy(contexts[:samples, -k:])
+        return torch.cat([decode(peer, some, SUFFIX, cache) for some in rows.split(batch)]).numpy()
 
     def score(k: int) -> dict:
         windows = np.concatenate([contexts[:, -k:], suffixes[k]], axis=1)
@@ -66,24 +66,6 @@ def protocol(folder: str, dtype: str) -> dict:
             k: round((1 - found["token_accuracy"]).sum() * SUFFIX) for k, found in differ.items()
         },
     }
-
-
-def decode(model, contexts: np.ndarray, cache: bool) -> np.ndarray:
-    """The tokens that `generate` appends to some contexts, greedily."""
-    import torch
-
-    ids = torch.from_numpy(contexts)
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=SUFFIX,
-        min_new_tokens=SUFFIX,
-        do_sample=False,
-        use_cache=cache,
-        pad_token_id=0,
-        eos_token_id=-1,
-    )
-    return output[:, ids.shape[1] :].numpy()
 
 
 def efficiency(folder: str, dtype: str) -> dict:

@@ -2,38 +2,21 @@
 a model has learned."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from memprune.model_size import known_config
+
 SHARD = 2 * 10**9  # bytes of a file, as the Hub's large models are cut
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The sizes of a Pythia model (EleutherAI's configurations)."""
-
-    hidden: int
-    layers: int
-    heads: int
-    vocabulary: int = 50304
-    positions: int = 2048
-
-
-SHAPES = {
-    "160m": Shape(768, 12, 12),
-    "410m": Shape(1024, 24, 16),
-    "2.8b": Shape(2560, 32, 32),
-}
-
-
-def tensor_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors, as Pythia's files have them."""
-    d = shape.hidden
-    tensors = {"gpt_neox.embed_in.weight": (shape.vocabulary, d)}
-    for layer in range(shape.layers):
+    d, vocabulary = config["hidden_size"], config["vocab_size"]
+    tensors = {"gpt_neox.embed_in.weight": (vocabulary, d)}
+    for layer in range(config["num_hidden_layers"]):
         block = f"gpt_neox.layers.{layer}"
         for name, (rows, columns) in {
             "attention.query_key_value": (3 * d, d),
@@ -47,18 +30,18 @@ def tensor_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
             tensors |= {f"{block}.{norm}.weight": (d,), f"{block}.{norm}.bias": (d,)}
     for name in ("gpt_neox.final_layer_norm.weight", "gpt_neox.final_layer_norm.bias"):
         tensors[name] = (d,)
-    return tensors | {"embed_out.weight": (shape.vocabulary, d)}
+    return tensors | {"embed_out.weight": (vocabulary, d)}
 
 
 def make_checkpoint(size: str, dtype: str, folder: Path) -> Path:
     """Write a checkpoint of a size, in files of `SHARD` bytes at most, unless the folder has it."""
-    shape, folder = SHAPES[size], folder / f"pythia-{size}-{dtype}"
+    config, folder = known_config(f"EleutherAI/pythia-{size}"), folder / f"pythia-{size}-{dtype}"
     if (folder / "config.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     shard, number, index = {}, 0, {}
-    for name, dimensions in tensor_shapes(shape).items():
+    for name, dimensions in tensor_shapes(config).items():
         weights = torch.randn(dimensions) * 0.02 if len(dimensions) == 2 else torch.zeros(dimensions)
         if "norm.weight" in name:
             weights += 1
@@ -72,18 +55,6 @@ def make_checkpoint(size: str, dtype: str, folder: Path) -> Path:
     if number > 1:
         content = {"metadata": {}, "weight_map": index}
         (folder / "model.safetensors.index.json").write_text(json.dumps(content) + "\n")
-    config = {
-        "model_type": "gpt_neox",
-        "architectures": ["GPTNeoXForCausalLM"],
-        "hidden_size": shape.hidden,
-        "intermediate_size": 4 * shape.hidden,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "max_position_embeddings": shape.positions,
-        "vocab_size": shape.vocabulary,
-        "rotary_pct": 0.25,
-        "tie_word_embeddings": False,
-        "torch_dtype": dtype,
-    }
+    config |= {"architectures": ["GPTNeoXForCausalLM"], "rotary_pct": 0.25, "torch_dtype": dtype}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     return folder

@@ -16,6 +16,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from memprune import config as configuration
 from memprune import resources, sources
+from memprune.allocator import GLIBC_TUNABLES
 from memprune.device import device_class
 from memprune.draws import corpus_of, draw_settings
 from memprune.errors import UserError
@@ -72,7 +73,8 @@ RESULTS = f"results/{CONFIG.experiment}"
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
 FIRST_MODEL = next(iter(CONFIG.models))  # its tokenizer is the experiment's
-ORDER = canonical({"models": list(CONFIG.models), "strategies": list(CONFIG.strategies)})
+SHOWN = {"models": list(CONFIG.models), "strategies": list(CONFIG.strategies)}
+ORDER = canonical(SHOWN)
 PUBLISHED = {name: model.published for name, model in CONFIG.models.items() if model.published is not None}
 
 # As many jobs score at one time as this machine has GPUs; `--resources gpu=N` goes before. A cluster's profile
@@ -81,20 +83,14 @@ GPU = int(
     device_class(CONFIG.evaluation.device) == "cuda"
     or (CONFIG.evaluation.device == "auto" and "gpu" in workflow.global_resources)
 )
-if gpus := find_gpus():
+if GPU and (gpus := find_gpus()):
     workflow.global_resources.setdefault("gpu", len(gpus))
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
 STORE = shlex.quote(store_folder(CONFIG))
-# A pass makes large arrays and drops them: kept by the process, in huge pages, they are not zeroed anew
-# by the system each time. Other C libraries than glibc do not read this.
-MALLOC = ":".join(
-    f"glibc.malloc.{setting}"
-    for setting in ("hugetlb=1", f"mmap_threshold={2**32}", f"trim_threshold={2**33}", f"top_pad={2**26}")
-)
 shell.prefix(
-    f"set -euo pipefail; export PYTHONUNBUFFERED=1 GLIBC_TUNABLES={MALLOC} MEMPRUNE_STORE={STORE}"
+    f"set -euo pipefail; export PYTHONUNBUFFERED=1 GLIBC_TUNABLES={GLIBC_TUNABLES} MEMPRUNE_STORE={STORE}"
     f" PATH={FOLDERS}:$PATH; "
 )
 
@@ -272,7 +268,7 @@ def scores(kind):
 
 def tables_spec():
     """What tables show beside scores: the order of models and strategies, and published shares."""
-    return canonical({**json.loads(ORDER), "published": PUBLISHED})
+    return canonical({**SHOWN, "published": PUBLISHED})
 
 
 def pruned_models():

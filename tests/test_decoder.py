@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from memprune.config import Strategy
 from memprune.errors import UserError
+from memprune.manifest import Manifest
 from memprune.models import resolve_model
 from memprune.pruned_model import load_pruned
 from memprune.residency import choose_block_tokens
@@ -62,6 +63,13 @@ def save_model(choice: str, folder: Path) -> Path:
     return folder
 
 
+def model_and_mask(choice: str, matrices: str, folder: Path) -> tuple[Manifest, Path]:
+    """A random model, and a mask of four tenths of some of its matrices."""
+    manifest, mask = resolve_model("tiny", save_model(choice, folder / "model")), folder / "mask.safetensors"
+    write_mask_of(manifest, Strategy(matrices=matrices).selection, 0.4, mask)
+    return manifest, mask
+
+
 def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
     """Of all tokens but each text's first, from memprune's forced pass in batches of two texts."""
     batches = cut_batches(np.arange(len(texts)), texts, 2 * texts.shape[1])
@@ -82,14 +90,13 @@ def texts() -> np.ndarray:
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("choice", CHOICES)
 def test_log_probabilities_equal_transformers_on_the_masked_model(choice, dtype, texts, tmp_path):
-    folder, mask = save_model(choice, tmp_path / "model"), tmp_path / "mask.safetensors"
-    manifest = resolve_model("tiny", folder)
-    write_mask_of(manifest, Strategy(matrices="all").selection, 0.4, mask)
+    manifest, mask = model_and_mask(choice, "all", tmp_path)
     found = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
 
     ids = torch.from_numpy(texts)
+    reference = reference_model(Path(manifest.folder), mask, dtype)
     with torch.inference_mode():
-        logits = reference_model(folder, mask, dtype)(input_ids=ids[:, :-1], use_cache=False).logits.float()
+        logits = reference(input_ids=ids[:, :-1], use_cache=False).logits.float()
     expected = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0].numpy()
     np.testing.assert_allclose(found, expected, atol=ALLOWED[dtype])
     dense = log_probabilities(load_pruned(manifest, None, getattr(torch, dtype), CPU), texts)
@@ -99,9 +106,7 @@ def test_log_probabilities_equal_transformers_on_the_masked_model(choice, dtype,
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("choice", FAMILIES)
 def test_a_streamed_model_gives_the_same_bits(choice, dtype, texts, tmp_path):
-    folder, mask = save_model(choice, tmp_path / "model"), tmp_path / "mask.safetensors"
-    manifest = resolve_model("tiny", folder)
-    write_mask_of(manifest, Strategy(matrices="mlp").selection, 0.4, mask)
+    manifest, mask = model_and_mask(choice, "mlp", tmp_path)
     resident = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
     for block_tokens in (1, 2 * texts.size // 3, 10**6):
         streamed = load_pruned(manifest, mask, getattr(torch, dtype), CPU, block_tokens)

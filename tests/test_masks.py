@@ -145,7 +145,7 @@ def masks_of_tensors(tensors: dict[str, torch.Tensor], pruned: int, threads: int
         places = read_headers([file])
         ordered = {name: places[name] for name in tensors}
         histograms = magnitude.histograms_of(ordered, threads)
-        packed = magnitude.keep_largest(ordered, histograms, pruned, threads)
+        packed = magnitude.prune(ordered, histograms, pruned, threads)
     kept = [unpack(packed[name], slice(0, len(tensor))) for name, tensor in tensors.items()]
     return np.concatenate(kept)
 

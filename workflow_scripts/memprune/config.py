@@ -24,7 +24,7 @@ from memprune.corpora.settings import (
 )
 from memprune.errors import UserError
 from memprune.scope import MATRIX_GROUPS, Selection
-from memprune.shards import block_count
+from memprune.shards import block_count, passes
 from memprune.variants import variant_name
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$")]
@@ -237,9 +237,9 @@ class Config(Part):
     def blocks(self) -> int:
         """How many blocks of rows a variant is scored in."""
         samples = self.samples
-        passes = 1 if samples.anchor == "prefix" else len(samples.context_lengths)
         drawn = block_count(samples.members) + block_count(samples.non_members)
-        return passes * drawn + block_count(samples.perplexity_windows)
+        by_pass = passes(samples.context_lengths, samples.anchor)
+        return len(by_pass) * drawn + block_count(samples.perplexity_windows)
 
     @property
     def parts(self) -> int:

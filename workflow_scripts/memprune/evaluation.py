@@ -16,7 +16,7 @@ from tqdm import tqdm
 from memprune import store
 from memprune.errors import UserError
 from memprune.files import written_whole
-from memprune.shards import Shard, cut_shards
+from memprune.shards import Shard, cut_shards, passes
 from memprune.variants import split_variant
 
 SCORES = "scores.parquet"
@@ -58,7 +58,6 @@ def memorization_tasks(
     splits = samples["split"].to_pylist()
     borders = [i for i in range(1, len(splits)) if splits[i] != splits[i - 1]]
     runs = pairwise([0, *borders, len(splits)])
-    passes = [list(context_lengths)] if anchor == "prefix" else [[length] for length in context_lengths]
 
     def task(lengths: list[int], start: int, stop: int) -> Task:
         window = max(lengths) + suffix
@@ -77,7 +76,7 @@ def memorization_tasks(
             lambda rows, advance: score(own[rows], lengths, advance),
         )
 
-    return [task(lengths, *run) for lengths, run in product(passes, runs)]
+    return [task(lengths, *run) for lengths, run in product(passes(context_lengths, anchor), runs)]
 
 
 def perplexity_task(windows: pa.Table, determinants: Mapping, score: Callable) -> Task:

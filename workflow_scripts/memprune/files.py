@@ -23,6 +23,12 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def existing_part(path: str | Path) -> Path:
+    """The path, absolute, or the nearest folder above it that exists: where it would be made."""
+    absolute = Path(path).absolute()
+    return next(place for place in (absolute, *absolute.parents) if place.exists())
+
+
 def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:

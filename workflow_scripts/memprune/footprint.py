@@ -2,12 +2,10 @@
 
 from itertools import groupby
 
-import numpy as np
-
 from memprune.architecture import Architecture
 from memprune.families import find_parts
 from memprune.manifest import Manifest
-from memprune.weights import BITS, read_tensors
+from memprune.weights import BYTES, read_tensors
 
 LOGIT_ROWS = 1024  # rows that the head takes at one time
 BATCH_TOKENS = 2048  # on a CPU, where larger batches fall out of the caches; the least that a GPU should hold
@@ -20,7 +18,7 @@ def device_bytes(manifest: Manifest, spec: dict) -> int:
 
     `spec` has `dtype`, `batch_tokens` and `residency` of `evaluation`.
     """
-    itemsize = np.dtype(BITS[spec["dtype"]]).itemsize
+    itemsize = BYTES[spec["dtype"]]
     layers = layer_bytes(manifest, itemsize)
     weights = max(layers) if spec["residency"] == "streamed" else sum(layers)
     batch_tokens = spec["batch_tokens"] or BATCH_TOKENS

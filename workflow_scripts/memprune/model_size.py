@@ -10,6 +10,7 @@ from memprune.architecture import Architecture, read_architecture
 from memprune.checkpoint import expected_shapes, read_config
 from memprune.config import Model
 from memprune.errors import UserError
+from memprune.weights import BYTES
 
 # Pythia's hidden size, layers, heads and rows of the embedding (EleutherAI's configurations; Biderman et al.
 # 2023, table 1). The deduplicated models have the same.
@@ -26,7 +27,6 @@ PYTHIA = {
     "12b": (5120, 36, 40, 50688),
 }
 PYTHIA_REPO = re.compile(r"EleutherAI/pythia-([\d.]+[mb])(?:-deduped)?(?:-v0)?")
-BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from huggingface_hub.utils import filter_repo_objects, httpx
 
 from memprune.checkpoint import check_vocabulary, describe
 from memprune.errors import UserError
+from memprune.files import existing_part
 from memprune.fingerprints import fingerprint
 from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
@@ -59,7 +60,7 @@ def check_files(repo: str, info: ModelInfo, name: str) -> None:
     wanted = filter_repo_objects(sizes, allow_patterns=FETCHED_FILES)
     missing = [file for file in wanted if not try_to_load_from_cache(repo, file, revision=info.sha)]
     needed, cache = sum(sizes[file] for file in missing), Path(constants.HF_HUB_CACHE).absolute()
-    free = shutil.disk_usage(next(place for place in (cache, *cache.parents) if place.exists())).free
+    free = shutil.disk_usage(existing_part(cache)).free
     if needed > free:
         raise UserError(
             f"{name}: {len(missing)} files of {needed / 1e9:.1f} GB are to be fetched, found "

@@ -9,9 +9,11 @@ from itertools import product
 
 from memprune.config import Config, Strategy
 from memprune.footprint import BATCH_TOKENS, CUDA_BYTES, working_bytes
-from memprune.model_size import BYTES, ModelSize, size_of
+from memprune.model_size import ModelSize, size_of
 from memprune.operations import scoring_operations
 from memprune.scope import layers_in_scope
+from memprune.shards import passes
+from memprune.weights import BYTES
 
 # Peak of dense products, operations per second (NVIDIA's data sheets, SXM forms; float32 without TF32, which
 # would round the factors to 10 bits).
@@ -96,9 +98,8 @@ def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
     Perplexity windows are taken as full.
     """
     samples = config.samples
-    lengths = samples.context_lengths
-    passes = [lengths] if samples.anchor == "prefix" else [[length] for length in lengths]
-    for count, own in product((samples.members, samples.non_members), passes):
+    by_pass = passes(samples.context_lengths, samples.anchor)
+    for count, own in product((samples.members, samples.non_members), by_pass):
         scored = set().union(*(range(length, length + samples.suffix) for length in own))
         yield count, max(own) + samples.suffix, len(scored)
     yield samples.perplexity_windows, samples.perplexity_window + 1, samples.perplexity_window

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from memprune.checkpoint import check_vocabulary, describe
 from memprune.config import Config
 from memprune.errors import UserError
+from memprune.files import existing_part
 from memprune.fit import check_positions
 from memprune.plan import estimate
 from memprune.scope import matrices_in_scope
@@ -52,8 +53,7 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
 
 def check_store(folder: str) -> None:
     """Raise UserError when the store's folder, or the one that it would be made in, cannot be written."""
-    path = Path(folder).absolute()
-    existing = next(place for place in (path, *path.parents) if place.exists())
+    existing = existing_part(folder)
     allowed = (
         "allowed: a folder on a disk with room that can be written; set it with `store` or MEMPRUNE_STORE"
     )
@@ -70,8 +70,7 @@ def check_disk(config: Config, folder: str, results: Path) -> None:
 
     Models of unknown size are left out: how much they take shows when they are fetched.
     """
-    path = Path(folder).absolute()
-    existing = next(place for place in (path, *path.parents) if place.exists())
+    existing = existing_part(folder)
     free, needed = shutil.disk_usage(existing).free, bytes_to_come(config, results)
     if needed > free:
         raise UserError(

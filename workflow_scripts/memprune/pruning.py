@@ -8,6 +8,7 @@ import numpy as np
 from memprune.manifest import Manifest
 from memprune.masks import about_mask, read_bits
 from memprune.scope import Selection, group_matrices, matrices_in_scope
+from memprune.weights import read_tensors
 
 
 def compute_mask(
@@ -25,10 +26,11 @@ def compute_mask(
     """
     criterion = import_module(f"memprune.criteria.{selection.criterion}")
     scope = matrices_in_scope(manifest.matrices, selection, manifest.model, strategy)
-    packed = {}
+    tensors, packed = read_tensors(manifest), {}
     for group in group_matrices(scope, selection.allocation):
         pruned = round(level * sum(matrix.weights for matrix in group))
-        packed |= criterion.prune(manifest, statistics, group, pruned, threads)
+        together = {matrix.name: tensors[matrix.name] for matrix in group}
+        packed |= criterion.prune(together, statistics, pruned, threads)
     return packed
 
 

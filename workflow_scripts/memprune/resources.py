@@ -6,8 +6,8 @@ Estimates for slow disks and old processors: asking for too little kills a job, 
 from dataclasses import dataclass
 
 from memprune.config import Config
-from memprune.model_size import BYTES
 from memprune.plan import scored_texts
+from memprune.weights import BYTES
 
 UNKNOWN = 12 * 10**9  # weights of a model whose size is not known: as many as the largest Pythia
 SMALL = 10**9  # weights: models below it are quick enough for several jobs in one

@@ -23,6 +23,11 @@ class Shard:
     stored: bool
 
 
+def passes(context_lengths: Sequence[int], anchor: str) -> list[list[int]]:
+    """The context lengths that share a pass: all of them with `anchor` prefix, each by itself with suffix."""
+    return [list(context_lengths)] if anchor == "prefix" else [[length] for length in context_lengths]
+
+
 def block_count(rows: int) -> int:
     """How many blocks so many rows are cut into, however much of them is stored."""
     return -(-rows // SHARD_ROWS)

@@ -13,12 +13,13 @@ def stored_share(name: str, config: Config, results: Path) -> float:
 
     A variant counts where model, mask and samples are known, that is after their jobs.
     """
-    variants = config.variants(name)
-    return sum(variant_share(name, variant, config, results) for variant in variants) / len(variants)
+    variants, device = config.variants(name), device_class(config.evaluation.device)
+    shares = [variant_share(name, variant, config, device, results) for variant in variants]
+    return sum(shares) / len(shares)
 
 
-def variant_share(name: str, variant: str, config: Config, results: Path) -> float:
-    """The share of a variant's shards that are in the store."""
+def variant_share(name: str, variant: str, config: Config, device: str, results: Path) -> float:
+    """The share of a variant's shards, scored on a class of device, that are in the store."""
     mask = None if variant == "dense" else results / f"masks/{name}/{variant}.safetensors"
     files = {
         "manifest": results / f"models/{name}/manifest.json",
@@ -28,6 +29,6 @@ def variant_share(name: str, variant: str, config: Config, results: Path) -> flo
     if not all(path.exists() for path in (*files.values(), *([mask] if mask else []))):
         return 0.0
     arguments = Namespace(mask=mask, spec=config.evaluation_settings, **files)
-    tasks = variant_tasks(arguments, device_class(config.evaluation.device), lambda: None)
+    tasks = variant_tasks(arguments, device, lambda: None)
     shards = [shard for task in tasks for shard in task.shards]
     return sum(shard.stored for shard in shards) / len(shards)

@@ -18,6 +18,7 @@ from memprune.manifest import Manifest
 SLICE = 2**20  # elements looked at at one time: a few MB, and Python's part in it is small
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 BITS = {"float32": np.uint32, "float16": np.uint16, "bfloat16": np.uint16}
+BYTES = {dtype: np.dtype(bits).itemsize for dtype, bits in BITS.items()}
 Result = TypeVar("Result")
 
 

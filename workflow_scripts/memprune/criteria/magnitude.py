@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memprune.errors import UserError
-from memprune.manifest import Manifest, Matrix
+from memprune.manifest import Manifest
 from memprune.weights import Tensor, for_each_slice, read_tensors, slices
 
 LOW_BITS = {"float16": 0, "bfloat16": 0, "float32": 15}
@@ -34,7 +34,8 @@ def count(manifest: Manifest, threads: int) -> dict[str, np.ndarray]:
 
     Raises UserError when a matrix has a weight that is not finite.
     """
-    histograms = histograms_of(matrix_tensors(manifest, manifest.matrices), threads)
+    tensors = read_tensors(manifest)
+    histograms = histograms_of({matrix.name: tensors[matrix.name] for matrix in manifest.matrices}, threads)
     for name, counts in histograms.items():
         if counts[INFINITE[manifest.dtype] :].any():
             raise UserError(
@@ -42,23 +43,6 @@ def count(manifest: Manifest, threads: int) -> dict[str, np.ndarray]:
                 "expected finite weights"
             )
     return histograms
-
-
-def prune(
-    manifest: Manifest, histograms: dict[str, np.ndarray], group: list[Matrix], pruned: int, threads: int
-) -> dict[str, np.ndarray]:
-    """The bit-packed masks of a group of matrices, of which the `pruned` smallest weights go.
-
-    Of weights equal to the threshold the first go, in the manifest's order of matrices and the flat order in
-    each, so a mask is the same on every machine.
-    """
-    return keep_largest(matrix_tensors(manifest, group), histograms, pruned, threads)
-
-
-def matrix_tensors(manifest: Manifest, matrices: list[Matrix]) -> dict[str, Tensor]:
-    """Where each matrix lies, in the order given."""
-    tensors = read_tensors(manifest)
-    return {matrix.name: tensors[matrix.name] for matrix in matrices}
 
 
 def histograms_of(tensors: dict[str, Tensor], threads: int) -> dict[str, np.ndarray]:
@@ -75,12 +59,13 @@ def histograms_of(tensors: dict[str, Tensor], threads: int) -> dict[str, np.ndar
     return sums_by_tensor(tensors, count_slice, threads)
 
 
-def keep_largest(
+def prune(
     tensors: dict[str, Tensor], histograms: dict[str, np.ndarray], pruned: int, threads: int
 ) -> dict[str, np.ndarray]:
     """The bit-packed masks (1 = kept) of tensors of which the `pruned` smallest magnitudes go together.
 
-    Masks are uint8 in the order of the flat tensor, lowest bit first.
+    Masks are uint8 in the order of the flat tensor, lowest bit first. Of weights equal to the threshold the
+    first go, in the order of the tensors and the flat order in each, so a mask is the same on every machine.
     """
     thresholds = find_thresholds(tensors, histograms, pruned, threads)
     packed = {name: np.empty((tensor.size + 7) // 8, dtype=np.uint8) for name, tensor in tensors.items()}
