@@ -83,7 +83,7 @@ GPU = int(
     device_class(CONFIG.evaluation.device) == "cuda"
     or (CONFIG.evaluation.device == "auto" and "gpu" in workflow.global_resources)
 )
-if GPU and (gpus := find_gpus()):
+if gpus := find_gpus():
     workflow.global_resources.setdefault("gpu", len(gpus))
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
