@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from memprune import sources, store
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.files import sha256_of
 
@@ -17,7 +18,7 @@ def main() -> None:
     parser.add_argument("--perplexity", type=Path, nargs="+", required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="tables, told by their names")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
 
     def compute(folder: Path) -> None:
         from memprune.tables import write_tables

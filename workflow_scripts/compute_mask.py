@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from memprune import sources, store
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.manifest import read_manifest, weights_of
 from memprune.scope import Selection
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mask", type=Path, required=True, help="written")
     parser.add_argument("--statistics", type=Path, required=True, help="written")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     manifest, level = read_manifest(arguments.manifest), arguments.spec["level"]
     selection = Selection(**arguments.spec["selection"])
 

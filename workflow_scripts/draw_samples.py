@@ -8,8 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from memprune import sources, store
+from memprune.arguments import parse
 from memprune.errors import run
-from memprune.fingerprints import appearance, fingerprint
+from memprune.fingerprints import identity
 from memprune.manifest import read_manifest
 
 
@@ -19,11 +20,9 @@ def main() -> None:
     parser.add_argument("--files", nargs="*", default=[], help="local files that the corpus is read from")
     parser.add_argument("--manifest", type=Path, required=True, help="of the model whose tokenizer is used")
     parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     manifest, spec = read_manifest(arguments.manifest), arguments.spec
     source = f"memprune.corpora.{spec['corpus']['source']}"
-    # Files of tokens are too large to be hashed.
-    identify = appearance if spec["corpus"]["source"] == "tokens" else fingerprint
 
     def compute(folder: Path) -> None:
         from memprune.merging import write_table
@@ -48,7 +47,7 @@ def main() -> None:
     determinants = {
         "source": sources.digest(Path(__file__), source),
         "tokenizer": manifest.tokenizer,
-        "files": [identify(file) for file in arguments.files],
+        "files": [identity(spec["corpus"]["source"], file) for file in arguments.files],
         "versions": {name: version(name) for name in ("datasets", "tokenizers")},
         **spec,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import context_length
 from memprune.figures.kept import keep_figure
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
 
     def plot() -> Figure:
         return context_length.plot(pd.read_csv(arguments.memorization), **arguments.spec)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import model_size
 from memprune.figures.kept import keep_figure
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     manifests = [read_manifest(path) for path in arguments.manifests]
     weights = {m.model: sum(matrix.weights for matrix in m.matrices) for m in manifests}
     strategies = arguments.spec["strategies"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import sparsity
 from memprune.figures.kept import keep_figure
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("--statistics", type=Path, nargs="+", required=True, help="one table per variant")
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     variants = {path.stem: path for path in arguments.statistics}
 
     def plot() -> Figure:

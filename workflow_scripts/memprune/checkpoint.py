@@ -116,3 +116,15 @@ def expected_shapes(architecture: Architecture) -> dict[Part, tuple[int, int]]:
         for layer in range(a.layers)
         for role in FAMILIES[a.family].matrices.values()
     }
+
+
+def input_files(folder: str | Path) -> list[Path]:
+    """All files of a model."""
+    return sorted(
+        p for p in Path(folder).iterdir() if p.suffix in {".safetensors", ".json", ".txt", ".model"}
+    )
+
+
+def missing_files(folder: str | Path) -> list[str]:
+    """What a folder lacks."""
+    return [] if (Path(folder) / "config.json").exists() else ["config.json"]

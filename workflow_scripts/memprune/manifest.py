@@ -41,9 +41,14 @@ class Manifest(Checkpoint):
 
     model: str
     folder: str
-    hashes: dict[str, str]  # of each file with weights, SHA-256
-    fingerprint: str  # SHA-256 over the files' hashes
+    hashes: dict[str, str]  # SHA-256 of each file that decides what it is: weights, configuration, tokenizer
+    fingerprint: str  # SHA-256 over the hashes of the files with weights
     tokenizer: str  # fingerprint
+
+    @property
+    def weights(self) -> dict[Path, str]:
+        """The files with weights, with their SHA-256."""
+        return {Path(self.folder) / file: self.hashes[file] for file in self.files}
 
 
 def read_manifest(path: str | Path) -> Manifest:

@@ -16,7 +16,7 @@ from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFou
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import filter_repo_objects, httpx
 
-from memprune.checkpoint import check_vocabulary, describe
+from memprune.checkpoint import check_vocabulary, describe, input_files
 from memprune.errors import UserError
 from memprune.files import existing_part
 from memprune.fingerprints import fingerprint
@@ -110,12 +110,12 @@ def resolve_model(name: str, folder: str | Path) -> Manifest:
         check_vocabulary(len(tokenizer), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
-    hashes = {file: fingerprint(folder / file) for file in checkpoint.files}
+    hashes = {path.name: fingerprint(path) for path in input_files(folder)}
     return Manifest(
         **vars(checkpoint),
         model=name,
         folder=str(folder),
         hashes=hashes,
-        fingerprint=hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),
+        fingerprint=hashlib.sha256("".join(hashes[file] for file in checkpoint.files).encode()).hexdigest(),
         tokenizer=tokenizer_fingerprint(tokenizer),
     )

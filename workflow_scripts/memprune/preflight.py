@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from memprune import store
 from memprune.checkpoint import check_vocabulary, describe
 from memprune.config import Config
 from memprune.errors import UserError
@@ -17,6 +18,7 @@ from memprune.scope import matrices_in_scope
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
+PLANNED = ("mask", "memorization", "perplexity")  # kinds of entries in the store
 
 
 def check_local_models(config: Config, source: str) -> None:
@@ -68,10 +70,13 @@ def check_store(folder: str) -> None:
 def check_disk(config: Config, folder: str, results: Path) -> None:
     """Raise UserError when the masks and scores that are still to come do not fit the store's disk.
 
-    Models of unknown size are left out: how much they take shows when they are fetched.
+    Models of unknown size are left out: how much they take shows when they are fetched. What the store holds
+    is taken for these masks and scores, whosever it is: work that would only link is never refused.
     """
     existing = existing_part(folder)
     free, needed = shutil.disk_usage(existing).free, bytes_to_come(config, results)
+    if needed > free:
+        needed -= sum(entry.size for entry in store.entries() if entry.name.split("/")[0] in PLANNED)
     if needed > free:
         raise UserError(
             f"store: masks and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB free; "
@@ -86,5 +91,7 @@ def bytes_to_come(config: Config, results: Path) -> int:
         with suppress(UserError):
             cost = estimate(name, config)
             planned += cost.mask_bytes + cost.score_bytes
-    present = [path for kind in ("masks", "scores") for path in (results / kind).glob("*/*") if path.exists()]
+    present = [
+        path for kind in ("masks", "scores") for path in (results / kind).glob("*/*") if path.is_file()
+    ]
     return planned - sum(path.stat().st_size for path in present)
