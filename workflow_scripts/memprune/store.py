@@ -129,15 +129,25 @@ def content(result: str | Path) -> str:
     Raises UserError for a damaged one, which is set aside: it is missing then, so the next run makes it.
     """
     result = Path(result)
-    found = sha256_of(result)
-    recorded = {root.content for root in roots.of_result(folder(), result)}
+    found, recorded = sha256_of(result), recorded_contents(result)
     if found in recorded or not recorded:
         return found
     if result.is_symlink():
         stored = result.resolve()
         set_aside(stored.parent, stored.name)
-    result.rename(result.with_name(f"{result.name}.damaged"))
-    raise UserError(f"{result}: damaged, and set aside as {result.name}.damaged; run again to make it anew")
+        result.unlink()
+        raise UserError(f"{result}: damaged in the store and set aside; run again to compute it anew")
+    aside = result.with_name(f"{result.name}.damaged")
+    result.rename(aside)
+    raise UserError(f"{result}: damaged since it was written, and set aside as {aside}; run again to make it")
+
+
+def recorded_contents(result: Path) -> set[str]:
+    """The SHA-256 that a result should have: of the store's file that it links to, or by its roots."""
+    if result.is_symlink():
+        stored = result.resolve()
+        return {json.loads((stored.parent / ENTRY).read_text())["files"][stored.name]}
+    return {root.content for root in roots.of_result(folder(), result) if root.content}
 
 
 @contextmanager
