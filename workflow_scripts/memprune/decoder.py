@@ -150,7 +150,10 @@ def attend(
 
 def rotate(features: torch.Tensor, rotations: torch.Tensor) -> None:
     """Turn features (… tokens × heads × 2 · pairs) by their positions, in place: a complex product."""
-    pairs = torch.view_as_complex(features.float().unflatten(-1, (-1, 2))) * rotations
+    numbers = features.float()
+    if numbers.stride(-2) % 2:  # heads of an odd size do not lie as complex numbers do
+        numbers = numbers.contiguous()
+    pairs = torch.view_as_complex(numbers.unflatten(-1, (-1, 2))) * rotations
     features.copy_(torch.view_as_real(pairs).flatten(-2))
 
 

@@ -46,7 +46,6 @@ FIXED = {
     "add_cross_attention": False,
     "layer_norm_elementwise_affine": True,
     "is_causal": True,
-    "is_encoder_decoder": False,
     "quantization_config": None,
     "transformers_weights": None,
     "fusion_config": None,
@@ -54,7 +53,6 @@ FIXED = {
     "layer_types": None,
     "sliding_window": None,
     "attention_chunk_size": None,
-    "text_config": None,
 }
 # Settings of training, of other heads, of outputs and of how (not what) is computed. GPT-2's
 # `reorder_and_upcast_attn` acts in transformers' eager attention alone, which is not its default.
@@ -64,7 +62,7 @@ NEUTRAL = {
     *("initializer_range", "init_std"),
     *("summary_activation", "summary_proj_to_labels", "summary_type", "summary_use_proj"),
     *("id2label", "label2id", "problem_type"),
-    *("bos_token_id", "eos_token_id", "is_decoder", "use_cache"),
+    *("bos_token_id", "eos_token_id", "is_decoder", "is_encoder_decoder", "use_cache"),
     *("output_hidden_states", "return_dict", "chunk_size_feed_forward", "pretraining_tp"),
     *("architectures", "dtype", "transformers_version", "reorder_and_upcast_attn"),
 }
@@ -102,7 +100,7 @@ def read_architecture(config: dict) -> Architecture:
         positions=positions,
         embedding_width=size(config, "word_embed_proj_dim", hidden) if opt else hidden,
         norm="rms" if llama else "layer",
-        epsilon=number(config, key["epsilon"], EPSILON[family]) if "epsilon" in key else EPSILON[family],
+        epsilon=read_epsilon(config, family),
         norm_first=norm_first,
         final_norm=not opt or (norm_first and not flag(config, "_remove_final_layer_norm", False)),
         attention_bias=flag(config, "attention_bias", neox) if neox or llama else bias,
@@ -112,6 +110,13 @@ def read_architecture(config: dict) -> Architecture:
         rotary=rotary,
         tied=flag(config, "tie_word_embeddings", family in ("gpt2", "opt")),
     )
+
+
+def read_epsilon(config: dict, family: str) -> float:
+    """What the norms add to a variance; OPT's configuration does not say."""
+    if family == "opt":
+        return EPSILON[family]
+    return number(config, KEYS[family]["epsilon"], EPSILON[family], kinds=(float,))
 
 
 def check_fixed(config: dict) -> None:

@@ -38,7 +38,7 @@ def read_rotary(config: dict, family: str, head_size: int, positions: int) -> Ro
     share = inner_or_outer(settings, "partial_rotary_factor", config, outer, 0.25 if neox else 1.0)
     if kind == "default" and not neox:
         share = 1.0  # transformers' Llama does not look at it there
-    scaling = read_scaling(config, settings, kind, positions)
+    scaling = read_scaling(config, settings, kind, positions, base)
     if kind == "proportional":
         features, turned = head_size, 2 * (head_size // 2)
         scaling["pairs"] = int(share * head_size // 2)
@@ -74,14 +74,15 @@ def read_settings(config: dict) -> dict:
 
 def inner_or_outer(settings: dict, inner: str, config: dict, outer: str, default: float) -> float:
     """A number from the settings, else from the keys around them."""
+    least = LEAST if inner == "rope_theta" else 0.0
     if inner in settings:
-        return number(settings, inner)
+        return number(settings, inner, least=least)
     if outer == "partial_rotary_factor" and config.get(outer) is None:
         return default
-    return number(config, outer, default)
+    return number(config, outer, default, least)
 
 
-def read_scaling(config: dict, settings: dict, kind: str, positions: int) -> dict:
+def read_scaling(config: dict, settings: dict, kind: str, positions: int, base: float) -> dict:
     """The settings of a type of rotary positions, with its name as `rope_type`."""
     needed, optional = TYPES[kind]
     scaling = {key: number(settings, key, least=LEAST) for key in needed}
@@ -93,6 +94,8 @@ def read_scaling(config: dict, settings: dict, kind: str, positions: int) -> dic
         scaling[ORIGINAL] = number(place, ORIGINAL, float(positions), least=1)
     if kind == "yarn":
         scaling["truncate"] = flag(settings, "truncate", True)
+    if kind == "yarn" and base <= 1:
+        raise found("rope_theta", base, "more than 1")
     if kind == "llama3" and scaling["low_freq_factor"] >= scaling["high_freq_factor"]:
         raise UserError("config.json: low_freq_factor: must be less than high_freq_factor")
     return {"rope_type": kind, **scaling}

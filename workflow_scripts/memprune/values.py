@@ -33,10 +33,16 @@ def size(config: dict, key: str, default: int | None = None) -> int:
     return value
 
 
-def number(config: dict, key: str, default: float | None = None, least: float = 0.0) -> float:
+def number(
+    config: dict,
+    key: str,
+    default: float | None = None,
+    least: float = 0.0,
+    kinds: tuple[type, ...] = (int, float),
+) -> float:
     """A finite number that is at least `least`, within float32's range."""
     value = present(config, key) if default is None else config.get(key, default)
-    if type(value) not in (int, float) or not least <= value <= 1e30 or not math.isfinite(value):
+    if type(value) not in kinds or not least <= value <= 1e30 or not math.isfinite(value):
         raise found(key, value, f"a number, at least {least:g}")
     return float(value)
 
