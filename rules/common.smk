@@ -19,7 +19,7 @@ from memprune import config as configuration
 from memprune import resources, sources
 from memprune.allocator import GLIBC_TUNABLES
 from memprune.arguments import option
-from memprune.checkpoint import input_files
+from memprune.model_files import input_files
 from memprune.device import device_class
 from memprune.draws import corpus_of, draw_settings, local_files
 from memprune.errors import UserError

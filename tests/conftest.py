@@ -22,6 +22,8 @@ from transformers import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 
+from memprune.checkpoint import describe
+from memprune.manifest import Manifest
 from memprune.masks import read_mask
 
 torch.set_num_threads(1)
@@ -92,6 +94,12 @@ def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """The manifest of a folder without a tokenizer, its files not hashed."""
+    about = {"model": "tiny", "folder": str(folder), "hashes": {}, "fingerprint": "", "tokenizer": ""}
+    return Manifest(**vars(describe(folder)), **about)
 
 
 def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedModel:

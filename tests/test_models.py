@@ -124,7 +124,7 @@ def unknown_activation(folder: Path) -> None:
 
 
 def unknown_rope(folder: Path) -> None:
-    edit_json(folder / "config.json", rope_parameters={"rope_type": "dynamic", "factor": 2.0})
+    edit_json(folder / "config.json", rope_parameters={"rope_type": "longrope", "factor": 2.0})
 
 
 def larger_tokenizer(folder: Path) -> None:
@@ -142,13 +142,13 @@ def larger_tokenizer(folder: Path) -> None:
         (not_safetensors, "model.safetensors: not a safetensors file"),
         (no_configuration, "no config.json"),
         (broken_configuration, "config.json: not JSON"),
-        (unknown_family, "model_type: found 'mamba'; looked for: gpt_neox, gpt2, llama, opt"),
+        (unknown_family, "config.json: model_type: found 'mamba', allowed: gpt_neox, gpt2, llama, opt"),
         (unknown_matrix, "mlp.router.weight: not known in family gpt_neox; looked for: attention"),
         (missing_matrix, "down of layer 2: found none, config.json asks for [32, 64]"),
         (another_width, "up of layer 0: found [64, 32], config.json asks for [96, 32]"),
         (no_head, "no head, and config.json does not tie it to the embedding"),
-        (unknown_activation, "config.json: activation: found 'sine'; allowed: gelu, gelu_new"),
-        (unknown_rope, "config.json: rope_type: found 'dynamic'; allowed: default, linear, llama3"),
+        (unknown_activation, "config.json: hidden_act: found 'sine', allowed: gelu, gelu_python, gelu_new"),
+        (unknown_rope, "config.json: rope_type: found 'longrope', allowed: default, linear, dynamic, llama3"),
         (larger_tokenizer, "tokens, the model's embedding 300 rows; the tokenizer must not have more"),
     ],
 )

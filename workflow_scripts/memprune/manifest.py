@@ -30,9 +30,13 @@ class Checkpoint:
 
     files: list[str]
     dtype: str
-    vocabulary: int  # rows of the input embedding
     architecture: Architecture
     matrices: list[Matrix]
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the input embedding: the tokens that the model can be asked about."""
+        return self.architecture.vocabulary
 
 
 @dataclass(frozen=True)

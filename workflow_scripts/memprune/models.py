@@ -1,7 +1,6 @@
 """Models: fetched from the Hub, and described in a manifest without being loaded."""
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -16,13 +15,14 @@ from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFou
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import filter_repo_objects, httpx
 
-from memprune.checkpoint import check_vocabulary, describe, input_files
+from memprune.checkpoint import check_vocabulary, describe
 from memprune.errors import UserError
 from memprune.files import existing_part
 from memprune.fingerprints import fingerprint
 from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
-from memprune.tokenization import VOCABULARY_FILES, load_tokenizer, tokenizer_fingerprint
+from memprune.model_files import INDEX, WEIGHTS, input_files, needed_files, no_weights
+from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
 
 FETCHED_FILES = ["*.safetensors", "*.json", "*.model", "*.txt"]  # weights, configuration, tokenizer
 
@@ -52,11 +52,8 @@ def fetch_model(repo: str, revision: str) -> dict[str, str]:
 def check_files(repo: str, info: ModelInfo, name: str) -> None:
     """Raise UserError when a revision has no safetensors, or needs more room than the cache's disk has."""
     sizes = {file.rfilename: file.size or 0 for file in info.siblings}
-    if not any(file.endswith(".safetensors") for file in sizes):
-        raise UserError(
-            f"{name}: no safetensors file; found {', '.join(sorted(sizes)) or 'no file'}; another revision "
-            "may have them, or convert its weights"
-        )
+    if WEIGHTS not in sizes and INDEX not in sizes:
+        raise UserError(f"{name}: {no_weights(sorted(sizes))}")
     wanted = filter_repo_objects(sizes, allow_patterns=FETCHED_FILES)
     missing = [file for file in wanted if not try_to_load_from_cache(repo, file, revision=info.sha)]
     needed, cache = sum(sizes[file] for file in missing), Path(constants.HF_HUB_CACHE).absolute()
@@ -88,17 +85,6 @@ def cached_folder(repo: str, revision: str, name: str) -> Path:
             "copy its folder in the cache"
         )
     return folder
-
-
-def needed_files(folder: Path) -> list[str]:
-    """The files without which a model is not whole, as far as what lies in its folder tells."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        weights = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    else:
-        weights = [path.name for path in folder.glob("*.safetensors")] or ["model.safetensors"]
-    tokenizer = next((name for name in VOCABULARY_FILES if (folder / name).exists()), "tokenizer.json")
-    return ["config.json", *weights, tokenizer]
 
 
 def resolve_model(name: str, folder: str | Path) -> Manifest:

@@ -9,10 +9,12 @@ from tokenizers import Tokenizer
 
 from memprune import store
 from memprune.checkpoint import check_vocabulary, describe
-from memprune.config import Config
+from memprune.config import Config, Model
 from memprune.errors import UserError
 from memprune.files import existing_part
 from memprune.fit import check_positions
+from memprune.model_config import read_architecture
+from memprune.model_size import cached_config
 from memprune.plan import estimate
 from memprune.scope import matrices_in_scope
 
@@ -22,14 +24,17 @@ PLANNED = ("mask", "memorization", "perplexity")  # kinds of entries in the stor
 
 
 def check_local_models(config: Config, source: str) -> None:
-    """Check each local model against the experiment; `source` names the configuration in messages.
+    """Check each model that is here against the experiment; `source` names the configuration in messages.
 
+    Of a repository it is the configuration, where the Hub's cache has that already.
     Raises UserError, which names the model or strategy, what was found and what is allowed.
     """
     try:
         for name, model in config.models.items():
             if model.path is not None:
                 check_local_model(name, model.path, config)
+            else:
+                check_cached_model(name, model, config)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 
@@ -51,6 +56,17 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
         raise UserError(f"models.{name}: {error}") from None
     for strategy_name, strategy in config.strategies.items():
         matrices_in_scope(checkpoint.matrices, strategy.selection, name, strategy_name)
+
+
+def check_cached_model(name: str, model: Model, config: Config) -> None:
+    """Raise UserError for a repository whose configuration is in the Hub's cache and cannot be used."""
+    try:
+        content = cached_config(model)
+        if content is not None:
+            positions = read_architecture(content).positions
+            check_positions(config.samples.window, config.samples.perplexity_window, positions)
+    except UserError as error:
+        raise UserError(f"models.{name}: {error}") from None
 
 
 def check_store(folder: str) -> None:

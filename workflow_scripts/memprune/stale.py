@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from memprune import roots, store
-from memprune.checkpoint import missing_files
 from memprune.config import Corpus
 from memprune.draws import local_files
 from memprune.fingerprints import fingerprint, identity
 from memprune.manifest import read_manifest
+from memprune.model_files import missing_files
 
 InputsOf = Callable[[str], Sequence[str] | None]
 
