@@ -23,6 +23,7 @@ from transformers import (
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 
 from memprune.checkpoint import describe
+from memprune.files import sha256_of
 from memprune.manifest import Manifest
 from memprune.masks import read_mask
 
@@ -97,9 +98,11 @@ def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int
 
 
 def manifest_of(folder: Path) -> Manifest:
-    """The manifest of a folder without a tokenizer, its files not hashed."""
-    about = {"model": "tiny", "folder": str(folder), "hashes": {}, "fingerprint": "", "tokenizer": ""}
-    return Manifest(**vars(describe(folder)), **about)
+    """The manifest of a folder without a tokenizer."""
+    checkpoint = describe(folder)
+    hashes = {file: sha256_of(folder / file) for file in checkpoint.files}
+    about = {"model": "tiny", "folder": str(folder), "fingerprint": "", "tokenizer": ""}
+    return Manifest(**vars(checkpoint), **about, hashes=hashes)
 
 
 def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedModel:

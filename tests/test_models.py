@@ -50,7 +50,8 @@ def test_a_manifest_describes_the_checkpoint(name, dtype, tmp_path):
     architecture = manifest.architecture
     assert (architecture.family, manifest.dtype, architecture.layers) == (name, dtype, 3)
     assert (architecture.positions, manifest.vocabulary) == (128, 300)
-    assert manifest.hashes == {"model.safetensors": sha256_of(folder / "model.safetensors")}
+    files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    assert manifest.hashes == {file: sha256_of(folder / file) for file in files}
     assert all(tuple(weights[m.name].shape) == m.shape for m in manifest.matrices)
     # Every matrix but the embeddings and the head is found, and in every layer the same ones.
     outside = ("embed", "wte", "wpe", "lm_head")

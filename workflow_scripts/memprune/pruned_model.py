@@ -16,6 +16,7 @@ from memprune.architecture import Architecture
 from memprune.decoder import Embedding, Head, Layer, Linear, Norm, pack
 from memprune.errors import UserError
 from memprune.families import FAMILIES, Part, find_parts
+from memprune.fingerprints import unchanged
 from memprune.manifest import Manifest
 from memprune.masks import about_mask, read_bits, unpack
 from memprune.shapes import EMBEDDING, HEAD
@@ -58,23 +59,33 @@ def load_pruned(
 ) -> PrunedModel:
     """The model of a manifest with `mask` applied, ready to score; streamed if `block_tokens` is given.
 
-    Raises UserError when the mask names a matrix that the model lacks.
+    Raises UserError when the mask names a matrix that the model lacks, and when the weights' files are not
+    those of the manifest: while a resident model is read, and at each pass of a streamed one.
     """
-    source = find_source(manifest, mask, dtype, device)
-    model = partial(PrunedModel, source.architecture, dtype, device, block_tokens=block_tokens)
-    numbers = range(source.architecture.layers)
-    if block_tokens:
-        return model(
-            lambda: read_embedding(source),
-            lambda: (read_layer(source, number) for number in numbers),
-            lambda: read_head(source),
+    with unchanged(manifest.weights):
+        source = find_source(manifest, mask, dtype, device)
+        model = partial(
+            PrunedModel,
+            source.architecture,
+            dtype,
+            device,
+            block_tokens=block_tokens,
             not_finite=lambda: names_not_finite(source),
         )
-    embedding = read_embedding(source)
-    head = read_head(source, embedding)
-    layers = [read_layer(source, number) for number in numbers]
+        numbers = range(source.architecture.layers)
+        if not block_tokens:
+            embedding = read_embedding(source)
+            head = read_head(source, embedding)
+            layers = [read_layer(source, number) for number in numbers]
+            return model(lambda: embedding, lambda: iter(layers), lambda: head)
+
+    def read_last() -> Head:
+        """The head, which a pass asks for last: what it has read by then was all of the manifest's files."""
+        with unchanged(manifest.weights):
+            return read_head(source)
+
     return model(
-        lambda: embedding, lambda: iter(layers), lambda: head, not_finite=lambda: names_not_finite(source)
+        lambda: read_embedding(source), lambda: (read_layer(source, number) for number in numbers), read_last
     )
 
 
