@@ -37,7 +37,7 @@ def write(path, rows: list[dict] = ROWS) -> str:
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.zst", "a.parquet"])
 def test_files_in_the_piles_form(name, tmp_path):
     assert list(read_files([write(tmp_path / name)])) == [
-        Document(f"{name}:0", "Books3", "Fünf Wörter stehen hier.", 1),
+        Document(f"{name}:0", "Books3", "Fünf Wörter stehen hier.", None),
         Document("a.py", "Github", "x = 1\n", 8),
     ]
 

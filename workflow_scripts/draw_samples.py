@@ -3,12 +3,13 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 from memprune import sources, store
-from memprune.errors import run
+from memprune.errors import UserError, run
 from memprune.fingerprints import appearance, fingerprint
 from memprune.manifest import read_manifest
 
@@ -25,11 +26,18 @@ def main() -> None:
     # Files of tokens are too large to be hashed.
     identify = appearance if spec["corpus"]["source"] == "tokens" else fingerprint
 
+    before = {file: identity(file, identify) for file in arguments.files}
+
     def compute(folder: Path) -> None:
         from memprune.merging import write_table
         from memprune.samples import draw
-        from memprune.tokenization import load_tokenizer
+        from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
 
+        tokenizer = load_tokenizer(manifest.folder)
+        if tokenizer_fingerprint(tokenizer) != manifest.tokenizer:
+            raise UserError(
+                f"{manifest.folder}: the tokenizer's files changed since the model was described; run again"
+            )
         needed = {
             "window": spec["window"],
             "offset": spec.get("offset"),
@@ -38,21 +46,33 @@ def main() -> None:
         documents = import_module(source).read(
             spec["corpus"] | needed, arguments.files, spec["split"], spec["seed"], spec["part"], spec["parts"]
         )
+        drawn = draw(documents, tokenizer, spec)
+        for file, found in before.items():
+            if identity(file, identify) != found:
+                raise UserError(f"{file}: changed while it was read; run again")
         metadata = {
             "tokenizer": manifest.tokenizer,
             "seed": str(spec["seed"]),
             "source": json.dumps(spec["corpus"], sort_keys=True),
         }
-        write_table(draw(documents, load_tokenizer(manifest.folder), spec), folder / "draw.parquet", metadata)
+        write_table(drawn, folder / "draw.parquet", metadata)
 
     determinants = {
         "source": sources.digest(Path(__file__), source),
         "tokenizer": manifest.tokenizer,
-        "files": [identify(file) for file in arguments.files],
-        "versions": {name: version(name) for name in ("datasets", "tokenizers")},
+        "files": list(before.values()),
+        "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }
     store.provide("draw", determinants, compute, {"draw.parquet": arguments.output})
+
+
+def identity(file: str, identify: Callable[[str], str | list]) -> str | list:
+    """What tells a file's content from another; raises UserError when it cannot be read."""
+    try:
+        return identify(file)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 run(main)

@@ -22,7 +22,8 @@ from memprune.files import existing_part
 from memprune.fingerprints import fingerprint
 from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
-from memprune.tokenization import VOCABULARY_FILES, load_tokenizer, tokenizer_fingerprint
+from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
+from memprune.tokenizer_files import VOCABULARY_FILES
 
 FETCHED_FILES = ["*.safetensors", "*.json", "*.model", "*.txt"]  # weights, configuration, tokenizer
 
