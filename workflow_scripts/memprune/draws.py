@@ -1,7 +1,7 @@
 """The draws that samples are put together from: a job each, with the settings that it uses and no others."""
 
 from memprune.config import Config, Corpus
-from memprune.local_files import check_file, local_files
+from memprune.local_files import local_files
 
 SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation"}
 
@@ -16,14 +16,6 @@ def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
 def draw_files(config: Config, draw: str) -> list[str]:
     """The local files that a draw can depend on; sorted."""
     return local_files(*corpus_of(config, draw))
-
-
-def check_files(config: Config) -> None:
-    """Raise UserError for a configured file of texts that is missing, a folder, or of an unknown form."""
-    for kind in SPLITS:
-        corpus, split = corpus_of(config, f"{kind}-0")
-        for file in local_files(corpus, split) if corpus.source == "files" else []:
-            check_file(file)
 
 
 def draw_settings(config: Config, draw: str) -> dict:

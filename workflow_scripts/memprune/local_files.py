@@ -6,9 +6,6 @@ from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
-from memprune.errors import UserError
-
-FORMATS = (".jsonl", ".jsonl.zst", ".parquet")  # of texts
 LAYOUT = ".huggingface.yaml"  # the one hidden file that datasets reads
 
 
@@ -29,7 +26,7 @@ def local_files(corpus, split: str) -> list[str]:
 
 
 def matching_files(folder: str, pattern: str) -> list[str]:
-    """The files of a folder whose place in it matches `pattern`; an absolute pattern stands for itself."""
+    """The files of a folder whose place in it matches `pattern`; sorted."""
     whole = os.path.join(glob.escape(folder), pattern)
     found = [os.path.relpath(path, folder) for path in LocalFileSystem().glob(whole)]
     paths = [os.path.join(folder, place) for place in found if not is_hidden(place, pattern)]
@@ -56,20 +53,3 @@ def visible_files(folder: str) -> list[str]:
         ]
         found += [os.path.join(place, name) for name in files if not name.startswith(".")]
     return sorted(filter(os.path.isfile, found))
-
-
-def ending(file: str) -> str:
-    """The ending of a text file's name that tells its format; raises UserError for an unknown one."""
-    known = next((end for end in FORMATS if file.endswith(end)), None)
-    if known is None:
-        raise UserError(f"{file}: unknown ending; allowed: {', '.join(FORMATS)}")
-    return known
-
-
-def check_file(file: str) -> None:
-    """Raise UserError when a file of texts is missing, is a folder, or has an unknown ending."""
-    if os.path.isdir(file):
-        raise UserError(f"{file}: found a folder, expected a file; give its files one by one")
-    ending(file)
-    if not os.path.isfile(file):
-        raise UserError(f"{file}: no such file")

@@ -52,7 +52,7 @@ def find_files(dataset: str, revision: str, pattern: str) -> TokenFiles:
         place = f"corpus.dataset {dataset}, revision {revision}"
         root = f"datasets/{dataset}@{dataset_commit(dataset, revision, place)}"
         filesystem = HfFileSystem()
-        found = attempt(place, lambda: filesystem.glob(f"{root}/{pattern.lstrip('/')}", detail=True))
+        found = attempt(place, lambda: filesystem.glob(f"{root}/{pattern}", detail=True))
         sizes = {
             path: about["size"]
             for path, about in sorted(found.items())

@@ -9,7 +9,7 @@ from tokenizers.models import BPE, Unigram
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from memprune.errors import UserError
-from memprune.tokenizer_files import check_tokenizer_files, no_prefix_token
+from memprune.tokenizer_checks import check_tokenizer_files, no_prefix_token
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:

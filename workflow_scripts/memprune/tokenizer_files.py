@@ -1,22 +1,6 @@
-"""The files of a tokenizer in a model's folder, checked as far as that needs no transformers."""
+"""Which files of a model folder make its tokenizer: names only, so that what starts a run may import it."""
 
-import json
-from pathlib import Path
-
-from memprune.errors import UserError
-
-# Of these patterns are all files that transformers makes a fast tokenizer from.
-TOKENIZER_FILES = (
-    "tokenizer*.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab*.json",
-    "vocab*.txt",
-    "merges.txt",
-    "tekken.json",
-    "*.model",
-)
-# One of these must be there.
+# One of these holds the vocabulary.
 VOCABULARY_FILES = (
     "tokenizer.json",
     "tokenizer.model",
@@ -26,66 +10,17 @@ VOCABULARY_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
 )
-# With these families and classes, the special tokens are those that the files name and no others.
-PLAIN_FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")
-PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
-POINTER = b"version https://git-lfs"
-
-
-def tokenizer_files(folder: str | Path) -> list[Path]:
-    """The files in a folder that decide its tokenizer, beside config.json; sorted by name."""
-    found = {path for pattern in TOKENIZER_FILES for path in Path(folder).glob(pattern)}
-    return sorted(path for path in found if path.is_file())
-
-
-def check_tokenizer_files(folder: str | Path) -> None:
-    """Raise UserError where a folder's files cannot give a tokenizer: names the file and what is wrong.
-
-    There must be a vocabulary, no Git LFS pointer in a file's place, objects in files of JSON, and a token
-    with which perplexity windows begin.
-    """
-    if not any((Path(folder) / name).is_file() for name in VOCABULARY_FILES):
-        raise UserError(f"{folder}: no tokenizer; looked for: {', '.join(VOCABULARY_FILES)}")
-    for path in tokenizer_files(folder):
-        refuse_pointer(path)
-        if path.suffix == ".json":
-            read_object(path)
-    if surely_no_prefix_token(Path(folder)):
-        raise UserError(no_prefix_token(str(folder)))
-
-
-def refuse_pointer(path: Path) -> None:
-    """Raise UserError for a file of which there is only the pointer that Git LFS leaves in its place."""
-    with open(path, "rb") as file:
-        if file.read(len(POINTER)) == POINTER:
-            raise UserError(f"{path}: a Git LFS pointer in place of the file; `git lfs pull` fetches it")
-
-
-def read_object(path: Path) -> dict:
-    """The object in a file of JSON; raises UserError when it is not one."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: found {type(content).__name__}, expected an object of keys and values")
-    return content
-
-
-def surely_no_prefix_token(folder: Path) -> bool:
-    """Whether the files alone show that the tokenizer has neither a beginning nor an end of text."""
-    config, about, named = (
-        read_object(folder / name) if (folder / name).is_file() else {}
-        for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json")
-    )
-    return (
-        config.get("model_type") in PLAIN_FAMILIES
-        and about.get("tokenizer_class") in PLAIN_CLASSES
-        and (folder / "tokenizer.json").is_file()
-        and not any(place.get(key) for place in (about, named) for key in ("bos_token", "eos_token"))
-    )
-
-
-def no_prefix_token(place: str) -> str:
-    """What a tokenizer without a token that text can begin with is told."""
-    return f"{place}: found neither bos_token nor eos_token; one of them begins the perplexity windows"
+# All that can decide which ids a text becomes, or which tokens are special; patterns within the folder.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.*.json",  # for some versions of transformers
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "*.model",
+    "*.tiktoken",
+    "tekken.json",
+)

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 
 from memprune.documents import Document, as_document, meta_of, shuffled, word
 from memprune.errors import UserError
-from memprune.local_files import check_file, ending
 from memprune.text_rows import UNREADABLE, rows_of
+
+FORMATS = (".jsonl", ".jsonl.zst", ".parquet")
 
 
 def read(
@@ -74,9 +75,13 @@ def short_names(files: Sequence[str]) -> list[str]:
 
 def check_form(file: str) -> None:
     """Raise UserError when a file is missing, empty, or does not begin as its format does."""
-    check_file(file)
+    kind = ending(file)
+    if not os.path.isfile(file):
+        raise UserError(
+            f"{file}: {'found a folder, expected a file' if os.path.isdir(file) else 'no such file'}"
+        )
     try:
-        if ending(file) == ".parquet":
+        if kind == ".parquet":
             columns = pq.read_schema(file).names
             if "text" not in columns:
                 raise UserError(f"{file}: no column text; found {', '.join(columns)}")
@@ -86,6 +91,14 @@ def check_form(file: str) -> None:
             next(file_rows(file), None)
     except UNREADABLE as error:
         raise UserError(not_as_named(file, error)) from None
+
+
+def ending(file: str) -> str:
+    """The ending of a file's name that tells its format; raises UserError for an unknown one."""
+    known = next((end for end in FORMATS if file.endswith(end)), None)
+    if known is None:
+        raise UserError(f"{file}: unknown ending; allowed: {', '.join(FORMATS)}")
+    return known
 
 
 def not_as_named(file: str, error: Exception) -> str:
