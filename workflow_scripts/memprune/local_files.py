@@ -36,7 +36,7 @@ def matching_files(folder: str, pattern: str) -> list[str]:
 def is_hidden(path: str, pattern: str) -> bool:
     """Whether a path has parts that begin with a dot, which a pattern without such parts does not mean."""
     hidden_path, hidden_pattern = (
-        any(part.startswith(".") and part != ".." for part in Path(place).parts) for place in (path, pattern)
+        any(part.startswith(".") for part in Path(place).parts) for place in (path, pattern)
     )
     return hidden_path and not hidden_pattern
 

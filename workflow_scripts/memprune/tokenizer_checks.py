@@ -20,7 +20,8 @@ def check_tokenizer_files(folder: str | Path) -> None:
     """
     if not any((Path(folder) / name).is_file() for name in VOCABULARY_FILES):
         raise UserError(f"{folder}: no tokenizer; looked for: {', '.join(VOCABULARY_FILES)}")
-    for path in sorted(path for pattern in TOKENIZER_FILES for path in Path(folder).glob(pattern)):
+    found = {path for pattern in TOKENIZER_FILES for path in Path(folder).glob(pattern)}
+    for path in sorted(filter(Path.is_file, found)):
         refuse_pointer(path)
         if path.suffix == ".json":
             read_object(path)
