@@ -21,11 +21,12 @@ from memprune.allocator import GLIBC_TUNABLES
 from memprune.arguments import option
 from memprune.model_files import input_files
 from memprune.device import device_class
-from memprune.draws import corpus_of, draw_settings, local_files
+from memprune.draws import corpus_of, draw_settings
 from memprune.errors import UserError
 from memprune.failures import failures
 from memprune.gpus import find_gpus
 from memprune.leftovers import leftovers
+from memprune.local_files import local_files
 from memprune.model_size import size_of
 from memprune.preflight import check_disk, check_local_models, check_store
 from memprune.stale import changed_corpus, changed_model, no_longer_fetched, stale_results
@@ -120,10 +121,7 @@ def draws():
 
 def draw_files(wildcards):
     """The local files that a draw is read from."""
-    corpus, split = corpus_of(CONFIG, wildcards.draw)
-    if corpus.source == "embedded":
-        return [f"results/mini-pile/{split}.jsonl.zst"]
-    return local_files(corpus, split)
+    return local_files(*corpus_of(CONFIG, wildcards.draw))
 
 
 def draw_spec(wildcards):

@@ -6,6 +6,7 @@ import random
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -116,6 +117,27 @@ def test_parts_share_the_files_out_and_read_no_more_than_they_need(client):
     assert len(set().union(*drawn)) == 400
     other = [d.document for d in islice(read(CORPUS, [], "train", 1, 0, 4), 100)]
     assert other != drawn[0]
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_other_forms_of_a_faulty_hub_give_the_same_documents(client, ending):
+    folder = client.root / "datasets/someone/texts"
+    folder.mkdir(parents=True)
+    generator = random.Random(0)
+    for split, rows in {"train": 1500, "test": 1}.items():
+        texts = [f"0 {row} {generator.randbytes(4000).hex()}" for row in range(rows)]
+        if ending == ".csv":
+            (folder / f"{split}.csv").write_text("\n".join(["text", *texts, ""]))
+        else:
+            table = pa.table({"text": texts, "other": [b"\xff"] * rows})
+            pq.write_table(table, folder / f"{split}.parquet", row_group_size=100, compression="none")
+    whole = list(read(CORPUS, [], "train", 0))
+    assert sorted(document.document for document in whole) == sorted(f"train:0:{row}" for row in range(1500))
+    assert all(d.text.startswith(" ".join(d.document.split(":")[1:])) for d in whole)
+    client.requests.clear()
+    HfFileSystem.clear_instance_cache()
+    client.fails, client.breaks = every(8), every(3)
+    assert list(read(CORPUS, [], "train", 0)) == whole
 
 
 def refuse(hub: Hub) -> None:

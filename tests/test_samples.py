@@ -5,9 +5,11 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import tiny_model, tiny_tokenizer
@@ -19,6 +21,7 @@ from memprune import config
 from memprune.documents import Document, shuffled
 from memprune.draws import draw_settings
 from memprune.errors import UserError
+from memprune.evaluation import memorization_tasks, score_tasks, write_scores
 from memprune.manifest import write_manifest
 from memprune.merging import interleaved
 from memprune.models import resolve_model
@@ -82,6 +85,39 @@ def test_a_sample_is_a_window_of_its_document():
 def test_balanced_members_come_equally_from_each_number_of_duplicates():
     table = draw_samples(balanced(documents(60)), TOKENIZER, 10, 30, 0, "member")
     assert [table["duplicates"].to_pylist().count(n) for n in (1, 2, 4)] == [10, 10, 10]
+
+
+def test_members_whose_duplicates_nobody_counted_are_not_balanced(capsys):
+    known = documents(30)
+    unknown = [replace(d, document=f"unknown {d.document}", duplicates=None) for d in known]
+    mixed = [document for pair in zip(unknown, known, strict=True) for document in pair]
+    assert list(balanced(mixed)) == list(balanced(known))
+    assert "30 documents left out, which do not tell how often they stand" in capsys.readouterr().out
+    assert list(balanced([])) == []
+    message = (
+        r"samples.balance_duplicates: found true, but none of 30 documents has meta.duplicates: how often"
+    )
+    with pytest.raises(UserError, match=message):
+        balanced(unknown)
+
+
+def test_duplicates_that_nobody_counted_are_null_in_samples_and_scores(capsys, tmp_path):
+    counted = documents(60, lambda i: None if i % 2 else i)
+    table = draw_samples(shuffled(counted, 0), TOKENIZER, WINDOW, 12, 0, "member")
+    by_name = {document.document: document.duplicates for document in counted}
+    expected = [by_name[name] for name in table["document"].to_pylist()]
+    assert table.schema.field("duplicates").type == pa.int32()
+    assert table["duplicates"].to_pylist() == expected
+    assert 0 < expected.count(None) < 12
+    assert f"not counted: {expected.count(None)}" in capsys.readouterr().out
+
+    def score(tokens, lengths, advance):
+        return {"extracted": np.zeros(len(tokens) * len(lengths), bool)}
+
+    tasks = memorization_tasks(table, [10, 20], 10, "suffix", {"window": "unknown duplicates"}, score)
+    path = tmp_path / "scores.parquet"
+    write_scores(score_tasks(tasks, lambda: {"device": "cpu"}), "tiny", "dense", path)
+    assert pq.read_table(path)["duplicates"].to_pylist() == expected * 2
 
 
 def test_too_few_texts_are_an_error_with_the_number_found(capsys):

@@ -83,6 +83,7 @@ def test_every_row_comes_once_as_its_window_and_step(data, form, offset):
         number = int(row.document.removeprefix("row "))
         assert row.tokens == ROWS[number, row.start : row.start + 64].tolist()
         assert row.step == number // 1024
+        assert row.duplicates is None
     starts = {row.start for row in found}
     assert starts == {offset} if offset is not None else len(starts) > 500
 
@@ -132,6 +133,17 @@ def broken(folder: Path, case: str) -> tuple[str, dict]:
         content = {"uid": [0], "batch_idx": [0], "ids" if case == "column" else "token_ids": ["x"]}
         pq.write_table(pa.table(content), folder / "a.parquet")
         return "*.parquet", {}
+    if case in ("uid", "step", "null", "tokens", "repeated"):
+        content = {"uid": [0, 1], "batch_idx": [0, 0], "token_ids": [[1] * 64] * 2}
+        content |= {
+            "uid": {"uid": ["0", "1"]},
+            "step": {"batch_idx": [0.0, 0.5]},
+            "null": {"token_ids": [[1] * 64, None]},
+            "tokens": {"token_ids": [[1] * 63 + [None]] * 2},
+            "repeated": {"uid": [0, 0]},
+        }[case]
+        pq.write_table(pa.table(content), folder / "a.parquet")
+        return "*.parquet", {}
     if case == "short":
         lay_out_table(folder, few[:, :40])
         return "data/*", {}
@@ -156,6 +168,11 @@ def broken(folder: Path, case: str) -> tuple[str, dict]:
         ("size", "bytes, which is no multiple of 4098, a row of 2049 tokens; is a part missing"),
         ("column", "a.parquet: no column token_ids; found uid, batch_idx, ids"),
         ("kind", "a.parquet: found string in column token_ids, expected lists of whole numbers"),
+        ("uid", "a.parquet: found string in column uid, expected whole numbers"),
+        ("step", "a.parquet: found double in column batch_idx, expected whole numbers"),
+        ("null", "row 1 lacks a value in column token_ids"),
+        ("tokens", "row 0 lacks a value in column token_ids"),
+        ("repeated", "row 0 comes twice; uid must number the rows of all files"),
         ("short", "has 40 tokens; samples.context_lengths + suffix, from samples.offset on, ask for 64"),
         (
             "window",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from memprune import sources, store
 from memprune.arguments import parse
-from memprune.errors import run
+from memprune.errors import UserError, run
 from memprune.fingerprints import identity
 from memprune.manifest import read_manifest
 
@@ -22,13 +22,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parse(parser)
     manifest, spec = read_manifest(arguments.manifest), arguments.spec
-    source = f"memprune.corpora.{spec['corpus']['source']}"
+    kind = spec["corpus"]["source"]
+    source = f"memprune.corpora.{kind}"
+    before = {file: identity(kind, file) for file in arguments.files}
 
     def compute(folder: Path) -> None:
         from memprune.merging import write_table
         from memprune.samples import draw
-        from memprune.tokenization import load_tokenizer
+        from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
 
+        tokenizer = load_tokenizer(manifest.folder)
+        if tokenizer_fingerprint(tokenizer) != manifest.tokenizer:
+            raise UserError(
+                f"{manifest.folder}: the tokenizer's files changed since the model was described; run again"
+            )
         needed = {
             "window": spec["window"],
             "offset": spec.get("offset"),
@@ -37,18 +44,22 @@ def main() -> None:
         documents = import_module(source).read(
             spec["corpus"] | needed, arguments.files, spec["split"], spec["seed"], spec["part"], spec["parts"]
         )
+        drawn = draw(documents, tokenizer, spec)
+        for file, found in before.items():
+            if identity(kind, file) != found:
+                raise UserError(f"{file}: changed while it was read; run again")
         metadata = {
             "tokenizer": manifest.tokenizer,
             "seed": str(spec["seed"]),
             "source": json.dumps(spec["corpus"], sort_keys=True),
         }
-        write_table(draw(documents, load_tokenizer(manifest.folder), spec), folder / "draw.parquet", metadata)
+        write_table(drawn, folder / "draw.parquet", metadata)
 
     determinants = {
         "source": sources.digest(Path(__file__), source),
         "tokenizer": manifest.tokenizer,
-        "files": [identity(spec["corpus"]["source"], file) for file in arguments.files],
-        "versions": {name: version(name) for name in ("datasets", "tokenizers")},
+        "files": list(before.values()),
+        "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }
     store.provide("draw", determinants, compute, {"draw.parquet": arguments.output})

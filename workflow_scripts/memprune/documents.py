@@ -3,19 +3,24 @@
 Each source is a module of `memprune.corpora` with a function `read(corpus, files, split, seed, part, parts)`:
 the settings of the corpus, with those of the draw that a source may need (`window`, `offset`, `vocabulary`),
 the local files that it is read from, the split, the seed of the draw, and which of how many parts of the
-split is read.
+split is read. No two documents of a split have one name.
 """
 
+import ast
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from memprune.errors import UserError
 
+MOST_DUPLICATES = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Document:
-    """A text with its name and subset; `duplicates` is how often it stands in the training data.
+    """A text with its name and subset; `duplicates` is how often it stands in the training data, None where
+    nobody counted.
 
     A row of a corpus of tokens has no text, but `tokens`: those of its window, which starts at its token
     `start`; `step` is the step of training that it was seen in, counted from 0.
@@ -24,25 +29,75 @@ class Document:
     document: str
     subset: str
     text: str
-    duplicates: int
+    duplicates: int | None
     tokens: list[int] | None = None
     start: int = 0
     step: int | None = None
 
 
 def as_document(row: dict, column: str, name: str, source: str) -> Document:
-    """A row in the Pile's form as a document; raises UserError when the text is missing or not text."""
+    """A row in the Pile's form as a document: its text and, where `meta` has them, subset and duplicates.
+
+    Raises UserError when one of these is not what it should be; nothing else in the row matters.
+    """
     text = row.get(column)
     if not isinstance(text, str):
         found = f"{type(text).__name__} there" if column in row else ", ".join(row)
         raise UserError(f"{source}: {name} has no text in column {column}; found {found}")
-    meta = row.get("meta") or {}
+    meta, place = meta_of(row), f"{source}: {name}"
     return Document(
-        document=meta.get("document") or name,
-        subset=meta.get("pile_set_name") or "all",
-        text=text,
-        duplicates=int(meta.get("duplicates") or 1),
+        document=name,
+        subset=word(meta, "pile_set_name", place) or "all",
+        text=checked(text, place),
+        duplicates=duplicates_of(meta, place),
     )
+
+
+def checked(text: str, place: str) -> str:
+    """The text itself; raises UserError when it cannot be written, as half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = text[error.start]
+        raise UserError(f"{place} is not Unicode: {found!r} at character {error.start}") from None
+    return text
+
+
+def meta_of(row: dict) -> dict:
+    """What a row's `meta` says, which some copies of the Pile have as text, of JSON or of Python."""
+    meta = row.get("meta")
+    if isinstance(meta, str):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                meta = read(meta)
+                break
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return meta if isinstance(meta, dict) else {}
+
+
+def word(meta: dict, key: str, place: str) -> str:
+    """A text in `meta`, or a number as text; empty if there is none; raises UserError for anything else."""
+    value = meta.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int):
+        raise UserError(f"{place} has {type(value).__name__} in meta.{key}, expected a text")
+    return checked(str(value), place)
+
+
+def duplicates_of(meta: dict, place: str) -> int | None:
+    """How often `meta` says that a text stands in the training data; None where it does not say."""
+    value = meta.get("duplicates")
+    if value is None or value != value or value == "":  # not a number: what pandas makes of nothing
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if isinstance(value, bool) or not 0 <= number <= MOST_DUPLICATES or number != float(value):
+        raise UserError(f"{place} has {value!r} in meta.duplicates, expected a whole number")
+    return number
 
 
 def rank(seed: int, purpose: str, name: str) -> int:

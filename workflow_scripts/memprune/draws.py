@@ -1,7 +1,5 @@
 """The draws that samples are put together from: a job each, with the settings that it uses and no others."""
 
-from pathlib import Path
-
 from memprune.config import Config, Corpus
 
 SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation"}
@@ -38,11 +36,3 @@ def draw_settings(config: Config, draw: str) -> dict:
         return settings | {"count": samples.non_members}
     count = len(range(int(part), samples.members, config.member_draws))
     return settings | {"count": count, "balance_duplicates": samples.balance_duplicates}
-
-
-def local_files(corpus: Corpus, split: str) -> list[str]:
-    """The local files that a draw is read from."""
-    if corpus.source == "files":
-        return getattr(corpus, split)
-    pattern = corpus.files if corpus.source == "tokens" else "**/*"
-    return sorted(str(path) for path in Path(corpus.dataset).glob(pattern) if path.is_file())

@@ -38,9 +38,12 @@ def appearance(path: str | Path) -> str:
 def identity(source: str, path: str | Path) -> str:
     """What tells a file of a corpus from any other: its content, or its appearance if it has tokens.
 
-    Files of tokens are too large to be read whole.
+    Files of tokens are too large to be read whole. Raises UserError when it cannot be read.
     """
-    return appearance(path) if source == "tokens" else fingerprint(path)
+    try:
+        return appearance(path) if source == "tokens" else fingerprint(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 @contextmanager

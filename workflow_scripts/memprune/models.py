@@ -23,8 +23,9 @@ from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
 from memprune.model_files import INDEX, WEIGHTS, input_files, needed_files, no_weights
 from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
+from memprune.tokenizer_files import TOKENIZER_FILES
 
-FETCHED_FILES = ["*.safetensors", "*.json", "*.model", "*.txt"]  # weights, configuration, tokenizer
+FETCHED_FILES = ["*.safetensors", "*.json", *TOKENIZER_FILES]  # weights, configuration, tokenizer
 
 
 def fetch_model(repo: str, revision: str) -> dict[str, str]:

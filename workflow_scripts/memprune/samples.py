@@ -16,16 +16,28 @@ from transformers import PreTrainedTokenizerFast
 
 from memprune.documents import Document, window_start
 from memprune.errors import UserError
+from memprune.tokenization import prefix_token
 
 RUN_STARTS = re.compile(r"(?<!\s)\s")
 ENCODED_AT_ONCE = 64  # documents: enough for the tokenizer's threads, few enough to stop early
 
 
 def balanced(documents: Iterable[Document]) -> Iterator[Document]:
-    """The documents in turn from each number of duplicates, ascending, each in the order given."""
-    groups: dict[int, list[Document]] = defaultdict(list)
+    """The documents in turn from each number of duplicates, ascending, each in the order given.
+
+    Documents whose number nobody counted are left out. Raises UserError when that is all of them.
+    """
+    groups: dict[int | None, list[Document]] = defaultdict(list)
     for document in documents:
         groups[document.duplicates].append(document)
+    unknown = len(groups.pop(None, []))
+    if unknown and not groups:
+        raise UserError(
+            f"samples.balance_duplicates: found true, but none of {unknown} documents has meta.duplicates: "
+            "how often it stands in the training data; leave it out"
+        )
+    if unknown:
+        print(f"{unknown} documents left out, which do not tell how often they stand in the training data")
     in_turn = zip_longest(*(groups[duplicates] for duplicates in sorted(groups)))
     return (document for document in chain.from_iterable(in_turn) if document is not None)
 
@@ -33,7 +45,7 @@ def balanced(documents: Iterable[Document]) -> Iterator[Document]:
 def encoded(
     documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast
 ) -> Iterator[tuple[Document, list[int], list[tuple[int, int]]]]:
-    """Each document with its token ids (no special tokens) and the tokens' spans of characters.
+    """Each document with its token ids (no special tokens are added) and the tokens' spans of characters.
 
     A row of a corpus of tokens comes as it is, without spans.
     """
@@ -43,10 +55,16 @@ def encoded(
             yield first, first.tokens, []
             continue
         group = [first, *islice(documents, ENCODED_AT_ONCE - 1)]
-        texts = [document.text for document in group]
-        encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-        for document, encoding in zip(group, encodings, strict=True):
-            yield document, encoding.ids, encoding.offsets
+        # By transformers' own call, which cuts and pads nothing, whatever the tokenizer's files store.
+        whole = tokenizer(
+            [document.text for document in group],
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            return_offsets_mapping=True,
+            verbose=False,
+        )
+        yield from zip(group, whole["input_ids"], whole["offset_mapping"], strict=True)
 
 
 def window_of(
@@ -90,9 +108,9 @@ def draw_samples(
     """One window of `window` tokens from each of the first `count` documents that are long enough.
 
     The window starts at `offset`; None: where the seed and the document's name say. Columns: sample, split,
-    document, subset, offset (tokens), duplicates, step (of training, null for texts), tokens (fixed-size list
-    of int32). Prints what was drawn and how many documents were too short. Raises UserError when there are
-    too few documents, with the number found.
+    document, subset, offset (tokens), duplicates (null where nobody counted), step (of training, null for
+    texts), tokens (fixed-size list of int32). Prints what was drawn and how many documents were too short.
+    Raises UserError when there are too few documents, with the number found.
     """
     rows, skipped = [], 0
     bar = progress(f"{split}s", count, "sample")
@@ -110,7 +128,9 @@ def draw_samples(
     print(f"{split}: {len(rows)} samples; {skipped} documents skipped as shorter than {window} tokens")
     for what in ("subset", "duplicates"):
         drawn = Counter(getattr(document, what) for document, _, _ in rows)
-        print(f"  by {what}: " + ", ".join(f"{key}: {drawn[key]}" for key in sorted(drawn)))
+        known = sorted(key for key in drawn if key is not None)
+        unknown = [f"not counted: {drawn[None]}"] if drawn[None] else []
+        print(f"  by {what}: " + ", ".join([f"{key}: {drawn[key]}" for key in known] + unknown))
     if len(rows) < count:
         raise UserError(
             f"samples.{split}s: found {len(rows)} documents of at least {window} tokens, expected {count}; "
@@ -150,23 +170,24 @@ def draw_windows(
 ) -> pa.Table:
     """The first `count` perplexity windows: every token of a document is scored once, in windows of `window`.
 
-    The windows are those of lm-evaluation-harness: a document's first has the end-of-text token as context,
-    each other the last token of the window before, and the last one is filled up with as many tokens of
-    context as `window` leaves room for. Columns: window, document, subset, tokens (list of int32, at most
+    The windows are those of lm-evaluation-harness: a document's first has one token as context, the
+    beginning of text or, if the tokenizer has none, its end; each other the last token of the window before,
+    and the last one is filled up with as many tokens of context as `window` leaves room for. A document
+    without tokens has no window. Columns: window, document, subset, tokens (list of int32, at most
     `window` + 1), scored (how many tokens at the window's end are scored), bytes and words of the scored
     text. Words are counted as lm-evaluation-harness does (runs of white space plus one for each document);
     over a document's windows bytes and words add up to the document's. Raises UserError when there are too
     few windows.
     """
-    first = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    first = prefix_token(tokenizer)
     rows = []
     bar = progress("perplexity", count, "window")
     for read, (document, ids, spans) in enumerate(encoded(documents, tokenizer), start=1):
         with_context = [first, *ids]
+        begins = 0
         for start in range(0, len(ids), window):
             end = min(start + window, len(ids))
-            begins = spans[start][0] if start else 0
-            ends = spans[end][0] if end < len(ids) else len(document.text)
+            ends = max(begins, spans[end][0]) if end < len(ids) else len(document.text)
             rows.append(
                 {
                     "document": document.document,
@@ -177,6 +198,7 @@ def draw_windows(
                     "words": count_spaces(document.text, begins, ends) + (start == 0),
                 }
             )
+            begins = ends
         bar.set_postfix(documents=read, refresh=False)
         bar.update(min(len(rows), count) - bar.n)
         if len(rows) >= count:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from memprune import roots, store
 from memprune.config import Corpus
-from memprune.draws import local_files
 from memprune.fingerprints import fingerprint, identity
+from memprune.local_files import local_files
 from memprune.manifest import read_manifest
 from memprune.model_files import missing_files
 
@@ -73,12 +73,13 @@ def changed_corpus(draw: str, corpus: Corpus, split: str) -> str | None:
 
     What the store does not tell counts as unchanged: then Snakemake's comparison of times is all there is.
     """
-    if corpus.source == "embedded":
-        return None
+    files = local_files(corpus, split)
+    if not all(map(os.path.exists, files)):
+        return None  # what is missing is another reason
     recorded = []
     for root in roots.of_result(store.folder(), Path(draw)):
         with suppress(OSError, ValueError, KeyError):
             recorded += [store.determinants(name)["files"] for name in root.entries]
-    if recorded and [identity(corpus.source, file) for file in local_files(corpus, split)] not in recorded:
+    if recorded and [identity(corpus.source, file) for file in files] not in recorded:
         return "the files of its corpus have changed"
     return None

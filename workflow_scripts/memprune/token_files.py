@@ -4,6 +4,7 @@ Nothing is downloaded whole. On the Hub, requests that fail or break off are rep
 huggingface_hub waits as long as the Hub's rate limits ask for.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from huggingface_hub.utils import httpx
 
 from memprune.errors import UserError
 from memprune.hub import dataset_commit, one_line, patiently
+from memprune.local_files import is_hidden, matching_files
 
 ENDINGS = (".bin", ".parquet")
 
@@ -43,14 +45,19 @@ def find_files(dataset: str, revision: str, pattern: str) -> TokenFiles:
     Raises UserError when they cannot be listed, none matches, or they are not of one known form.
     """
     if Path(dataset).is_dir():
-        place, root = f"corpus.dataset {dataset}", str(Path(dataset).absolute())
-        filesystem: AbstractFileSystem = LocalFileSystem()
+        place, filesystem = f"corpus.dataset {dataset}", LocalFileSystem()
+        paths = [os.path.abspath(path) for path in matching_files(dataset, pattern)]
+        sizes = {path: os.path.getsize(path) for path in paths}
     else:
         place = f"corpus.dataset {dataset}, revision {revision}"
         root = f"datasets/{dataset}@{dataset_commit(dataset, revision, place)}"
         filesystem = HfFileSystem()
-    found = attempt(place, lambda: filesystem.glob(f"{root}/{pattern}", detail=True))
-    sizes = {path: about["size"] for path, about in sorted(found.items()) if about["type"] == "file"}
+        found = attempt(place, lambda: filesystem.glob(f"{root}/{pattern}", detail=True))
+        sizes = {
+            path: about["size"]
+            for path, about in sorted(found.items())
+            if about["type"] == "file" and not is_hidden(os.path.relpath(path, root), pattern)
+        }
     if not sizes:
         raise UserError(f"{place}: no file matches corpus.files {pattern}")
     endings = {Path(path).suffix for path in sizes}

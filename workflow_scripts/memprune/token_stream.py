@@ -35,7 +35,7 @@ def stream_rows(files: TokenFiles, seed: int, window: int, offset: int | None) -
         first = (number * ROW + start) * TOKEN.itemsize
         content = read_stream(files, borders, first, first + window * TOKEN.itemsize)
         tokens = np.frombuffer(content, TOKEN).tolist()
-        return Document(name, "all", "", 1, tokens, start, number // ROWS_A_STEP)
+        return Document(name, "all", "", None, tokens, start, number // ROWS_A_STEP)
 
     return in_parallel(read_row, random_rows(rows, seed), REQUESTS)
 

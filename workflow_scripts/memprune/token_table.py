@@ -70,6 +70,10 @@ def check_columns(place: str, schema: pa.Schema) -> None:
     """Raise UserError unless a file's schema has the columns, with lists of whole numbers as tokens."""
     if lacking := [name for name in COLUMNS if name not in schema.names]:
         raise UserError(f"{place}: no column {lacking[0]}; found {', '.join(schema.names)}")
+    for name in ("uid", "batch_idx"):
+        if not pa.types.is_integer(schema.field(name).type):
+            found = schema.field(name).type
+            raise UserError(f"{place}: found {found} in column {name}, expected whole numbers")
     kind = schema.field("token_ids").type
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if not lists or not pa.types.is_integer(kind.value_type):
@@ -97,6 +101,9 @@ def read_rows(files: TokenFiles, path: str, metadata: pq.FileMetaData, turn: int
 def row_document(place: str, row: dict, seed: int, window: int, offset: int | None) -> Document:
     """A row as a document, of which the window is kept; raises UserError when it is too short."""
     name, tokens = f"row {row['uid']}", row["token_ids"]
+    for column in COLUMNS:
+        if row[column] is None or (column == "token_ids" and None in tokens):
+            raise UserError(f"{place}: {name} lacks a value in column {column}")
     check_window(place, name, len(tokens), window, offset)
     start = window_start(seed, name, len(tokens), window, offset)
-    return Document(name, "all", "", 1, tokens[start : start + window], start, row["batch_idx"])
+    return Document(name, "all", "", None, tokens[start : start + window], start, row["batch_idx"])

@@ -1,16 +1,17 @@
 """A corpus of local files in the Pile's form: `.jsonl`, `.jsonl.zst` or `.parquet`."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-import datasets
 import pyarrow.parquet as pq
-import zstandard
 
-from memprune.documents import Document, as_document, shuffled
+from memprune.documents import Document, as_document, meta_of, shuffled, word
 from memprune.errors import UserError
+from memprune.text_rows import UNREADABLE, rows_of
 
-FORMATS = {".jsonl": "json", ".jsonl.zst": "json", ".parquet": "parquet"}
+FORMATS = (".jsonl", ".jsonl.zst", ".parquet")
 
 
 def read(
@@ -23,28 +24,73 @@ def read(
     return shuffled(read_files(corpus[split]), seed)
 
 
-def read_files(files: list[str]) -> Iterator[Document]:
-    """The documents of local files in the Pile's form, in order.
+def read_files(files: Sequence[str]) -> Iterator[Document]:
+    """The documents of local files in the Pile's form, in order; no two have one name.
 
-    Raises UserError for a file that is missing, has an unknown ending, or is not what its name says.
+    A document is called what `meta.document` says, unless one before it has that name; else by its place: the
+    file, and its row there, counted from 0. Raises UserError for a file that is missing, has an unknown
+    ending, or is not what its name says.
     """
     for file in files:
-        check_file(file)
+        check_form(file)
+    labels, taken = short_names(files), set()
+    for file, label in zip(files, labels, strict=True):
+        for number, row in enumerate(file_rows(file)):
+            document = as_document(row, "text", f"{label}:{number}", file)
+            name = word(meta_of(row), "document", f"{file}: {document.document}")
+            of, _, tail = name.rpartition(":")
+            if name and name not in taken and not (of in labels and tail.isdecimal()):
+                taken.add(name)
+                document = replace(document, document=name)
+            yield document
+
+
+def file_rows(file: str) -> Iterator[dict]:
+    """The rows of a local file; raises UserError when it is not what its name says."""
+    try:
+        with open(file, "rb") as content:
+            yield from rows_of(content, file, "text")
+    except UNREADABLE as error:
+        raise UserError(not_as_named(file, error)) from None
+
+
+def short_names(files: Sequence[str]) -> list[str]:
+    """A name for each file, all distinct: its own, with so much of its path as tells it from its namesakes.
+
+    That is the path below the folder which holds all files of its name, so that a corpus can be moved. Raises
+    UserError for a file that is given twice.
+    """
+    namesakes = defaultdict(list)
     for file in files:
-        kind = FORMATS[ending(file)]
-        try:
-            rows = datasets.load_dataset(kind, data_files=file, split="train", streaming=True)
-            for number, row in enumerate(rows):
-                yield as_document(row, "text", f"{Path(file).name}:{number}", file)
-        except (
-            datasets.exceptions.DatasetGenerationError,
-            ValueError,
-            OSError,
-            zstandard.ZstdError,
-            StopIteration,  # datasets' word for a compressed file that breaks off in its first bytes
-        ) as error:
-            reason = " ".join(str(error).split())[:160] or "it breaks off"
-            raise UserError(f"{file}: not a {ending(file)} file as its name says ({reason})") from None
+        path = os.path.abspath(file)
+        if path in namesakes[os.path.basename(path)]:
+            raise UserError(f"{file}: given twice; give each file once")
+        namesakes[os.path.basename(path)].append(path)
+    folders = {
+        name: os.path.commonpath([os.path.dirname(path) for path in paths])
+        for name, paths in namesakes.items()
+    }
+    return [os.path.relpath(file, folders[os.path.basename(os.path.abspath(file))]) for file in files]
+
+
+def check_form(file: str) -> None:
+    """Raise UserError when a file is missing, empty, or does not begin as its format does."""
+    kind = ending(file)
+    if not os.path.isfile(file):
+        raise UserError(
+            f"{file}: {'found a folder, expected a file' if os.path.isdir(file) else 'no such file'}"
+        )
+    try:
+        if kind == ".parquet":
+            columns = pq.read_schema(file).names
+            if "text" not in columns:
+                raise UserError(f"{file}: no column text; found {', '.join(columns)}")
+        elif os.path.getsize(file) == 0:
+            raise ValueError("it is empty")
+        else:
+            next(file_rows(file), None)
+    except UNREADABLE as error:
+        raise UserError(not_as_named(file, error)) from None
 
 
 def ending(file: str) -> str:
@@ -55,18 +101,7 @@ def ending(file: str) -> str:
     return known
 
 
-def check_file(file: str) -> None:
-    """Raise UserError when a file is missing or its first bytes are not those of its format."""
-    kind = ending(file)
-    if not Path(file).is_file():
-        raise UserError(f"{file}: no such file")
-    try:
-        if kind == ".parquet":
-            columns = pq.read_schema(file).names
-            if "text" not in columns:
-                raise UserError(f"{file}: no column text; found {', '.join(columns)}")
-        elif kind == ".jsonl.zst":
-            with open(file, "rb") as content:
-                zstandard.get_frame_parameters(content.read(64))
-    except (OSError, ValueError, zstandard.ZstdError) as error:
-        raise UserError(f"{file}: not a {kind} file as its name says ({error})") from None
+def not_as_named(file: str, error: Exception) -> str:
+    """What a file that is not of the format that its name tells is told."""
+    reason = " ".join(str(error).split())[:160]
+    return f"{file}: not a {ending(file)} file as its name says ({reason})"

@@ -1,14 +1,19 @@
 """A corpus of the Hugging Face Hub, or a local folder laid out as one: a stream, read as far as needed."""
 
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import BinaryIO
 
 import datasets
 import zstandard
+from huggingface_hub import HfFileSystem
 from huggingface_hub.utils import httpx
 from tqdm import tqdm
 
+from memprune import text_rows
 from memprune.documents import Document, as_document, rank, shuffled
 from memprune.errors import UserError
 from memprune.hub import dataset_commit, one_line, patiently
@@ -17,10 +22,11 @@ from memprune.hub import dataset_commit, one_line, patiently
 datasets.config.STREAMING_READ_MAX_RETRIES = 1
 
 UNREADABLE = (
+    *text_rows.UNREADABLE,
     datasets.exceptions.DatasetsError,
-    OSError,
-    ValueError,
-    StopIteration,  # datasets' word for a compressed file that breaks off in its first bytes
+    TypeError,  # pyarrow's word for a column whose type changes
+    StopIteration,  # datasets' word for a compressed file that breaks off in its first bytes,
+    RuntimeError,  # and Python's, where that passes through a generator
     zstandard.ZstdError,
     httpx.HTTPError,
 )
@@ -37,8 +43,8 @@ def read(
     had, or when there are more parts than files.
     """
     name = f"data set {corpus['dataset']}, revision {corpus['revision']}"
-    stream = open_stream(corpus["dataset"], corpus["revision"], corpus[split], name)
-    shards = sorted(range(stream.num_shards), key=lambda shard: rank(seed, "shard", str(shard)))
+    shards = shards_of(corpus["dataset"], corpus["revision"], corpus[split], corpus["text"], name)
+    order = sorted(range(len(shards)), key=lambda shard: rank(seed, "shard", str(shard)))
     if parts > len(shards):
         raise UserError(
             f"corpus.parts: found {parts}, but split {corpus[split]} of {name} has {len(shards)} files; "
@@ -46,26 +52,83 @@ def read(
         )
     documents = (
         as_document(row, corpus["text"], f"{corpus[split]}:{shard}:{number}", name)
-        for shard in shards[part::parts]
-        for number, row in enumerate(rows_of(stream.shard(len(shards), shard), name))
+        for shard in order[part::parts]
+        for number, row in enumerate(readable(shards[shard], f"{name}, file {shard} of {corpus[split]}"))
     )
     return buffered(documents, corpus["shuffle_buffer"], seed)
 
 
-def open_stream(dataset: str, revision: str, split: str, name: str) -> datasets.IterableDataset:
-    """The stream of a split, at the commit that the revision is now."""
+def shards_of(
+    dataset: str, revision: str, split: str, column: str, name: str
+) -> list[Callable[[], Iterator[dict]]]:
+    """For each file of a split, what opens it and gives its rows, at the commit that the revision is now.
+
+    datasets says which files a split has. It fixes the types of all columns by a file's first rows, so JSON
+    lines and Parquet are read without it; whatever else it can read, it reads.
+    """
     if not Path(dataset).is_dir():
         revision = dataset_commit(dataset, revision, name)
     try:
-        splits = patiently(lambda: datasets.load_dataset(dataset, revision=revision, streaming=True))
+        builder = patiently(lambda: datasets.load_dataset_builder(dataset, revision=revision))
+        found = {str(own): list(map(str, paths)) for own, paths in (builder.config.data_files or {}).items()}
+        if split not in found:
+            raise UserError(f"{name}: no split {split}; found {', '.join(found)}")
+        if all(is_plain(builder, path) for path in found[split]):
+            return [partial(file_rows, path, column) for path in found[split]]
+        stream = patiently(lambda: builder.as_streaming_dataset(split))
     except UNREADABLE as error:
         raise UserError(f"{name}: cannot be read ({one_line(error)})") from None
-    if split not in splits:
-        raise UserError(f"{name}: no split {split}; found {', '.join(splits)}")
-    return splits[split]
+    return [partial(stream_rows, stream.shard(stream.num_shards, i)) for i in range(stream.num_shards)]
 
 
-def rows_of(rows: datasets.IterableDataset, name: str) -> Iterator[dict]:
+def is_plain(builder: datasets.DatasetBuilder, path: str) -> bool:
+    """Whether a file is JSON lines or Parquet, as it is or compressed, and on this machine or the Hub."""
+    about, endings = builder.config, PurePath(path).suffixes
+    plain_json = builder.name == "json" and about.field is None and about.encoding == "utf-8"
+    here = path.startswith("hf://") or "://" not in path
+    compressed = bool(endings) and endings[-1] in text_rows.COMPRESSIONS
+    known = compressed or (bool(endings) and endings[-1] in (".json", ".jsonl", ".ndjson"))
+    return here and ((plain_json and known) or (builder.name == "parquet" and path.endswith(".parquet")))
+
+
+def file_rows(path: str, column: str) -> Iterator[dict]:
+    """The rows of a file on this machine or the Hub."""
+    with open_patiently(path) if path.startswith("hf://") else open(path, "rb") as file:
+        yield from text_rows.rows_of(file, path, column)
+
+
+def open_patiently(path: str) -> BinaryIO:
+    """A file of the Hub, open for reading; after a failure that passes, reading goes on where it was."""
+    return io.BufferedReader(PatientFile(patiently(lambda: HfFileSystem().open(path, "rb"))))
+
+
+class PatientFile(io.RawIOBase):
+    """A file of the Hub of which each read is tried again after a failure that passes."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def readinto(self, buffer) -> int:
+        content = patiently(lambda: self.file.read(len(buffer)))
+        if not content and len(buffer) and self.file.tell() < self.file.size:
+            raise OSError(f"breaks off after {self.file.tell()} of {self.file.size} bytes")
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def stream_rows(rows: datasets.IterableDataset) -> Iterator[dict]:
     """The rows of one file; after a failure that lasts, it is opened again and goes on where it was."""
     read, iterator = 0, iter(rows)
 
@@ -77,12 +140,17 @@ def rows_of(rows: datasets.IterableDataset, name: str) -> Iterator[dict]:
             iterator = iter(rows.skip(read))
             raise
 
+    while (row := patiently(following)) is not None:
+        yield row
+        read += 1
+
+
+def readable(shard: Callable[[], Iterator[dict]], place: str) -> Iterator[dict]:
+    """The rows of a file; raises UserError, which names its place, when it cannot be read to its end."""
     try:
-        while (row := patiently(following)) is not None:
-            yield row
-            read += 1
+        yield from shard()
     except UNREADABLE as error:
-        raise UserError(f"{name}: cannot be read ({one_line(error)})") from None
+        raise UserError(f"{place}: cannot be read ({one_line(error)})") from None
 
 
 def buffered(documents: Iterable[Document], size: int, seed: int) -> Iterator[Document]:

@@ -15,13 +15,19 @@ def read(
     """Random rows, none twice, in an order fixed by the seed; there is one split and one part.
 
     Of each row the window is read: `window` tokens from `offset` on, None: where the seed says. Raises
-    UserError when the files cannot be read, are not what they should be, or hold tokens that are not below
-    `vocabulary`, the model's.
+    UserError when the files cannot be read, are not what they should be, name two rows alike, or hold tokens
+    that are not below `vocabulary`, the model's.
     """
     found = find_files(corpus["dataset"], corpus["revision"], corpus["files"])
     print(f"{found.place}: {len(found.paths)} files of {sum(found.sizes) / 1e9:.1f} GB", flush=True)
+    taken = set()
     rows_of = stream_rows if found.paths[0].endswith(".bin") else table_rows
     for row in rows_of(found, seed, corpus["window"], corpus["offset"]):
+        if row.document in taken:
+            raise UserError(
+                f"{found.place}: {row.document} comes twice; uid must number the rows of all files"
+            )
+        taken.add(row.document)
         least, greatest = min(row.tokens), max(row.tokens)
         if least < 0 or greatest >= corpus["vocabulary"]:
             raise UserError(
