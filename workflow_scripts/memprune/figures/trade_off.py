@@ -6,7 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
-from memprune.figures.style import DENSE, looks, percent_axis
+from memprune.figures.style import DENSE, PANELS, folded, legend_beside, looks, panels, percent_axis
+
+MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
+PERPLEXITY = ("model", "strategy", "level", "token_perplexity")
 
 
 def plot(
@@ -19,10 +22,9 @@ def plot(
     keys = ["model", "strategy", "level"]
     fraction = memorization.groupby(keys).fraction.mean()
     points = perplexity.set_index(keys).join(fraction).reset_index()
-    figure = Figure(figsize=(3.4 * len(models) + 1.5, 3.6))
-    panels = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    figure, all_axes = panels(len(models), 3.4, 3.6)
     style = looks(strategies)
-    for axes, model in zip(panels, models, strict=True):
+    for axes, model in zip(all_axes, models, strict=True):
         own = points[points.model == model]
         dense = own[own.strategy == "dense"]
         for strategy in strategies:
@@ -43,10 +45,10 @@ def plot(
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_title(model)
+        axes.set_title(folded(model))
         axes.set_xlabel("token perplexity (validation)")
-    percent_axis(panels[0], "member samples extracted, mean over k")
-    handles, labels = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center")
+    for axes in all_axes[::PANELS]:
+        percent_axis(axes, "member samples extracted, mean over k")
+    legend_beside(figure, all_axes[-1])
     figure.suptitle("Memorization against perplexity: along a line, sparsity grows away from the dense model")
     return figure
