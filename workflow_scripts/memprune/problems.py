@@ -65,5 +65,5 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # a whole number of thousands of digits, a deep nesting
-        text = f"a {type(value).__name__} too long to show"
+        text = f"{type(value).__name__}, too long to show"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

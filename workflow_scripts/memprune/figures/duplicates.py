@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from memprune.figures.style import DENSE, LETTERS, folded, line_count, looks, percent_axis, plain_ticks
+from memprune.figures.style import DENSE, LETTERS, apart, folded, line_count, looks, percent_axis, plain_ticks
 
 COLUMNS = ("model", "strategy", "level", "duplicates", "context_length", "samples", "fraction")
 INSIDE = 7  # lines of a legend that a panel has room for
@@ -73,11 +73,12 @@ def finish(axes: Axes, counts: Sequence[int], samples: pd.DataFrame) -> None:
     axes.set_xscale("log", base=2)
     plain_ticks(axes, counts)
     if unknown:
-        axes.set_xticks([*counts, beyond(counts)], [*map(str, counts), "not known"])
+        shown = apart(counts)
+        axes.set_xticks([*shown, beyond(counts)], [*map(str, shown), "not known"])
         axes.set_xlim(min(counts, default=beyond(counts)) / 2, 2 * beyond(counts))
         label += f" (not known for {unknown} of {total} samples)"
     axes.set_xlabel(label)
     if line_count(axes.get_legend_handles_labels()[1]) <= INSIDE:
         axes.legend(loc="upper left")
     else:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=ACROSS)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4, ncols=ACROSS)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from memprune.figures.style import BAND, DENSE, legend_beside, looks, percent_axis
+from memprune.figures.style import BAND, DENSE, TICKS, apart, legend_beside, looks, percent_axis
 
 COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
 CROWD = 5  # sizes, of which more would stand too close to be read side by side
@@ -30,7 +30,7 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
         if strategy == "dense":
             axes.fill_between(own.weights, own.ci_low, own.ci_high, **BAND)
     axes.set_xscale("log")
-    counts = sorted(set(weights.values()))
+    counts = apart(sorted(set(weights.values())), 4 * TICKS)
     rounded = [float(f"{count:.2g}") for count in counts]
     turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(counts) > CROWD else {}
     axes.set_xticks(counts, map(EngFormatter(sep=""), rounded), **turned)

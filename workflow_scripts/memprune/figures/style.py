@@ -37,6 +37,7 @@ DENSE = {"color": "black", "marker": "*", "markersize": 9, "clip_on": False}
 PANELS = 4  # in a row
 BESIDE = 1.5  # inches at the right of the panels, for a legend
 ENTRIES = 18  # of a legend, one under the other
+TICKS = 10  # on an axis, at most
 LETTERS = 20  # of a name, on one line
 BAND = {"color": "black", "alpha": 0.08, "linewidth": 0, "label": "dense, 95 %"}
 
@@ -100,9 +101,19 @@ def percent_axis(axes: Axes, label: str) -> None:
 
 
 def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
-    """Ticks at exactly these values of a logarithmic horizontal axis, as plain numbers."""
-    axes.set_xticks(list(values), [f"{value:g}" for value in values])
+    """Plain numbers as ticks of a logarithmic horizontal axis, at these ascending values, none too close."""
+    shown = apart(values)
+    axes.set_xticks(shown, [f"{value:g}" for value in shown])
     axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+def apart(values: Sequence[float], ticks: int = TICKS) -> list[float]:
+    """Of ascending values those that on a logarithmic axis have room for a tick, of which it has so many."""
+    shown: list[float] = []
+    for value in values:
+        if not shown or (value / shown[-1]) ** ticks > values[-1] / values[0]:
+            shown.append(value)
+    return shown
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
