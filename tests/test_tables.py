@@ -400,3 +400,16 @@ def test_the_trade_offs_lines_start_at_the_dense_model(memorization_scores, perp
     for strategy in STRATEGIES:
         own = perplexity.query("model == 'large' and strategy == @strategy").token_perplexity
         assert lines[strategy][:, 0].tolist() == [dense, *own]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("collapsed", [1e5, 1e29, 1e200, float("inf")])
+def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
+    levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s"], "level": [0.0, 0.3, 0.6]})
+    perplexity = levels.assign(token_perplexity=[20.0, 30.0, collapsed])
+    figure = trade_off.plot(levels.assign(context_length=50, fraction=0.1), perplexity, ["m"], ["s"])
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    drawn = axes.get_lines()[0].get_xdata().tolist()
+    assert drawn == [20, 30, collapsed][: 3 if collapsed < 1e30 else 2]
+    assert ("1 beyond 1e+30" in axes.get_xlabel()) == (collapsed > 1e30)

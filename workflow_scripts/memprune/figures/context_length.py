@@ -10,6 +10,7 @@ from memprune.figures.style import (
     DENSE,
     PANELS,
     folded,
+    headline,
     legend_beside,
     looks,
     panels,
@@ -39,5 +40,5 @@ def plot(memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence
     for axes in all_axes[::PANELS]:
         percent_axis(axes, "member samples extracted")
     legend_beside(figure, all_axes[-1])
-    figure.suptitle("Memorization against context length (strategies at their highest level)")
+    headline(figure, "Memorization against context length (strategies at their highest level)")
     return figure

@@ -6,7 +6,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from memprune.figures.style import DENSE, LETTERS, apart, folded, line_count, looks, percent_axis, plain_ticks
+from memprune.figures.style import (
+    DENSE,
+    LETTERS,
+    apart,
+    folded,
+    headline,
+    line_count,
+    looks,
+    percent_axis,
+    plain_ticks,
+)
 
 COLUMNS = ("model", "strategy", "level", "duplicates", "context_length", "samples", "fraction")
 INSIDE = 7  # lines of a legend that a panel has room for
@@ -39,7 +49,7 @@ def plot(by_duplicates: pd.DataFrame, models: Sequence[str], strategies: Sequenc
         finish(axes, counts, last[last.strategy == "dense"])
     percent_axis(left, "member samples extracted")
     left.set_ylim(0, 1.05)
-    figure.suptitle(f"Memorization against duplicates in the training data, at k = {largest_k}")
+    headline(figure, f"Memorization against duplicates in the training data, at k = {largest_k}")
     return figure
 
 

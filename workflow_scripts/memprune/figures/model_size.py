@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from memprune.figures.style import BAND, DENSE, TICKS, apart, legend_beside, looks, percent_axis
+from memprune.figures.style import BAND, DENSE, TICKS, apart, headline, legend_beside, looks, percent_axis
 
 COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
 CROWD = 5  # sizes, of which more would stand too close to be read side by side
@@ -37,6 +37,8 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("prunable weights (without embedding and head)")
     percent_axis(axes, "member samples extracted")
-    figure.suptitle(f"Memorization against model size at k = {largest_k} (strategies at their highest level)")
     legend_beside(figure, axes)
+    headline(
+        figure, f"Memorization against model size at k = {largest_k} (strategies at their highest level)"
+    )
     return figure

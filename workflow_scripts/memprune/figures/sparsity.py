@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from memprune.figures.style import PERCENT, folded, panels
+from memprune.figures.style import PERCENT, folded, headline, panels
 
 COLUMNS = ("layer", "role", "sparsity")
 ACROSS = 6  # panels in a row
@@ -35,7 +35,7 @@ def plot(statistics: Mapping[str, pd.DataFrame], model: str) -> Figure:
     for axes in all_axes[::ACROSS]:
         axes.set_ylabel("decoder layer")
     figure.colorbar(image, ax=all_axes, label="share of weights pruned", shrink=0.9, format=PERCENT)
-    figure.suptitle(f"Sparsity by layer and matrix: {model}")
+    headline(figure, f"Sparsity by layer and matrix: {model}")
     return figure
 
 

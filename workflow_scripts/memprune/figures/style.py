@@ -38,6 +38,7 @@ PANELS = 4  # in a row
 BESIDE = 1.5  # inches at the right of the panels, for a legend
 ENTRIES = 18  # of a legend, one under the other
 TICKS = 10  # on an axis, at most
+LETTER = 0.075  # inches of a title, on average
 LETTERS = 20  # of a name, on one line
 BAND = {"color": "black", "alpha": 0.08, "linewidth": 0, "label": "dense, 95 %"}
 
@@ -81,6 +82,11 @@ def legend_beside(figure: Figure, axes: Axes) -> None:
     own = columns * max(BESIDE, 0.5 + 0.07 * widest)
     figure.set_size_inches(width - BESIDE + own, max(height, 0.6 + 0.19 * lines))
     figure.legend(handles, names, loc="outside right center", ncols=columns)
+
+
+def headline(figure: Figure, text: str) -> None:
+    """The figure's title, on as many lines as its width asks for."""
+    figure.suptitle("\n".join(wrap(text, int(figure.get_figwidth() / LETTER))))
 
 
 def folded(name: str) -> str:
