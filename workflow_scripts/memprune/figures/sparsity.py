@@ -19,7 +19,7 @@ def plot(statistics: Mapping[str, pd.DataFrame], model: str) -> Figure:
         for variant, rows in statistics.items()
     }
     first = next(iter(tables.values()))
-    figure, all_axes = panels(len(tables), 2.1, 1.6 + 0.32 * len(first), across=ACROSS)
+    figure, all_axes = panels(len(tables), 2.1, 1.6 + 0.32 * len(first), across=ACROSS, beside=1.2)
     highest = max(table.to_numpy().max() for table in tables.values())
     for axes, (variant, table) in zip(all_axes, tables.items(), strict=True):
         image = axes.imshow(table, vmin=0, vmax=highest, cmap="cividis", aspect="auto")

@@ -61,10 +61,15 @@ def look(turn: int, place: int) -> dict:
     }
 
 
-def panels(count: int, width: float, height: float, across: int = PANELS) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels of a size in inches, `across` in a row, and its panels, of one scale."""
+def panels(
+    count: int, width: float, height: float, across: int = PANELS, beside: float = BESIDE
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, `across` in a row, on one vertical scale, and its panels.
+
+    A panel's size and what is left `beside` them are in inches.
+    """
     rows, columns = -(-count // across), min(count, across)
-    figure = Figure(figsize=(width * columns + BESIDE, height * rows))
+    figure = Figure(figsize=(width * columns + beside, height * rows))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
     for unused in grid[count:]:
         unused.remove()
