@@ -28,9 +28,10 @@ from memprune.gpus import find_gpus
 from memprune.leftovers import leftovers
 from memprune.local_files import local_files
 from memprune.model_size import size_of
-from memprune.preflight import check_disk, check_local_models, check_store
+from memprune.preflight import check_disk, check_experiment, check_store
 from memprune.stale import changed_corpus, changed_model, no_longer_fetched, stale_results
 from memprune.variants import variant_name
+from memprune.yaml_file import read_yaml
 
 DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
 
@@ -45,10 +46,12 @@ def read_config():
     content = config
     try:
         if not workflow.configfiles:
-            content = configuration.read_yaml(DEFAULT_CONFIG)
+            content = read_yaml(DEFAULT_CONFIG)
             update_config(content, config)
+        for path in workflow.configfiles:
+            read_yaml(path)  # says what Snakemake's own reading lets pass
         checked = configuration.check(content, source)
-        check_local_models(checked, source)
+        check_experiment(checked, source)
         # For this process and its jobs; what is set already goes before the configuration.
         folder = os.environ["MEMPRUNE_STORE"] = os.environ.get("MEMPRUNE_STORE") or checked.store
         check_store(folder)

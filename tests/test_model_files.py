@@ -25,7 +25,7 @@ from memprune.errors import UserError
 from memprune.model_config import FIXED, NEUTRAL, read_architecture
 from memprune.model_files import input_files, missing_files
 from memprune.model_size import size_of
-from memprune.preflight import check_local_models
+from memprune.preflight import check_experiment
 from memprune.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
@@ -369,7 +369,7 @@ def test_a_configuration_in_the_hubs_cache_is_checked_before_any_job(tmp_path, m
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     samples = {"context_lengths": [4], "suffix": 4, "perplexity_window": 64}
     checked = experiment(tmp_path, models={"m": {"repo": "some/model"}}, samples=samples)
-    refusal = message_of(lambda: check_local_models(checked, "my.yaml"))
+    refusal = message_of(lambda: check_experiment(checked, "my.yaml"))
     assert refusal.startswith("my.yaml: models.m: ")
     assert message in refusal
     if "samples" not in message:

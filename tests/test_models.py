@@ -15,7 +15,7 @@ from memprune.families import find_matrices, find_parts
 from memprune.files import sha256_of
 from memprune.manifest import read_manifest, write_manifest
 from memprune.models import fetch_model, resolve_model
-from memprune.preflight import check_local_models
+from memprune.preflight import check_experiment
 
 STRATEGIES = {"global": {"levels": [0.3]}}
 
@@ -156,7 +156,7 @@ def larger_tokenizer(folder: Path) -> None:
 def test_a_bad_folder_gives_its_line_before_any_job_and_in_the_job(folder, spoil, message):
     spoil(folder)
     for check, start in (
-        (lambda: check_local_models(experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
+        (lambda: check_experiment(experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
         (lambda: resolve_model("tiny", folder), "models.tiny: "),
     ):
         with pytest.raises(UserError) as caught:
@@ -201,9 +201,9 @@ def test_a_tokenizer_that_cannot_be_loaded(folder):
     ],
 )
 def test_an_experiment_that_does_not_fit_its_model(folder, changed, message):
-    check_local_models(experiment(folder), "my.yaml")
+    check_experiment(experiment(folder), "my.yaml")
     with pytest.raises(UserError, match=message.replace("+", r"\+")):
-        check_local_models(experiment(folder, **changed), "my.yaml")
+        check_experiment(experiment(folder, **changed), "my.yaml")
 
 
 def test_a_checkpoint_without_matrices():

@@ -9,7 +9,9 @@ from pathlib import Path
 from memprune import sources, store
 from memprune.arguments import parse
 from memprune.errors import run
-from memprune.files import sha256_of
+
+# Which decide the tables' bytes; tabulate and Jinja2 write the paper's layout.
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "tabulate", "Jinja2")
 
 
 def main() -> None:
@@ -27,8 +29,8 @@ def main() -> None:
 
     determinants = {
         "source": sources.digest(Path(__file__)),
-        "scores": [sha256_of(path) for path in (*arguments.memorization, *arguments.perplexity)],
-        "versions": {name: version(name) for name in ("numpy", "pandas", "statsmodels")},
+        "scores": [store.content(path) for path in (*arguments.memorization, *arguments.perplexity)],
+        "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }
     store.provide("tables", determinants, compute, {path.name: path for path in arguments.output})

@@ -5,14 +5,14 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune import store
 from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import model_size
 from memprune.figures.kept import keep_figure
-from memprune.files import sha256_of
+from memprune.frames import read_csv
 from memprune.manifest import read_manifest
 
 
@@ -29,9 +29,9 @@ def main() -> None:
     strategies = arguments.spec["strategies"]
 
     def plot() -> Figure:
-        return model_size.plot(pd.read_csv(arguments.memorization), weights, strategies)
+        return model_size.plot(read_csv(arguments.memorization, model_size.COLUMNS), weights, strategies)
 
-    content = {"table": sha256_of(arguments.memorization), "weights": weights, "strategies": strategies}
+    content = {"table": store.content(arguments.memorization), "weights": weights, "strategies": strategies}
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 

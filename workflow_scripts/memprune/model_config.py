@@ -6,8 +6,8 @@ left out has the default of transformers' class, but for sizes, which must be th
 
 from memprune.architecture import Architecture
 from memprune.families import FAMILIES
+from memprune.json_values import choice, flag, found, number, size
 from memprune.rotary import read_rotary
-from memprune.values import choice, flag, found, number, size
 
 ACTIVATIONS = {
     "gelu": "gelu",

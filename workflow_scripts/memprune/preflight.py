@@ -1,11 +1,9 @@
-"""What is wrong with a local model or the store, as far as it can be seen before any job."""
+"""What is wrong with an experiment's files, models or store, as far as it can be seen before any job."""
 
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-
-from tokenizers import Tokenizer
 
 from memprune import store
 from memprune.checkpoint import check_vocabulary, describe
@@ -13,28 +11,32 @@ from memprune.config import Config, Model
 from memprune.errors import UserError
 from memprune.files import existing_part
 from memprune.fit import check_positions
+from memprune.inputs import check_files, check_scopes
 from memprune.model_config import read_architecture
 from memprune.model_size import cached_config
 from memprune.plan import estimate
 from memprune.scope import matrices_in_scope
+from memprune.tokenizer_checks import check_tokenizer_files, vocabulary_size
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
 PLANNED = ("mask", "memorization", "perplexity")  # kinds of entries in the store
 
 
-def check_local_models(config: Config, source: str) -> None:
-    """Check each model that is here against the experiment; `source` names the configuration in messages.
+def check_experiment(config: Config, source: str) -> None:
+    """Check the experiment's files, models and scopes; `source` names the configuration in messages.
 
-    Of a repository it is the configuration, where the Hub's cache has that already.
-    Raises UserError, which names the model or strategy, what was found and what is allowed.
+    Of a repository it is the configuration, where the Hub's cache has that already. Raises UserError, which
+    names the key, model or strategy, what was found and what is allowed.
     """
     try:
+        check_files(config)
         for name, model in config.models.items():
             if model.path is not None:
                 check_local_model(name, model.path, config)
             else:
                 check_cached_model(name, model, config)
+        check_scopes(config)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 
@@ -46,12 +48,8 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
         check_positions(
             config.samples.window, config.samples.perplexity_window, checkpoint.architecture.positions
         )
-        tokenizer = Path(folder) / "tokenizer.json"
-        if tokenizer.exists():
-            check_vocabulary(
-                Tokenizer.from_file(str(tokenizer)).get_vocab_size(with_added_tokens=True),
-                checkpoint.vocabulary,
-            )
+        check_tokenizer_files(folder)
+        check_vocabulary(vocabulary_size(folder), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
     for strategy_name, strategy in config.strategies.items():

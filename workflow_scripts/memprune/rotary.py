@@ -8,7 +8,7 @@ import math
 
 from memprune.architecture import Rotary
 from memprune.errors import UserError
-from memprune.values import choice, flag, found, number
+from memprune.json_values import choice, flag, found, number
 
 # By type: what must be there, and what may be. `dynamic` stretches texts that are longer than the model's
 # positions only. `longrope` has other frequencies for short texts than for long ones, so a forced pass over

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from memprune.errors import UserError
 from memprune.model_files import check_pointer, read_json
 from memprune.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILES
@@ -26,6 +28,22 @@ def check_tokenizer_files(folder: str | Path) -> None:
             read_json(path)
     if surely_no_prefix_token(Path(folder)):
         raise UserError(no_prefix_token(str(folder)))
+
+
+def vocabulary_size(folder: str | Path) -> int:
+    """How many tokens the tokenizer of a folder has at least; 0 if it is in several files.
+
+    Raises UserError for a tokenizer.json that is not one.
+    """
+    file = Path(folder) / "tokenizer.json"
+    if not file.is_file():
+        return 0
+    try:
+        return Tokenizer.from_file(str(file)).get_vocab_size(with_added_tokens=True)
+    except BaseException as error:  # tokenizers panics with an exception that is none
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        raise UserError(f"{file}: not a tokenizer ({' '.join(str(error).split())[:200]})") from None
 
 
 def surely_no_prefix_token(folder: Path) -> bool:

@@ -1,63 +1,85 @@
-"""Single values of a model's config.json, each checked: the file and key, what was found, what is allowed."""
+"""What values of the configuration may be: numbers, names, texts and places, and lists without repeats."""
 
-import math
-from collections.abc import Collection
+import os
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Annotated
 
-from memprune.errors import UserError
+from pydantic import AfterValidator, BeforeValidator, Field
 
-LARGEST = 2**31 - 1  # of a size, as PyTorch's kernels count
-
-
-def found(key: str, value: object, allowed: object) -> UserError:
-    """The error that says what a key of config.json was found to be, and what it may be."""
-    shown = repr(value)
-    return UserError(
-        f"config.json: {key}: found {shown if len(shown) <= 80 else shown[:77] + '...'}, allowed: {allowed}"
-    )
+# A file's name has 255 bytes at most, of which `@{level}.memorization.parquet` and what a temporary name adds
+# take up to 150.
+LONGEST_NAME = 100
+GREATEST = 2**31 - 1  # of what the tables hold as int32
 
 
-def present(config: dict, key: str) -> object:
-    """The value of a key that must be there; raises UserError if it is not."""
-    if key not in config:
-        raise UserError(f"config.json: no {key}")
-    return config[key]
-
-
-def size(config: dict, key: str, default: int | None = None) -> int:
-    """A positive integer; with a `default` the key may be missing or null, as in transformers' classes."""
-    if default is not None and config.get(key) is None:
-        return default
-    value = present(config, key)
-    if type(value) is not int or not 1 <= value <= LARGEST:
-        raise found(key, value, "a positive integer")
+def no_truth_value(value: object) -> object:
+    """Refuse `true` and `false`, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"found {str(value).lower()}; input should be a number")
     return value
 
 
-def number(
-    config: dict,
-    key: str,
-    default: float | None = None,
-    least: float = 0.0,
-    kinds: tuple[type, ...] = (int, float),
-) -> float:
-    """A finite number that is at least `least`, within float32's range."""
-    value = present(config, key) if default is None else config.get(key, default)
-    if type(value) not in kinds or not least <= value <= 1e30 or not math.isfinite(value):
-        raise found(key, value, f"a number, at least {least:g}")
-    return float(value)
+def without_control_characters(text: str) -> str:
+    """Refuse line breaks and the like: no file, column or revision that is meant has them in its name."""
+    if any(ord(character) < 32 for character in text):
+        raise ValueError(f"found {text!r}; control characters are not allowed")
+    return text
 
 
-def flag(config: dict, key: str, default: bool) -> bool:
-    """True or false."""
-    value = config.get(key, default)
-    if type(value) is not bool:
-        raise found(key, value, "true, false")
-    return value
+def expanded(place: str) -> str:
+    """A place with `~` or `~user` at its start replaced by that home; variables stay as they are."""
+    found = os.path.expanduser(place)
+    if place.startswith("~") and found == place:
+        raise ValueError(f"found {place!r}, of which no home is known; write ./{place} for a name with ~")
+    return found
 
 
-def choice(config: dict, key: str, allowed: Collection[str], default: str | None = None) -> str:
-    """One of some words."""
-    value = present(config, key) if default is None else config.get(key, default)
-    if type(value) is not str or value not in allowed:
-        raise found(key, value, ", ".join(allowed))
-    return value
+def within(pattern: str) -> str:
+    """Refuse a pattern that leaves its data set, or that is none."""
+    parts = PurePath(pattern).parts
+    if PurePath(pattern).is_absolute() or pattern.startswith("~") or ".." in parts or not parts:
+        raise ValueError(f"found {pattern!r}; allowed: a path within dataset, relative to it")
+    if any("**" in part and part != "**" for part in parts):
+        raise ValueError(f"found {pattern!r}; ** stands for folders by itself only, as in **/*.parquet")
+    return pattern
+
+
+def without_repeats(identity: Callable = lambda value: value) -> AfterValidator:
+    """A check that no two values of a list are the same, by their `identity`."""
+
+    def check(values: list) -> list:
+        seen: dict = {}
+        for value in values:
+            same = identity(value)
+            if same in seen:
+                raise ValueError(repeated(seen[same], value))
+            seen[same] = value
+        return values
+
+    return AfterValidator(check)
+
+
+def repeated(first: object, value: object) -> str:
+    """What is said of a repeated value, which may be another spelling of the first."""
+    spelt = f"found {value} twice" if first == value else f"found {first} and {value}, which are the same"
+    return f"{spelt}; give each once"
+
+
+Number = BeforeValidator(no_truth_value)
+Count = Annotated[int, Field(ge=1, le=GREATEST), Number]
+Index = Annotated[int, Field(ge=0, le=GREATEST), Number]
+Seed = Annotated[int, Field(ge=0, lt=2**63), Number]
+Share = Annotated[float, Field(ge=0, le=1), Number]
+Gigabytes = Annotated[float, Field(gt=0, le=10**6), Number]
+
+Level = Annotated[float, Field(gt=0, lt=1), Number]
+Levels = Annotated[list[Level], Field(min_length=1), without_repeats()]
+
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$", max_length=LONGEST_NAME)
+]
+Text = Annotated[str, Field(min_length=1), AfterValidator(without_control_characters)]
+Place = Annotated[Text, AfterValidator(expanded)]
+Pattern = Annotated[Text, AfterValidator(within)]
+Files = Annotated[list[Place], without_repeats(os.path.realpath)]
