@@ -175,7 +175,7 @@ def test_a_missing_tokenizer(folder):
 
 def test_a_tokenizer_that_cannot_be_loaded(folder):
     (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(UserError, match=r"models.tiny: .*: its tokenizer cannot be loaded"):
+    with pytest.raises(UserError, match=r"models.tiny: .*tokenizer.json: not a tokenizer"):
         resolve_model("tiny", folder)
 
 
