@@ -109,7 +109,7 @@ def test_two_files_of_one_place_are_one(tmp_path):
         (
             "strategies/global/layers",
             3,
-            "found 3; input should be 'all', 'first 25 %' or 'last 25 %', or Input",
+            "found 3; input should be 'all', 'first 25 %' or 'last 25 %', or input",
         ),
         ("strategies/global/layers", [], "strategies.global.layers: found []"),
         (
@@ -138,6 +138,7 @@ def test_two_files_of_one_place_are_one(tmp_path):
         ),
         ("store", "", "store: found ''; string should have at least 1 character"),
         ("models/Tiny-pythia-5M", {"path": "a"}, "models: found tiny-pythia-5m and Tiny-pythia-5M, which"),
+        ("strategies/Dense", {"levels": [0.1]}, "strategies: `dense` is the unpruned model"),
         ("strategies/Global", {"levels": [0.1]}, "strategies: found global and Global, which differ in case"),
         ("models/tiny-pythia-5m", {"path": "~nobody-of-this-name/x"}, "of which no home is known; write ./~"),
         ("models/tiny-pythia-5m", {"path": "a\nb"}, "found 'a\\nb'; control characters are not allowed"),

@@ -240,7 +240,7 @@ class Config(Part):
 
     @model_validator(mode="after")
     def check_levels(self) -> "Config":
-        if "dense" in self.strategies:
+        if any(name.casefold() == "dense" for name in self.strategies):
             raise ValueError("strategies: `dense` is the unpruned model, evaluated by itself; rename it")
         for name, strategy in self.strategies.items():
             lacking = [model for model, entry in self.models.items() if not (entry.levels or strategy.levels)]

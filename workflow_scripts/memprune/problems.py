@@ -11,7 +11,7 @@ SOURCED = ("corpus", "held_out")  # of several kinds, told by their `source`
 
 def explain(error: ValidationError, keys_at: Callable[[tuple], Sequence[str]]) -> str:
     """The first problem of a validation as one line; `keys_at(location)` gives the keys known there."""
-    problems = error.errors(include_url=False)
+    problems = [{**p, "msg": p["msg"][0].lower() + p["msg"][1:]} for p in error.errors(include_url=False)]
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     return " ".join(described(problem, problems, keys_at).split())
 
@@ -32,7 +32,7 @@ def described(problem: dict, problems: list[dict], keys_at: Callable[[tuple], Se
         return f"{key}.source: missing key; required"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
-    return f"{key}: found {shown(problem['input'])}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    return f"{key}: found {shown(problem['input'])}; {problem['msg']}"
 
 
 def is_choice(location: tuple) -> bool:
