@@ -317,6 +317,29 @@ def test_a_broken_file_is_one_line(file, content, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_code_beside_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkeypatch):
+    folder = lay_out(tmp_path / "tokenizer", "bytes", SPECIAL["two tokens"])
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    edit(
+        folder / "tokenizer_config.json", tokenizer_class="Own", auto_map={"AutoTokenizer": [None, "own.Own"]}
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(UserError, match=r"its tokenizer cannot be loaded \(.*custom code"):
+        load_tokenizer(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_ids_may_be_greater_than_their_number(tmp_path):
+    folder = tiny_model("gpt_neox", "float32", tmp_path, layers=2)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["added_tokens"].append(content["added_tokens"][0] | {"content": "<far>", "id": VOCABULARY})
+    content["model"]["vocab"]["<far>"] = VOCABULARY
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    assert len(load_tokenizer(folder)) <= VOCABULARY
+    with pytest.raises(UserError, match=f"the tokenizer has {VOCABULARY + 1} tokens, the model's embedding"):
+        resolve_model("tiny", folder)
+
+
 def test_a_model_of_pieces_without_its_package_is_one_line(tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"\n\x05pieces" * 9)
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')

@@ -31,7 +31,7 @@ def main() -> None:
     def compute(folder: Path) -> None:
         from memprune.merging import write_table
         from memprune.samples import draw
-        from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
+        from memprune.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
 
         tokenizer = load_tokenizer(manifest.folder)
         if tokenizer_fingerprint(tokenizer) != manifest.tokenizer:
@@ -55,6 +55,8 @@ def main() -> None:
             "seed": str(spec["seed"]),
             "source": json.dumps(spec["corpus"], sort_keys=True),
         }
+        if spec["kind"] == "perplexity":
+            metadata["prefix_token"] = str(prefix_token(tokenizer))
         write_table(drawn, folder / "draw.parquet", metadata)
 
     determinants = {

@@ -22,7 +22,7 @@ from memprune.files import existing_part
 from memprune.fingerprints import fingerprint
 from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
-from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
+from memprune.tokenization import load_tokenizer, tokenizer_fingerprint, vocabulary_size
 from memprune.tokenizer_files import VOCABULARY_FILES
 
 FETCHED_FILES = ["*.safetensors", "*.json", "*.model", "*.txt"]  # weights, configuration, tokenizer
@@ -108,7 +108,7 @@ def resolve_model(name: str, folder: str | Path) -> Manifest:
     try:
         checkpoint = describe(folder)
         tokenizer = load_tokenizer(folder)
-        check_vocabulary(len(tokenizer), checkpoint.vocabulary)
+        check_vocabulary(vocabulary_size(tokenizer), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
     hashes = {file: fingerprint(folder / file) for file in checkpoint.files}

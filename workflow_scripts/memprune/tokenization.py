@@ -59,6 +59,11 @@ def prefix_token(tokenizer: PreTrainedTokenizerFast) -> int:
     return tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
 
 
+def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
+    """The rows that an embedding must have at least: one more than the greatest id, whatever ids lack."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
     """SHA-256, in hexadecimal, of what decides the ids of a text and of the token before it.
 
