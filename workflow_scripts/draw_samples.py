@@ -62,7 +62,7 @@ def main() -> None:
     determinants = {
         "source": sources.digest(Path(__file__), source),
         "tokenizer": manifest.tokenizer,
-        "files": list(before.values()),
+        "files": before,  # by name: a data set's layout says which file is of which split
         "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }
