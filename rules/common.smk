@@ -48,12 +48,15 @@ def read_config():
         if not workflow.configfiles:
             content = read_yaml(DEFAULT_CONFIG)
             update_config(content, config)
-        for path in workflow.configfiles:
-            read_yaml(path)  # says what Snakemake's own reading lets pass
+        for path in map(str, workflow.configfiles):
+            if not path.endswith(".json"):
+                read_yaml(path)  # says what Snakemake's own reading lets pass
         checked = configuration.check(content, source)
         check_experiment(checked, source)
         # For this process and its jobs; what is set already goes before the configuration.
-        folder = os.environ["MEMPRUNE_STORE"] = os.environ.get("MEMPRUNE_STORE") or checked.store
+        folder = os.environ["MEMPRUNE_STORE"] = (
+            os.path.expanduser(os.environ.get("MEMPRUNE_STORE", "")) or checked.store
+        )
         check_store(folder)
         check_disk(checked, folder, Path("results") / checked.experiment)
         return checked

@@ -111,8 +111,8 @@ def test_parts_share_the_files_out_and_read_no_more_than_they_need(client):
     for part in range(4):
         client.sent = 0
         drawn.append([d.document for d in islice(read(CORPUS, [], "train", 0, part, 4), 100)])
-        # The first 10 MB of a file to learn its columns, and of the part's own: in blocks of 5 MB.
-        assert client.sent < 40 * MEGABYTE
+        # One block of the part's first file, 5 MB and what is read of it at once.
+        assert client.sent < 8 * MEGABYTE
     assert {len({name.split(":")[1] for name in names}) for names in drawn} == {1}
     assert len(set().union(*drawn)) == 400
     other = [d.document for d in islice(read(CORPUS, [], "train", 1, 0, 4), 100)]

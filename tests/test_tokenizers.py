@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import FAMILIES, VOCABULARY, reference_model, tiny_model
@@ -27,7 +28,7 @@ from memprune.errors import UserError
 from memprune.manifest import write_manifest
 from memprune.models import resolve_model
 from memprune.pruned_model import load_pruned
-from memprune.samples import draw_samples, draw_windows
+from memprune.samples import draw, draw_samples, draw_windows
 from memprune.scoring import score_perplexity
 from memprune.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
 from memprune.tokenizer_checks import check_tokenizer_files, surely_no_prefix_token
@@ -283,12 +284,12 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
     ("file", "content", "message"),
     [
         ("tokenizer.json", "{", "tokenizer.json: not JSON: Expecting property name"),
-        ("tokenizer.json", "[]", "tokenizer.json: found list, expected an object"),
+        ("tokenizer.json", "[]", "tokenizer.json: found list, expected a JSON object"),
         ("tokenizer.json", "{}", "tokenizer.json: not a tokenizer ("),
         ("tokenizer.json", POINTER, "tokenizer.json: found a Git LFS pointer"),
         ("tokenizer.json", None, "no tokenizer; looked for: tokenizer.json, tokenizer.model"),
         ("tokenizer.json", b"\xff\xfe", "tokenizer.json: not JSON: 'utf-8' codec can't decode"),
-        ("tokenizer_config.json", "3", "tokenizer_config.json: found int, expected an object"),
+        ("tokenizer_config.json", "3", "tokenizer_config.json: found int, expected a JSON object"),
         ("tokenizer_config.json", "[" * 10**5, "tokenizer_config.json: not JSON: "),
         ("tokenizer_config.json", POINTER, "tokenizer_config.json: found a Git LFS pointer"),
         ("tokenizer_config.json", '{"bos_token": 3}', "its tokenizer cannot be loaded ("),
@@ -315,6 +316,29 @@ def test_a_broken_file_is_one_line(file, content, message, tmp_path):
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(folder))
     assert "\n" not in str(caught.value)
+
+
+def test_code_beside_a_tokenizer_never_runs_and_nobody_is_asked(tmp_path, monkeypatch):
+    folder = lay_out(tmp_path / "tokenizer", "bytes", SPECIAL["two tokens"])
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    edit(
+        folder / "tokenizer_config.json", tokenizer_class="Own", auto_map={"AutoTokenizer": [None, "own.Own"]}
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(UserError, match=r"its tokenizer cannot be loaded \(.*custom code"):
+        load_tokenizer(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_ids_may_be_greater_than_their_number(tmp_path):
+    folder = tiny_model("gpt_neox", "float32", tmp_path, layers=2)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["added_tokens"].append(content["added_tokens"][0] | {"content": "<far>", "id": VOCABULARY})
+    content["model"]["vocab"]["<far>"] = VOCABULARY
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    assert len(load_tokenizer(folder)) <= VOCABULARY
+    with pytest.raises(UserError, match=f"the tokenizer has {VOCABULARY + 1} tokens, the model's embedding"):
+        resolve_model("tiny", folder)
 
 
 def test_a_model_of_pieces_without_its_package_is_one_line(tmp_path):
@@ -361,28 +385,24 @@ def test_what_the_files_show_before_a_run_is_so(family, named, tmp_path):
     assert not surely_no_prefix_token(folder)
 
 
-def draw_by_script(tmp_path: Path, capsys, spoil) -> str:
-    """What draw_samples.py prints to standard error after `spoil(model folder, corpus file)`."""
-    folder = tiny_model("gpt_neox", "float32", tmp_path / "model", layers=2)
-    write_manifest(resolve_model("tiny", folder), tmp_path / "manifest.json")
-    corpus = tmp_path / "a.jsonl"
-    corpus.write_text("".join(json.dumps({"text": f"{TEXT} {number}"}) + "\n" for number in range(9)))
+def run_draw(folder: Path, corpus: dict, files: list[Path], output: Path) -> None:
+    """Run draw_samples.py in this process, with a store beside its output."""
     spec = {
-        "kind": "member", "split": "train", "corpus": {"source": "files", "train": [str(corpus)]}, "seed": 0,
-        "part": 0, "parts": 1, "window": 9, "offset": None, "count": 5, "balance_duplicates": False,
+        "kind": "member", "split": "train", "corpus": corpus, "seed": 0, "part": 0, "parts": 1, "window": 9,
+        "offset": None, "count": 5, "balance_duplicates": False,
     }  # fmt: skip
+    manifest = folder.parent / "manifest.json"
+    if not manifest.exists():
+        write_manifest(resolve_model("tiny", folder), manifest)
+    arguments = ["--spec", json.dumps(spec), "--files", *files, "--manifest", manifest, "--output", output]
     with pytest.MonkeyPatch.context() as patch:
-        spoil(patch, folder, corpus)
-        patch.setenv("MEMPRUNE_STORE", str(tmp_path / "store"))
-        arguments = ["--spec", json.dumps(spec), "--files", corpus, "--manifest", tmp_path / "manifest.json"]
-        output = tmp_path / "draw.parquet"
-        patch.setattr(sys, "argv", list(map(str, [SCRIPT, *arguments, "--output", output])))
-        try:
-            runpy.run_path(str(SCRIPT), run_name="__main__")
-        except SystemExit:
-            assert not output.exists()
-            assert not (tmp_path / "store/draw").exists()
-    return capsys.readouterr().err
+        patch.setenv("MEMPRUNE_STORE", str(output.parent / "store"))
+        patch.setattr(sys, "argv", list(map(str, [SCRIPT, *arguments])))
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
+def write_texts(path: Path, first: int) -> None:
+    path.write_text("".join(json.dumps({"text": f"{TEXT} {first + i}"}) + "\n" for i in range(9)))
 
 
 def changed_tokenizer(patch, folder: Path, corpus: Path) -> None:
@@ -391,8 +411,8 @@ def changed_tokenizer(patch, folder: Path, corpus: Path) -> None:
 
 def changed_corpus(patch, folder: Path, corpus: Path) -> None:
     def draw_and_overwrite(*arguments):
-        corpus.write_text(corpus.read_text().replace("word", "world"))
-        return pytest.importorskip("pyarrow").table({})
+        write_texts(corpus, 100)
+        return draw(*arguments)
 
     patch.setattr("memprune.samples.draw", draw_and_overwrite)
 
@@ -404,12 +424,38 @@ def removed_corpus(patch, folder: Path, corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda *_: None, ""),
         (changed_tokenizer, "model: the tokenizer's files changed since the model was described; run again"),
         (changed_corpus, "a.jsonl: changed while it was read; run again"),
         (removed_corpus, "a.jsonl: cannot be read (No such file or directory)"),
     ],
 )
-def test_what_changes_after_it_was_looked_at_is_not_stored(spoil, message, tmp_path, capsys):
-    assert message in draw_by_script(tmp_path, capsys, spoil)
-    assert (tmp_path / "draw.parquet").exists() == (message == "")
+def test_what_changes_after_it_was_looked_at_is_not_stored(spoil, message, tmp_path, capsys, monkeypatch):
+    folder = tiny_model("gpt_neox", "float32", tmp_path / "model", layers=2)
+    file, output = tmp_path / "a.jsonl", tmp_path / "draw.parquet"
+    write_texts(file, 0)
+    corpus = {"source": "files", "train": [str(file)]}
+    run_draw(folder, corpus, [file], tmp_path / "before.parquet")
+    write_texts(file, 10)  # a draw that the store does not have
+    spoil(monkeypatch, folder, file)
+    with pytest.raises(SystemExit):
+        run_draw(folder, corpus, [file], output)
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+    assert len(list((tmp_path / "store/draw").iterdir())) == 1
+
+
+def test_a_file_that_comes_to_another_split_is_drawn_from(tmp_path):
+    folder = tiny_model("gpt_neox", "float32", tmp_path / "model", layers=2)
+    data = tmp_path / "data"
+    data.mkdir()
+    write_texts(data / "a-train.jsonl", 0)
+    write_texts(data / "b-test.jsonl", 10)
+    splits = {split: split for split in ("train", "test", "validation")}
+    corpus = {"source": "hub", "dataset": str(data), "revision": "main", "text": "text", **splits}
+    drawn = []
+    for name in ("b-test.jsonl", "b-train.jsonl"):
+        (data / "b-test.jsonl").rename(data / name)
+        output = tmp_path / f"{name}.parquet"
+        run_draw(folder, corpus | {"shuffle_buffer": 99}, sorted(data.iterdir()), output)
+        drawn.append({place.split(":")[1] for place in pq.read_table(output)["document"].to_pylist()})
+    assert drawn == [{"0"}, {"0", "1"}]

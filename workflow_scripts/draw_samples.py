@@ -29,7 +29,7 @@ def main() -> None:
     def compute(folder: Path) -> None:
         from memprune.merging import write_table
         from memprune.samples import draw
-        from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
+        from memprune.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
 
         tokenizer = load_tokenizer(manifest.folder)
         if tokenizer_fingerprint(tokenizer) != manifest.tokenizer:
@@ -53,12 +53,14 @@ def main() -> None:
             "seed": str(spec["seed"]),
             "source": json.dumps(spec["corpus"], sort_keys=True),
         }
+        if spec["kind"] == "perplexity":
+            metadata["prefix_token"] = str(prefix_token(tokenizer))
         write_table(drawn, folder / "draw.parquet", metadata)
 
     determinants = {
         "source": sources.digest(Path(__file__), source),
         "tokenizer": manifest.tokenizer,
-        "files": list(before.values()),
+        "files": before,  # by name: a data set's layout says which file is of which split
         "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }

@@ -22,7 +22,7 @@ from memprune.fingerprints import fingerprint
 from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
 from memprune.model_files import INDEX, WEIGHTS, input_files, needed_files, no_weights
-from memprune.tokenization import load_tokenizer, tokenizer_fingerprint
+from memprune.tokenization import load_tokenizer, tokenizer_fingerprint, vocabulary_size
 from memprune.tokenizer_files import TOKENIZER_FILES
 
 FETCHED_FILES = ["*.safetensors", "*.json", *TOKENIZER_FILES]  # weights, configuration, tokenizer
@@ -94,7 +94,7 @@ def resolve_model(name: str, folder: str | Path) -> Manifest:
     try:
         checkpoint = describe(folder)
         tokenizer = load_tokenizer(folder)
-        check_vocabulary(len(tokenizer), checkpoint.vocabulary)
+        check_vocabulary(vocabulary_size(tokenizer), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
     hashes = {path.name: fingerprint(path) for path in input_files(folder)}

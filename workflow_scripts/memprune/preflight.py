@@ -16,7 +16,7 @@ from memprune.model_config import read_architecture
 from memprune.model_size import cached_config
 from memprune.plan import estimate
 from memprune.scope import matrices_in_scope
-from memprune.tokenizer_checks import check_tokenizer_files, vocabulary_size
+from memprune.tokenizer_checks import check_tokenizer_files, rows_needed
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
@@ -49,7 +49,7 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
             config.samples.window, config.samples.perplexity_window, checkpoint.architecture.positions
         )
         check_tokenizer_files(folder)
-        check_vocabulary(vocabulary_size(folder), checkpoint.vocabulary)
+        check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
     for strategy_name, strategy in config.strategies.items():

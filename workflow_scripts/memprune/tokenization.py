@@ -8,7 +8,7 @@ from tokenizers.models import BPE, Unigram
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from memprune.errors import UserError
-from memprune.tokenizer_checks import check_tokenizer_files, no_prefix_token, vocabulary_size
+from memprune.tokenizer_checks import check_tokenizer_files, no_prefix_token, rows_needed
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
@@ -45,7 +45,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
 def why_not_loaded(folder: Path, error: BaseException) -> str:
     """One line on a tokenizer that cannot be loaded; names tokenizer.json where that alone is at fault."""
     try:
-        vocabulary_size(folder)
+        rows_needed(folder)
     except UserError as fault:
         return str(fault)
     reason = " ".join(str(error).split())[:200]
@@ -55,6 +55,11 @@ def why_not_loaded(folder: Path, error: BaseException) -> str:
 def prefix_token(tokenizer: PreTrainedTokenizerFast) -> int:
     """The id that begins a document's first perplexity window: lm-evaluation-harness's `prefix_token_id`."""
     return tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+
+
+def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
+    """The rows that an embedding must have at least: one more than the greatest id, whatever ids lack."""
+    return max(tokenizer.get_vocab().values()) + 1
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:

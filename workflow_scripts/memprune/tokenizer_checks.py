@@ -30,8 +30,8 @@ def check_tokenizer_files(folder: str | Path) -> None:
         raise UserError(no_prefix_token(str(folder)))
 
 
-def vocabulary_size(folder: str | Path) -> int:
-    """How many tokens the tokenizer of a folder has at least; 0 if it is in several files.
+def rows_needed(folder: str | Path) -> int:
+    """The rows that an embedding must have for the ids of a folder's tokenizer.json; 0 without that file.
 
     Raises UserError for a tokenizer.json that is not one.
     """
@@ -39,7 +39,7 @@ def vocabulary_size(folder: str | Path) -> int:
     if not file.is_file():
         return 0
     try:
-        return Tokenizer.from_file(str(file)).get_vocab_size(with_added_tokens=True)
+        return max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True).values(), default=-1) + 1
     except BaseException as error:  # tokenizers panics with an exception that is none
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
