@@ -376,6 +376,12 @@ def test_a_configuration_in_the_hubs_cache_is_checked_before_any_job(tmp_path, m
         assert message in message_of(lambda: size_of(Model(repo="some/model")))
 
 
+def test_a_name_that_no_repository_has():
+    assert message_of(lambda: size_of(Model(repo="a b/c"))).startswith(
+        "repo: found 'a b/c', allowed: a repository's"
+    )
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_weights_that_are_no_numbers_are_named(tmp_path, dtype):
     folder = tiny_model("gpt2", dtype, tmp_path)

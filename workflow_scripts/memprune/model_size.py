@@ -87,7 +87,10 @@ def cached_config(model: Model) -> dict | None:
     """A repository's config.json where the Hub's cache has it; raises UserError for a broken one."""
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(model.repo, "config.json", revision=model.revision)
+    try:
+        path = try_to_load_from_cache(model.repo, "config.json", revision=model.revision)
+    except ValueError as error:  # of a name that no repository has
+        raise UserError(f"repo: found {model.repo!r}, allowed: a repository's name ({error})") from None
     return read_json(Path(path)) if isinstance(path, str) else None
 
 
