@@ -11,6 +11,7 @@ include: "rules/models.smk"
 include: "rules/masks.smk"
 include: "rules/evaluate.smk"
 include: "rules/aggregate.smk"
+include: "rules/stale.smk"
 
 
 rule all:
@@ -25,3 +26,8 @@ localrules:
     tables,
     figures,
     train_suite,
+
+
+onerror:
+    # When this process ends, after all that Snakemake prints.
+    atexit.register(print, *failures(log), sep="\n", file=sys.stderr)

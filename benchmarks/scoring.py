@@ -80,7 +80,7 @@ def efficiency(folder: str, dtype: str) -> dict:
     torch.set_num_threads(THREADS)
     torch_dtype = getattr(torch, dtype)
     manifest = manifest_of(folder)
-    size = ModelSize(manifest.architecture, manifest.vocabulary, 0)
+    size = ModelSize(manifest.architecture, 0)
     model = load_pruned(manifest, None, torch_dtype, torch.device("cpu"))
     square = torch.randn(4096, 4096).to(torch_dtype)
     found = {}

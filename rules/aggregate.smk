@@ -23,10 +23,12 @@ rule aggregate_tables:
         f"{RESULTS}/logs/aggregate_tables.log",
     params:
         source=source("aggregate_tables.py"),
-        spec=tables_spec(),
+        spec=option("--spec", tables_spec()),
+        scores=lambda wildcards, input: (
+            f"{option('--memorization', *input.memorization)} {option('--perplexity', *input.perplexity)}"
+        ),
     shell:
-        "aggregate_tables.py --memorization {input.memorization} --perplexity {input.perplexity}"
-        " --spec {params.spec:q} --output {output} > {log} 2>&1"
+        "aggregate_tables.py {params.scores} {params.spec} --output {output} > {log} 2>&1"
 
 
 rule plot_trade_off:
@@ -39,10 +41,10 @@ rule plot_trade_off:
         f"{RESULTS}/logs/plot_trade_off.log",
     params:
         source=source("plot_trade_off.py"),
-        spec=ORDER,
+        spec=option("--spec", ORDER),
     shell:
         "plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
-        " --spec {params.spec:q} --svg {output.svg} --png {output.png} > {log} 2>&1"
+        " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
 rule plot_context_length:
@@ -54,9 +56,9 @@ rule plot_context_length:
         f"{RESULTS}/logs/plot_context_length.log",
     params:
         source=source("plot_context_length.py"),
-        spec=ORDER,
+        spec=option("--spec", ORDER),
     shell:
-        "plot_context_length.py --memorization {input} --spec {params.spec:q}"
+        "plot_context_length.py --memorization {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
@@ -70,10 +72,11 @@ rule plot_model_size:
         f"{RESULTS}/logs/plot_model_size.log",
     params:
         source=source("plot_model_size.py"),
-        spec=ORDER,
+        spec=option("--spec", ORDER),
+        manifests=lambda wildcards, input: option("--manifests", *input.manifests),
     shell:
-        "plot_model_size.py --memorization {input.memorization} --manifests {input.manifests}"
-        " --spec {params.spec:q} --svg {output.svg} --png {output.png} > {log} 2>&1"
+        "plot_model_size.py --memorization {input.memorization} {params.manifests}"
+        " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
 rule plot_duplicates:
@@ -85,9 +88,9 @@ rule plot_duplicates:
         f"{RESULTS}/logs/plot_duplicates.log",
     params:
         source=source("plot_duplicates.py"),
-        spec=ORDER,
+        spec=option("--spec", ORDER),
     shell:
-        "plot_duplicates.py --by-duplicates {input} --spec {params.spec:q}"
+        "plot_duplicates.py --by-duplicates {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
@@ -100,8 +103,9 @@ rule plot_sparsity:
         f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
     params:
         source=source("plot_sparsity.py"),
+        statistics=lambda wildcards, input: option("--statistics", *input),
     shell:
-        "plot_sparsity.py --model {wildcards.model} --statistics {input}"
+        "plot_sparsity.py --model {wildcards.model} {params.statistics}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 

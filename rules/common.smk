@@ -1,5 +1,6 @@
 """The checked configuration, and what the rules compute from it: the rules themselves hold no logic."""
 
+import atexit
 import json
 import os
 import re
@@ -17,14 +18,20 @@ sys.path.insert(0, str(SCRIPTS))
 from memprune import config as configuration
 from memprune import resources, sources
 from memprune.allocator import GLIBC_TUNABLES
+from memprune.arguments import option
+from memprune.model_files import input_files
 from memprune.device import device_class
 from memprune.draws import corpus_of, draw_settings
 from memprune.errors import UserError
+from memprune.failures import failures
 from memprune.gpus import find_gpus
 from memprune.leftovers import leftovers
+from memprune.local_files import local_files
 from memprune.model_size import size_of
-from memprune.preflight import check_disk, check_local_models, check_store
+from memprune.preflight import check_disk, check_experiment, check_store
+from memprune.stale import changed_corpus, changed_model, no_longer_fetched, stale_results
 from memprune.variants import variant_name
+from memprune.yaml_file import read_yaml
 
 DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
 
@@ -39,20 +46,22 @@ def read_config():
     content = config
     try:
         if not workflow.configfiles:
-            content = configuration.read_yaml(DEFAULT_CONFIG)
+            content = read_yaml(DEFAULT_CONFIG)
             update_config(content, config)
+        for path in map(str, workflow.configfiles):
+            if not path.endswith(".json"):
+                read_yaml(path)  # says what Snakemake's own reading lets pass
         checked = configuration.check(content, source)
-        check_local_models(checked, source)
-        check_store(store_folder(checked))
-        check_disk(checked, store_folder(checked), Path("results") / checked.experiment)
+        check_experiment(checked, source)
+        # For this process and its jobs; what is set already goes before the configuration.
+        folder = os.environ["MEMPRUNE_STORE"] = (
+            os.path.expanduser(os.environ.get("MEMPRUNE_STORE", "")) or checked.store
+        )
+        check_store(folder)
+        check_disk(checked, folder, Path("results") / checked.experiment)
         return checked
     except UserError as error:
         sys.exit(f"error: {error}")
-
-
-def store_folder(checked):
-    """The store's folder: MEMPRUNE_STORE goes before the configuration."""
-    return os.environ.get("MEMPRUNE_STORE") or checked.store
 
 
 def canonical(settings):
@@ -88,10 +97,8 @@ if gpus := find_gpus():
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
-STORE = shlex.quote(store_folder(CONFIG))
 shell.prefix(
-    f"set -euo pipefail; export PYTHONUNBUFFERED=1 GLIBC_TUNABLES={GLIBC_TUNABLES} MEMPRUNE_STORE={STORE}"
-    f" PATH={FOLDERS}:$PATH; "
+    f"set -euo pipefail; export PYTHONUNBUFFERED=1 GLIBC_TUNABLES={GLIBC_TUNABLES} PATH={FOLDERS}:$PATH; "
 )
 
 
@@ -112,15 +119,15 @@ wildcard_constraints:
 # Corpus
 
 
+def draws():
+    """The names of all draws."""
+    members = [f"member-{part}" for part in range(CONFIG.member_draws)]
+    return [*members, "non_member-0", "perplexity-0"]
+
+
 def draw_files(wildcards):
     """The local files that a draw is read from."""
-    corpus, split = corpus_of(CONFIG, wildcards.draw)
-    if corpus.source == "embedded":
-        return f"results/mini-pile/{split}.jsonl.zst"
-    if corpus.source == "files":
-        return getattr(corpus, split)
-    pattern = corpus.files if corpus.source == "tokens" else "**/*"
-    return sorted(str(path) for path in Path(corpus.dataset).glob(pattern) if path.is_file())
+    return local_files(*corpus_of(CONFIG, wildcards.draw))
 
 
 def draw_spec(wildcards):
@@ -138,19 +145,24 @@ def draw_source(wildcards):
 
 
 def model_files(wildcards):
-    """What a model's manifest is made from: its local files, or the record of having fetched them."""
+    """What a model's manifest is made from: its local files, or the record of having fetched them.
+
+    Whether a local file has changed is told by its content, not its time (see `rules/stale.smk`). All chains of
+    jobs begin here, so stale results are looked for here, before Snakemake chooses the jobs.
+    """
+    force_stale()
     model = CONFIG.models[wildcards.model]
     if model.repo is not None:
         return f"{RESULTS}/models/{wildcards.model}/fetched.json"
-    return sorted(str(p) for p in Path(model.path).iterdir() if p.suffix in {".safetensors", ".json"})
+    return [ancient(str(path)) for path in input_files(model.path)]
 
 
 def model_place(wildcards):
-    """The options of resolve_model.py that say where the model is."""
+    """The option of resolve_model.py that says where the model is."""
     model = CONFIG.models[wildcards.model]
     if model.repo is not None:
-        return f"--fetched {RESULTS}/models/{wildcards.model}/fetched.json"
-    return f"--folder {shlex.quote(model.path)}"
+        return option("--fetched", f"{RESULTS}/models/{wildcards.model}/fetched.json")
+    return option("--folder", model.path)
 
 
 @cache
@@ -193,6 +205,16 @@ def grouped(name):
 # Masks
 
 
+def masks():
+    """The masks of all variants, each with its table of zeros."""
+    return [
+        f"{RESULTS}/masks/{model}/{variant}.{ending}"
+        for model in CONFIG.models
+        for variant in CONFIG.variants(model)[1:]
+        for ending in ("safetensors", "csv")
+    ]
+
+
 def mask_spec(wildcards):
     """What a mask depends on: its strategy's selection and its level, not the strategy's name."""
     selection = CONFIG.strategies[wildcards.strategy].selection
@@ -226,11 +248,11 @@ def evaluation_spec():
     return canonical(CONFIG.evaluation_settings)
 
 
-def receipts(wildcards):
+def receipts(model, variant):
     """The receipts of a variant's parts; none where one job scores all of it."""
     if CONFIG.parts == 1:
         return []
-    folder = f"{RESULTS}/scores/{wildcards.model}/{wildcards.variant}.parts"
+    folder = f"{RESULTS}/scores/{model}/{variant}.parts"
     return [f"{folder}/{part}.json" for part in range(CONFIG.parts)]
 
 

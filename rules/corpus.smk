@@ -25,17 +25,16 @@ rule draw_samples:
         runtime=240,  # minutes: the Hub lets so many requests through
     params:
         source=draw_source,
-        spec=draw_spec,
+        spec=lambda wildcards: option("--spec", draw_spec(wildcards)),
+        files=lambda wildcards: option("--files", *draw_files(wildcards)),
     shell:
-        "draw_samples.py --spec {params.spec:q} --files {input.files:q} --manifest {input.manifest}"
+        "draw_samples.py {params.spec} {params.files} --manifest {input.manifest}"
         " --output {output} > {log} 2>&1"
 
 
 rule extract_samples:
     input:
-        members=expand(
-            rules.draw_samples.output, draw=[f"member-{part}" for part in range(CONFIG.member_draws)]
-        ),
+        members=expand(rules.draw_samples.output, draw=draws()[:-2]),
         non_members=f"{RESULTS}/samples/draws/non_member-0.parquet",
         perplexity=f"{RESULTS}/samples/draws/perplexity-0.parquet",
     output:
@@ -45,8 +44,9 @@ rule extract_samples:
         f"{RESULTS}/logs/extract_samples.log",
     params:
         source=source("extract_samples.py"),
-        spec=canonical({"suffix": str(CONFIG.samples.suffix)}),
+        spec=option("--spec", canonical({"suffix": str(CONFIG.samples.suffix)})),
+        members=lambda wildcards, input: option("--members", *input.members),
     shell:
-        "extract_samples.py --members {input.members} --non-members {input.non_members}"
-        " --perplexity {input.perplexity} --spec {params.spec:q}"
+        "extract_samples.py {params.members} --non-members {input.non_members}"
+        " --perplexity {input.perplexity} {params.spec}"
         " --samples {output.samples} --windows {output.windows} > {log} 2>&1"

@@ -19,13 +19,13 @@ rule score_shards:
         gpu=GPU,
     params:
         source=source("score_shards.py"),
-        spec=evaluation_spec(),
+        spec=option("--spec", evaluation_spec()),
         mask=mask_option,
         parts=CONFIG.parts,
     shell:
         "score_shards.py --model {wildcards.model} --variant {wildcards.variant}"
         " --manifest {input.manifest} {params.mask} --samples {input.samples} --windows {input.windows}"
-        " --spec {params.spec:q} --threads {threads} --part {wildcards.part} --parts {params.parts}"
+        " {params.spec} --threads {threads} --part {wildcards.part} --parts {params.parts}"
         " --receipt {output} > {log} 2>&1"
 
 
@@ -35,7 +35,7 @@ rule evaluate:
         mask=mask_of_variant,
         samples=rules.extract_samples.output.samples,
         windows=rules.extract_samples.output.windows,
-        parts=receipts,
+        parts=lambda wildcards: receipts(wildcards.model, wildcards.variant),
     output:
         memorization=f"{RESULTS}/scores/{{model}}/{{variant}}.memorization.parquet",
         perplexity=f"{RESULTS}/scores/{{model}}/{{variant}}.perplexity.parquet",
@@ -49,10 +49,11 @@ rule evaluate:
         gpu=evaluation_gpu,
     params:
         source=source("evaluate.py"),
-        spec=evaluation_spec(),
+        spec=option("--spec", evaluation_spec()),
         mask=mask_option,
+        parts=lambda wildcards, input: option("--parts", *input.parts),
     shell:
         "evaluate.py --model {wildcards.model} --variant {wildcards.variant}"
         " --manifest {input.manifest} {params.mask} --samples {input.samples} --windows {input.windows}"
-        " --spec {params.spec:q} --threads {threads} --parts {input.parts}"
+        " {params.spec} --threads {threads} {params.parts}"
         " --memorization {output.memorization} --perplexity {output.perplexity} > {log} 2>&1"

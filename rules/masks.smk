@@ -17,8 +17,8 @@ rule compute_mask:
         **asked(resources.compute_mask),
     params:
         source=mask_source,
-        spec=mask_spec,
+        spec=lambda wildcards: option("--spec", mask_spec(wildcards)),
     shell:
         "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " --magnitudes {input.magnitudes} --spec {params.spec:q} --threads {threads}"
+        " --magnitudes {input.magnitudes} {params.spec} --threads {threads}"
         " --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

@@ -1,5 +1,7 @@
 """Tiny random models of every family, complete with a tokenizer, as folders on disk, and a stand-in Hub."""
 
+import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,9 @@ from transformers import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 
+from memprune.checkpoint import describe
+from memprune.files import sha256_of
+from memprune.manifest import Manifest
 from memprune.masks import read_mask
 
 torch.set_num_threads(1)
@@ -92,6 +97,14 @@ def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int
     return folder
 
 
+def manifest_of(folder: Path) -> Manifest:
+    """The manifest of a folder without a tokenizer."""
+    checkpoint = describe(folder)
+    hashes = {file: sha256_of(folder / file) for file in checkpoint.files}
+    about = {"model": "tiny", "folder": str(folder), "fingerprint": "", "tokenizer": ""}
+    return Manifest(**vars(checkpoint), **about, hashes=hashes)
+
+
 def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedModel:
     """The model in a folder as transformers loads and runs it, with the pruned weights set to zero."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
@@ -122,3 +135,38 @@ def hub(tmp_path) -> Iterator[Hub]:
 @pytest.fixture(params=FAMILIES)
 def family(request) -> str:
     return request.param
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the project in which the whole small experiment has run; tests copy it before they change it.
+
+    Where strace is installed it wrote down which files were opened, in `project.trace.txt` beside it.
+    """
+    from project import copy_project, job_counts, lay_out, snakemake
+
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    folder.mkdir()
+    copy_project(folder)
+    lay_out(folder)
+    tracer = (
+        "strace",
+        "--seccomp-bpf",
+        "-f",
+        "-qq",
+        "-s",
+        "9999",
+        "-e",
+        "trace=open,openat,execve,/clone|fork",
+    )
+    tracer = (*tracer, "-o", str(folder.with_name("trace.txt"))) if shutil.which("strace") else ()
+    done = snakemake(folder, "--configfile", "tiny.yaml", snakefile=folder / "Snakefile", tracer=tracer)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder.with_name("jobs.json").write_text(json.dumps(job_counts(done.stdout + done.stderr)))
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path) -> Path:
+    """A copy of the finished project, times and links included."""
+    return shutil.copytree(finished, tmp_path / "project", symlinks=True)

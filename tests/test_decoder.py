@@ -29,11 +29,17 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "mscale": 0.7}
 CHOICES = {
     "gpt_neox": ("gpt_neox", {}),
     "gpt_neox, one after the other": ("gpt_neox", {"use_parallel_residual": False}),
     "gpt_neox, all features turn": ("gpt_neox", {"rope_parameters": {"partial_rotary_factor": 1.0}}),
     "gpt_neox, no bias, other activation": ("gpt_neox", {"attention_bias": False, "hidden_act": "gelu_fast"}),
+    "gpt_neox, odd heads, odd width": (
+        "gpt_neox",
+        {"hidden_size": 36, "rope_parameters": {"partial_rotary_factor": 0.4}},
+    ),
+    "gpt_neox, proportional": ("gpt_neox", {"rope_parameters": {"rope_type": "proportional"}}),
     "gpt2": ("gpt2", {}),
     "gpt2, own width": ("gpt2", {"n_inner": 80, "activation_function": "gelu"}),
     "llama": ("llama", {}),
@@ -41,6 +47,7 @@ CHOICES = {
     "llama, head size": ("llama", {"head_dim": 16, "attention_bias": True, "mlp_bias": True}),
     "llama, linear": ("llama", {"rope_parameters": LINEAR}),
     "llama, llama3": ("llama", {"rope_parameters": LLAMA3}),
+    "llama, yarn": ("llama", {"rope_parameters": YARN}),
     "opt": ("opt", {}),
     "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
     "opt, no bias": ("opt", {"enable_bias": False}),

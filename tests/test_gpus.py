@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny_model
-from test_workflow import lay_out, snakemake
+from project import lay_out, snakemake
 
 from memprune import gpus
 from memprune.config import Evaluation

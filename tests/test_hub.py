@@ -14,7 +14,7 @@ import zstandard
 from conftest import tiny_model
 from hub_server import Hub, every, serve
 from huggingface_hub import HfApi, HfFileSystem, snapshot_download
-from test_workflow import job_counts, snakemake
+from project import job_counts, snakemake
 
 from memprune.corpora.hub import read
 from memprune.errors import UserError

@@ -15,7 +15,7 @@ from memprune.families import find_matrices, find_parts
 from memprune.files import sha256_of
 from memprune.manifest import read_manifest, write_manifest
 from memprune.models import fetch_model, resolve_model
-from memprune.preflight import check_local_models
+from memprune.preflight import check_experiment
 
 STRATEGIES = {"global": {"levels": [0.3]}}
 
@@ -50,7 +50,8 @@ def test_a_manifest_describes_the_checkpoint(name, dtype, tmp_path):
     architecture = manifest.architecture
     assert (architecture.family, manifest.dtype, architecture.layers) == (name, dtype, 3)
     assert (architecture.positions, manifest.vocabulary) == (128, 300)
-    assert manifest.hashes == {"model.safetensors": sha256_of(folder / "model.safetensors")}
+    files = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    assert manifest.hashes == {file: sha256_of(folder / file) for file in files}
     assert all(tuple(weights[m.name].shape) == m.shape for m in manifest.matrices)
     # Every matrix but the embeddings and the head is found, and in every layer the same ones.
     outside = ("embed", "wte", "wpe", "lm_head")
@@ -124,7 +125,7 @@ def unknown_activation(folder: Path) -> None:
 
 
 def unknown_rope(folder: Path) -> None:
-    edit_json(folder / "config.json", rope_parameters={"rope_type": "dynamic", "factor": 2.0})
+    edit_json(folder / "config.json", rope_parameters={"rope_type": "longrope", "factor": 2.0})
 
 
 def larger_tokenizer(folder: Path) -> None:
@@ -142,20 +143,20 @@ def larger_tokenizer(folder: Path) -> None:
         (not_safetensors, "model.safetensors: not a safetensors file"),
         (no_configuration, "no config.json"),
         (broken_configuration, "config.json: not JSON"),
-        (unknown_family, "model_type: found 'mamba'; looked for: gpt_neox, gpt2, llama, opt"),
+        (unknown_family, "config.json: model_type: found 'mamba', allowed: gpt_neox, gpt2, llama, opt"),
         (unknown_matrix, "mlp.router.weight: not known in family gpt_neox; looked for: attention"),
         (missing_matrix, "down of layer 2: found none, config.json asks for [32, 64]"),
         (another_width, "up of layer 0: found [64, 32], config.json asks for [96, 32]"),
         (no_head, "no head, and config.json does not tie it to the embedding"),
-        (unknown_activation, "config.json: activation: found 'sine'; allowed: gelu, gelu_new"),
-        (unknown_rope, "config.json: rope_type: found 'dynamic'; allowed: default, linear, llama3"),
+        (unknown_activation, "config.json: hidden_act: found 'sine', allowed: gelu, gelu_python, gelu_new"),
+        (unknown_rope, "config.json: rope_type: found 'longrope', allowed: default, linear, dynamic, llama3"),
         (larger_tokenizer, "tokens, the model's embedding 300 rows; the tokenizer must not have more"),
     ],
 )
 def test_a_bad_folder_gives_its_line_before_any_job_and_in_the_job(folder, spoil, message):
     spoil(folder)
     for check, start in (
-        (lambda: check_local_models(experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
+        (lambda: check_experiment(experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
         (lambda: resolve_model("tiny", folder), "models.tiny: "),
     ):
         with pytest.raises(UserError) as caught:
@@ -174,7 +175,7 @@ def test_a_missing_tokenizer(folder):
 
 def test_a_tokenizer_that_cannot_be_loaded(folder):
     (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(UserError, match=r"models.tiny: .*: its tokenizer cannot be loaded"):
+    with pytest.raises(UserError, match=r"models.tiny: .*tokenizer.json: not a tokenizer"):
         resolve_model("tiny", folder)
 
 
@@ -200,9 +201,9 @@ def test_a_tokenizer_that_cannot_be_loaded(folder):
     ],
 )
 def test_an_experiment_that_does_not_fit_its_model(folder, changed, message):
-    check_local_models(experiment(folder), "my.yaml")
+    check_experiment(experiment(folder), "my.yaml")
     with pytest.raises(UserError, match=message.replace("+", r"\+")):
-        check_local_models(experiment(folder, **changed), "my.yaml")
+        check_experiment(experiment(folder, **changed), "my.yaml")
 
 
 def test_a_checkpoint_without_matrices():

@@ -12,7 +12,7 @@ import pytest
 from conftest import tiny_model
 from test_resources import experiment
 
-from memprune import shards, store
+from memprune import roots, shards, store
 from memprune.errors import UserError
 from memprune.evaluation import memorization_tasks
 from memprune.manifest import write_manifest
@@ -162,7 +162,7 @@ def test_parts_give_the_scores_of_one_job_and_leave_nothing_to_compute(options, 
     for name in ("m.parquet", "p.parquet"):
         assert pq.read_table(apart / name).equals(pq.read_table(whole / name), check_metadata=True)
     shards = [shard for path in paths for shard in json.loads(path.read_text())["shards"]]
-    assert {shard["name"] for shard in shards} <= store.used()
+    assert {shard["name"] for shard in shards} <= roots.used(store.folder())
     assert {shard["how"]["compute_dtype"] for shard in shards} == {"float32"}
 
 

@@ -1,9 +1,10 @@
 """Which jobs run and which artefacts are computed after each kind of edit, by the real snakemake.
 
-Each test copies a finished experiment with the whole project, edits the copy, runs it, and counts the jobs
-and the new entries of the store: an artefact that is not new was only linked.
+Edits follow one another on a copy of a finished experiment: what one leaves to do, the next would show.
+Counted are the jobs and the new entries of the store: an artefact that is not new was only linked.
 """
 
+import json
 import os
 import re
 import shutil
@@ -19,16 +20,16 @@ import pytest
 import torch
 import yaml
 from conftest import tiny_model
+from project import EXPERIMENT, change_config, copy_project, entries, lay_out, run, snakemake
 from safetensors.torch import load_file, save_file
-from test_workflow import EXPERIMENT, ROOT, job_counts, lay_out, snakemake, spoil_config
 
-PROJECT = ("Snakefile", "rules", "workflow_scripts", "profiles", "config")
 PLOTS = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
 TABLES = {"aggregate_tables": 1} | PLOTS
 SPARSITY = {"plot_sparsity": 2}
-# 2 models; dense and 2 strategies at one level; 2 context lengths × members and non-members, and perplexity.
+# 2 models; dense and 2 strategies at one level, at two for the larger model; 2 context lengths × members and
+# non-members, and perplexity.
 ALL_JOBS = (
-    {"resolve_model": 2, "count_magnitudes": 2, "compute_mask": 4, "evaluate": 6}
+    {"resolve_model": 2, "count_magnitudes": 2, "compute_mask": 6, "evaluate": 8}
     | {"draw_samples": 3, "extract_samples": 1}
     | TABLES
     | SPARSITY
@@ -48,52 +49,6 @@ def figures(number: int) -> dict[str, int]:
     return {"tables": 1, "figure": number}
 
 
-def run(folder: Path, *arguments: str, config: str = "tiny.yaml") -> tuple[dict, dict, str]:
-    """Run snakemake on a project: the jobs by rule, the artefacts computed by kind, and the output."""
-    before = entries(folder)
-    done = snakemake(folder, "--configfile", config, *arguments, snakefile=folder / "Snakefile")
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    computed = Counter(name.split("/")[0] for name in entries(folder) - before)
-    return job_counts(output), dict(computed), output
-
-
-def entries(folder: Path) -> set[str]:
-    """The names of the store's entries."""
-    store = folder / "results/.store"
-    return {path.parent.relative_to(store).as_posix() for path in store.rglob("entry.json")}
-
-
-def copy_project(folder: Path) -> None:
-    """The project's files, as a new clone has them."""
-    for name in PROJECT:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, folder / name)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """A project with a finished experiment."""
-    folder = tmp_path_factory.mktemp("finished") / "project"
-    folder.mkdir()
-    copy_project(folder)
-    lay_out(folder)
-    spoil_config(models__large={"path": "models/large"})(folder)
-    jobs, computed, _ = run(folder)
-    assert jobs == ALL_JOBS
-    artefacts = {"magnitudes": 2, "draw": 3, "samples": 1, "mask": 4} | evaluations(6) | figures(6)
-    assert computed == artefacts
-    return folder
-
-
-@pytest.fixture
-def project(finished, tmp_path) -> Path:
-    """A copy of the finished project, times and links included."""
-    return shutil.copytree(finished, tmp_path / "project", symlinks=True)
-
-
 def edit(file: str, old: str, new: str):
     """Replace text that stands in a file once."""
 
@@ -103,10 +58,6 @@ def edit(file: str, old: str, new: str):
         (folder / file).write_text(text.replace(old, new))
 
     return apply
-
-
-def edit_nothing(folder: Path) -> None:
-    pass
 
 
 def edit_comments_docstrings_and_formatting(folder: Path) -> None:
@@ -143,7 +94,7 @@ def remove_strategy(folder: Path) -> None:
 
 def add_model(folder: Path) -> None:
     tiny_model("opt", "float16", folder / "models/third", layers=4)
-    spoil_config(models__third={"path": "models/third"})(folder)
+    change_config(models__third={"path": "models/third"})(folder)
 
 
 def change_model(name: str, matrix: str):
@@ -160,93 +111,189 @@ def remove_results(folder: Path) -> None:
     shutil.rmtree(folder / "results/tiny")
 
 
+def replace_by_older(file: str):
+    """Replace a file by what it was before the edits, with the time of then, as a backup is restored."""
+
+    def apply(folder: Path) -> None:
+        subprocess.run(["cp", "-p", folder / "backup" / file, folder / file], check=True)
+
+    return apply
+
+
+def edit_json(path: Path, **changed) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
+def change_tokenizers(folder: Path) -> None:
+    """Other ids for the same text, from a file beside tokenizer.json's own vocabulary."""
+    for name in ("small", "large"):
+        path = folder / f"models/{name}/tokenizer.json"
+        edit_json(path, normalizer={"type": "Lowercase"})
+
+
+def change_prefix_tokens(folder: Path) -> None:
+    """Another token begins perplexity windows; samples are the same."""
+    for name in ("small", "large"):
+        edit_json(folder / f"models/{name}/tokenizer_config.json", bos_token="a", eos_token="a")
+
+
+def lose_records_and_change_members(folder: Path) -> None:
+    shutil.rmtree(folder / ".snakemake")
+    change_config(samples__members=8)(folder)
+
+
 COMPUTE_MASK = "pruned = round(level * sum(matrix.weights for matrix in group))"
-EDITS = {
-    "none": (edit_nothing, {}, {}),
-    "comments, docstrings, formatting": (edit_comments_docstrings_and_formatting, {}, {}),
-    "touch": (touch_all, {}, {}),
+UP = "model.layers.1.mlp.up_proj.weight"
+SETTINGS = {
     "a level added to one strategy": (
-        spoil_config(strategies__global={"levels": [0.1, 0.3]}),
-        {"compute_mask": 2, "evaluate": 2} | TABLES,
-        {"mask": 2} | evaluations(2) | figures(4),
+        change_config(strategies__global={"levels": [0.1, 0.3]}),
+        {"compute_mask": 1, "evaluate": 1} | TABLES,
+        {"mask": 1} | evaluations(1) | figures(4),
     ),
     "a strategy's scope changed": (
-        spoil_config(strategies__global={"matrices": "mlp", "levels": [0.3]}),
-        {"compute_mask": 2, "evaluate": 2} | TABLES | SPARSITY,
-        {"mask": 2} | evaluations(2) | figures(6),
+        change_config(strategies__global={"matrices": "mlp", "levels": [0.1, 0.3]}),
+        {"compute_mask": 4, "evaluate": 4} | TABLES | SPARSITY,
+        {"mask": 4} | evaluations(4) | figures(6),
     ),
     "a strategy renamed": (
         rename_strategy,
-        {"compute_mask": 2, "evaluate": 2} | TABLES | SPARSITY,
+        {"compute_mask": 4, "evaluate": 4} | TABLES | SPARSITY,
         figures(6),
     ),
-    "a strategy removed": (remove_strategy, TABLES | SPARSITY, figures(6)),
-    "a model added": (
-        add_model,
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 3}
-        | TABLES
-        | {"plot_sparsity": 1},
-        {"magnitudes": 1, "mask": 2} | evaluations(3) | figures(5),
-    ),
     "a context length added": (
-        spoil_config(samples__context_lengths=[10, 20, 30]),
-        {"evaluate": 6} | TABLES,
-        {"memorization": 6 * 2} | figures(4),
+        change_config(samples__context_lengths=[10, 20, 30]),
+        {"evaluate": 9} | TABLES,
+        {"memorization": 9 * 2} | figures(4),
     ),
     "samples from n to 2n": (
-        spoil_config(samples__members=12, samples__non_members=6),
-        {"draw_samples": 2, "extract_samples": 1, "evaluate": 6} | TABLES,
-        {"draw": 2, "samples": 1, "memorization": 6 * 4} | figures(4),
+        change_config(samples__members=12, samples__non_members=6),
+        {"draw_samples": 2, "extract_samples": 1, "evaluate": 9} | TABLES,
+        {"draw": 2, "samples": 1, "memorization": 9 * 6} | figures(4),
     ),
-    "mask code rewritten, the same bits": (
-        edit("workflow_scripts/memprune/pruning.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
-        {"compute_mask": 4, "evaluate": 4} | TABLES | SPARSITY,
-        {"mask": 4},
+    "a model added": (
+        add_model,
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 3, "evaluate": 4}
+        | TABLES
+        | {"plot_sparsity": 1},
+        {"magnitudes": 1, "mask": 3, "memorization": 4 * 6, "perplexity": 4} | figures(5),
     ),
-    "mask code changed, other bits for one strategy": (
-        edit("workflow_scripts/memprune/pruning.py", COMPUTE_MASK, COMPUTE_MASK + " + (len(group) > 7)"),
-        {"compute_mask": 4, "evaluate": 4} | TABLES | SPARSITY,
-        {"mask": 4} | evaluations(2) | NEW_NUMBERS,
-    ),
-    "scoring code changed": (
-        edit("workflow_scripts/memprune/footprint.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
-        {"evaluate": 6} | TABLES,
-        evaluations(6),
-    ),
+    "a strategy removed": (remove_strategy, TABLES | {"plot_sparsity": 3}, figures(7)),
+}
+CODE = {
+    "comments, docstrings, formatting": (edit_comments_docstrings_and_formatting, {}, {}),
+    "touch": (touch_all, {}, {}),
     "a plotting module changed": (
         edit("workflow_scripts/memprune/figures/trade_off.py", "zorder=3", "zorder=4"),
         {"plot_trade_off": 1},
         {"figure": 1},
     ),
+    "mask code rewritten, the same bits": (
+        edit("workflow_scripts/memprune/pruning.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
+        {"compute_mask": 6, "evaluate": 8} | TABLES | SPARSITY,
+        {"mask": 6},
+    ),
+    "mask code changed, other bits for one strategy": (
+        edit("workflow_scripts/memprune/pruning.py", COMPUTE_MASK, COMPUTE_MASK + " + (len(group) > 7)"),
+        {"compute_mask": 6, "evaluate": 8} | TABLES | SPARSITY,
+        {"mask": 6} | evaluations(3) | NEW_NUMBERS,
+    ),
+    "scoring code changed": (
+        edit("workflow_scripts/memprune/footprint.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
+        {"evaluate": 8} | TABLES,
+        evaluations(8),
+    ),
+}
+FILES = {
     "a model's file changed in place": (
-        change_model("large", "model.layers.1.mlp.up_proj.weight"),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 3}
+        change_model("large", UP),
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 4, "evaluate": 5}
         | TABLES
         | {"plot_sparsity": 1},
-        {"magnitudes": 1, "mask": 2} | evaluations(3) | NEW_NUMBERS,
+        {"magnitudes": 1, "mask": 4} | evaluations(5) | NEW_NUMBERS,
+    ),
+    "a model's file replaced by an older one": (
+        replace_by_older("models/large/model.safetensors"),
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 4, "evaluate": 5}
+        | TABLES
+        | {"plot_sparsity": 1},
+        {},
     ),
     # The first model's tokenizer draws the samples: they and all evaluations are looked up again.
     "the first model's file changed in place": (
         change_model("small", "gpt_neox.layers.1.mlp.dense_h_to_4h.weight"),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 6}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 8}
         | {"draw_samples": 3, "extract_samples": 1}
         | TABLES
         | {"plot_sparsity": 1},
         {"magnitudes": 1, "mask": 2} | evaluations(3) | NEW_NUMBERS,
     ),
+    "the tokenizers changed": (
+        change_tokenizers,
+        ALL_JOBS,
+        {"draw": 3, "samples": 1} | evaluations(8) | NEW_NUMBERS,
+    ),
+    "the token that begins a perplexity window changed": (
+        change_prefix_tokens,
+        ALL_JOBS,
+        {"draw": 3, "samples": 1, "perplexity": 8} | NEW_NUMBERS,
+    ),
+    "a corpus's file changed in place": (
+        lambda folder: (folder / "test.jsonl").write_text((folder / "train.jsonl").read_text()),
+        {"draw_samples": 1, "extract_samples": 1, "evaluate": 8} | TABLES,
+        {"draw": 1, "samples": 1, "memorization": 8 * 2} | NEW_NUMBERS,
+    ),
+    "a corpus's file replaced by an older one": (
+        replace_by_older("test.jsonl"),
+        {"draw_samples": 1, "extract_samples": 1, "evaluate": 8} | TABLES,
+        {},
+    ),
     "results deleted, store kept": (remove_results, ALL_JOBS, {}),
+    "snakemake's records lost, then a setting changed": (
+        lose_records_and_change_members,
+        ALL_JOBS,
+        {"draw": 1, "samples": 1, "memorization": 8 * 2} | NEW_NUMBERS,
+    ),
+}
+
+
+def more_samples_have_shards_of_their_own(project: Path, new: set[str], output: str) -> None:
+    shards = [name for name in new if name.startswith("memorization/")]
+    rows = Counter(pq.read_metadata(project / f"results/.store/{n}/scores.parquet").num_rows for n in shards)
+    assert rows == {6: 9 * 3, 3: 9 * 3}
+
+
+def what_is_left_over_is_listed_and_kept(project: Path, new: set[str], output: str) -> None:
+    assert "left over, no longer in the configuration" in output
+    assert "results/tiny/masks/large/first-25@0.2.csv" in output
+    assert (project / "results/tiny/scores/small/first-25@0.3.perplexity.parquet").exists()
+
+
+def the_reason_says_that_the_source_changed(project: Path, new: set[str], output: str) -> None:
+    reason = r"Params have changed.* before: 'source: [0-9a-f]{16}' now: 'source: [0-9a-f]{16}'"
+    assert re.search(reason, output)
+
+
+CHECKS = {
+    "samples from n to 2n": more_samples_have_shards_of_their_own,
+    "a strategy removed": what_is_left_over_is_listed_and_kept,
+    "a plotting module changed": the_reason_says_that_the_source_changed,
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", EDITS)
-def test_an_edit_runs_and_computes_exactly_what_is_stale(project, change):
-    apply, jobs, computed = EDITS[change]
-    apply(project)
-    found_jobs, found, output = run(project)
-    if "tables" in computed and "figure" not in computed:
-        assert 1 <= found.pop("figure") <= 6
-    assert (found_jobs, found) == (jobs, computed), output
+@pytest.mark.parametrize("edits", [SETTINGS, CODE, FILES], ids=["settings", "code", "files"])
+def test_each_edit_runs_and_computes_exactly_what_is_stale(project, edits):
+    shutil.copytree(project / "models", project / "backup/models")
+    shutil.copy2(project / "test.jsonl", project / "backup")
+    for change, (apply, jobs, computed) in edits.items():
+        before = entries(project)
+        apply(project)
+        found_jobs, found, output = run(project)
+        if "tables" in computed and "figure" not in computed:
+            assert 0 <= found.pop("figure", 0) <= 7
+        assert (found_jobs, found) == (jobs, computed), (change, output)
+        if change in CHECKS:
+            CHECKS[change](project, entries(project) - before, output)
     again = run(project)
     assert again[:2] == ({}, {}), again[2]
 
@@ -263,16 +310,6 @@ def test_a_fresh_clone_with_the_results_moved_in_computes_nothing(finished, tmp_
 
 
 @pytest.mark.slow
-def test_more_samples_add_shards_of_the_new_ones_alone(project):
-    before = entries(project)
-    spoil_config(samples__members=12, samples__non_members=6)(project)
-    run(project)
-    new = [name for name in entries(project) - before if name.startswith("memorization/")]
-    rows = Counter(pq.read_metadata(project / f"results/.store/{n}/scores.parquet").num_rows for n in new)
-    assert rows == {6: 6 * 2, 3: 6 * 2}
-
-
-@pytest.mark.slow
 def test_a_second_experiment_computes_nothing_that_the_first_has(project):
     content = yaml.safe_load((project / "tiny.yaml").read_text()) | {"experiment": "second"}
     (project / "second.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
@@ -280,30 +317,14 @@ def test_a_second_experiment_computes_nothing_that_the_first_has(project):
 
 
 @pytest.mark.slow
-def test_what_a_removed_strategy_leaves_is_listed_and_kept(project):
-    remove_strategy(project)
-    *_, output = run(project)
-    assert "left over, no longer in the configuration" in output
-    assert "results/tiny/masks/large/first-25@0.3.csv" in output
-    assert (project / "results/tiny/scores/small/first-25@0.3.perplexity.parquet").exists()
-
-
-@pytest.mark.slow
-def test_the_reason_says_that_the_source_changed(project):
-    edit("workflow_scripts/memprune/figures/trade_off.py", "zorder=3", "zorder=4")(project)
-    *_, output = run(project, "-n")
-    assert re.search(
-        r"Params have changed.* before: 'source: [0-9a-f]{16}' now: 'source: [0-9a-f]{16}'", output
-    )
-
-
-@pytest.mark.slow
-def test_a_killed_job_goes_on_after_its_last_shard(finished, tmp_path):
-    folder = tmp_path / "project"
-    shutil.copytree(finished, folder, ignore=shutil.ignore_patterns("results", ".snakemake"))
+def test_a_killed_job_goes_on_after_its_last_shard(project):
+    folder = project
+    shutil.rmtree(folder / "results/.store/memorization")
+    shutil.rmtree(folder / "results/.store/perplexity")
     edit("workflow_scripts/memprune/scoring.py", "    positions = np.add.outer(",
          "    __import__('time').sleep(1)\n    positions = np.add.outer(")(folder)  # fmt: skip
     target = "results/tiny/scores/small/dense.memorization.parquet"
+    (folder / "results/.store/memorization").mkdir()
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "tiny.yaml", "--", target]
     process = subprocess.Popen(
         command,

@@ -201,3 +201,33 @@ def test_a_non_finite_log_probability_names_the_row(folder):
     windows[2, 0] = 3
     with pytest.raises(UserError, match=r"non-finite one at row [02] of those scored"):
         score_memorization(model, windows, [CONTEXT], SUFFIX, 100)
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+@pytest.mark.parametrize("block_tokens", [0, 50])
+def test_weights_that_change_are_not_scored_under_the_old_ones_name(folder, moment, block_tokens):
+    manifest = resolve_model("tiny", folder)
+    path = folder / "model.safetensors"
+    expected = pytest.raises(UserError, match=r"model.safetensors: changed since the model was described")
+    windows = np.ones((2, CONTEXT + SUFFIX), dtype=np.int32)
+
+    def overwrite() -> None:
+        weights = load_file(path)
+        weights[manifest.matrices[0].name] *= 2
+        save_file(weights, path, {"format": "pt"})
+
+    if moment == "before":
+        overwrite()
+        with expected:
+            model = load_pruned(manifest, None, torch.float32, CPU, block_tokens)
+            score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+        return
+    model = load_pruned(manifest, None, torch.float32, CPU, block_tokens)
+    before = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+    overwrite()
+    if block_tokens:
+        with expected:
+            score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+    else:  # its weights are in memory
+        after = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+        np.testing.assert_array_equal(after["suffix_log_probability"], before["suffix_log_probability"])

@@ -1,8 +1,10 @@
 """The store: computed once, verified, moved with results, shared by processes, its errors explained."""
 
 import errno
+import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,11 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from memprune import shards, store
+from memprune import roots, shards, store
 from memprune.errors import UserError
-from memprune.fingerprints import fingerprint
+from memprune.files import sha256_of, written_whole
+from memprune.fingerprints import fingerprint, unchanged
 from memprune.preflight import check_store
 
 JSON = st.recursive(
@@ -75,7 +79,7 @@ def test_an_absolute_store_is_linked_absolutely(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "shared"))
     provide(b"x" * (store.COPIED + 1), Path("results/one/a"))
     assert os.readlink("results/one/a").startswith(str(tmp_path / "shared/thing"))
-    assert store.used() == {entry.name for entry in store.entries()}
+    assert roots.used(store.folder()) == {entry.name for entry in store.entries()}
 
 
 def test_a_computation_that_fails_leaves_nothing(folder):
@@ -126,8 +130,22 @@ def test_a_result_that_was_damaged_in_the_store_is_not_read(folder):
     damage_file(folder / entry.name)
     with pytest.raises(UserError, match=r"^results/a: damaged in the store and set aside; run again"):
         store.content(Path("results/a"))
-    assert not Path("results/a").exists()
+    assert not os.path.lexists("results/a")
     assert len(expected) == 64
+
+
+def test_a_copied_result_that_was_damaged_is_not_read(folder):
+    provide(b"whole", Path("results/a"))
+    assert store.content("results/a") == sha256_of("results/a")
+    Path("results/a").write_bytes(b"who")
+    with pytest.raises(
+        UserError, match=r"^results/a: damaged since it was written, and set aside as .*; run"
+    ):
+        store.content("results/a")
+    assert not Path("results/a").exists()
+    assert Path("results/a.damaged").read_bytes() == b"who"
+    provide(b"another", Path("results/a"), {"a": 2})
+    assert store.content("results/a") == sha256_of("results/a")
 
 
 def slow_provide(number: int) -> None:
@@ -152,7 +170,7 @@ def test_several_processes_at_once_share_one_entry(folder):
     [
         OSError(errno.ENOSPC, "No space left on device"),
         OSError(errno.EROFS, "Read-only file system"),
-        ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
     ],
 )
 def test_a_disk_without_room_is_explained_in_one_line(folder, error):
@@ -164,6 +182,30 @@ def test_a_disk_without_room_is_explained_in_one_line(folder, error):
     ):
         store.obtain("thing/a", {}, fail)
     assert store.entries() == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("the tokenizer says code: 13, whatever that means"),
+        ValueError("os error 28 is no number of this message"),
+        ValueError("errno 30"),
+    ],
+)
+def test_numbers_in_other_errors_messages_are_not_the_disks(folder, error):
+    def fail(target: Path) -> None:
+        raise error
+
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        store.obtain("thing/a", {}, fail)
+
+
+def test_an_error_for_the_user_stays_as_it_is(folder):
+    def fail(target: Path) -> None:
+        raise UserError("corpus: the Hub says (os error 13)")
+
+    with pytest.raises(UserError, match=r"^corpus: the Hub says \(os error 13\)$"):
+        store.obtain("thing/a", {}, fail)
 
 
 def test_errors_that_are_not_the_stores_are_left_alone(folder):
@@ -232,9 +274,119 @@ def test_unused_entries_are_deleted_only_when_told(folder):
     for entry in store.entries():
         os.utime(folder / entry.name / store.ENTRY, (old, old))
     assert "Deleted 2 entries" in list_store("--delete-unused", "0.05")
-    assert {entry.name for entry in store.entries()} == store.used()
+    assert {entry.name for entry in store.entries()} == roots.used(store.folder())
     assert not unfinished.exists()
     assert Path("results/a").exists()
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch) -> Path:
+    """A store that projects share, seen from one of them with a result."""
+    monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "shared"))
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    provide(b"1", Path("results/a"))
+    return tmp_path / "shared"
+
+
+def move_project(folder: Path, monkeypatch) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+
+
+def unmount_project(folder: Path, monkeypatch) -> None:
+    move_project(folder, monkeypatch)
+    folder.mkdir()
+
+
+def be_another_host(folder: Path, monkeypatch) -> None:
+    (folder / "results/a").unlink()
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+
+
+def write_no_host(folder: Path, monkeypatch) -> None:
+    """As roots were before they told it."""
+    (folder / "results/a").unlink()
+    [path] = (store.folder() / "roots").iterdir()
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps({"result": about["result"], "entries": about["entries"]}))
+
+
+@pytest.mark.parametrize("hide", [move_project, unmount_project, be_another_host, write_no_host])
+def test_what_cannot_be_seen_counts_as_used(shared, hide, monkeypatch):
+    project = Path.cwd()
+    monkeypatch.chdir("/")
+    hide(project, monkeypatch)
+    assert roots.used(shared) == {entry.name for entry in store.entries()} != set()
+    assert len(roots.unseen(shared)) == 1
+
+
+def test_what_was_deleted_where_it_is_seen_is_unused(shared):
+    assert roots.used(shared) == {entry.name for entry in store.entries()}
+    Path("results/a").unlink()
+    Path("results/b").touch()
+    assert roots.used(shared) == set()
+    assert roots.unseen(shared) == []
+
+
+def test_a_folder_that_may_not_be_entered_hides_its_results(shared, monkeypatch):
+    stat = os.stat
+
+    def refuse(path, **options):
+        if "results" in Path(path).parts:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr("os.stat", refuse)
+    assert roots.used(shared) == {entry.name for entry in store.entries()}
+
+
+def test_hosts_with_one_path_keep_roots_of_their_own(shared, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    provide(b"2", Path("results/a"), {"a": 2})
+    assert len(roots.used(shared)) == len(store.entries()) == 2
+    monkeypatch.setenv("SLURM_SUBMIT_HOST", "login")
+    provide(b"3", Path("results/a"), {"a": 3})
+    assert len(list((shared / "roots").iterdir())) == 3
+    assert store.content("results/a") == sha256_of("results/a")
+
+
+def test_hosts_and_containers_with_one_process_id_write_files_of_their_own(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.getpid", lambda: 7)
+    with written_whole(tmp_path / "a") as one, written_whole(tmp_path / "a") as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert one.read_text() == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_replaced_by_an_older_one_has_another_fingerprint(folder, tmp_path):
+    file, older = tmp_path / "model.safetensors", tmp_path / "backup"
+    older.write_bytes(b"weights")
+    os.utime(older, (10**9, 10**9))
+    file.write_bytes(b"Weights")
+    os.utime(file, (2 * 10**9, 2 * 10**9))
+    before = fingerprint(file)
+    subprocess.run(["cp", "-p", older, file], check=True)
+    assert fingerprint(file) == sha256_of(older) != before
+    os.utime(file, (2 * 10**9, 2 * 10**9))  # the same size, inode and time as before
+    assert fingerprint(file) == sha256_of(older)
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_a_file_that_changes_while_it_is_used_is_an_error_that_names_it(folder, tmp_path, moment):
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"weights")
+    contents = {file: fingerprint(file)}
+    with unchanged(contents):
+        pass
+    if moment == "before":
+        file.write_bytes(b"Weights")
+    expected = pytest.raises(UserError, match=r"model.safetensors: changed since the model was described")
+    with expected, unchanged(contents):
+        file.write_bytes(b"Weights")
+    file.unlink()
+    with pytest.raises(UserError, match=r"model.safetensors: gone since"), unchanged(contents):
+        pass
 
 
 def test_fingerprints_are_kept_and_follow_the_content(folder, tmp_path, monkeypatch):

@@ -2,11 +2,18 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from memprune import tables
+from memprune.errors import UserError
+from memprune.evaluation import task_scores, write_scores
 from memprune.figures import context_length, duplicates, model_size, sparsity, style, trade_off
+from memprune.frames import read_csv
 
 MODELS, STRATEGIES = ["small", "b_10%", "large"], ["global", "attention-only"]
 LEVELS = {"small": [0.1, 0.3], "b_10%": [0.1, 0.3], "large": [0.2, 0.4]}
@@ -69,6 +76,21 @@ def test_fractions_and_wilsons_intervals_equal_scipy(memorization_scores):
         assert row.token_accuracy == pytest.approx(own.token_accuracy.mean())
 
 
+@given(
+    st.integers(1, 10**6).flatmap(
+        lambda n: st.tuples(st.sampled_from([0, n]) | st.integers(0, n), st.just(n))
+    )
+)
+def test_any_fractions_interval_equals_scipys_and_holds_it(drawn):
+    extracted, samples = drawn
+    low, high = (end.item() for end in tables.wilson_interval(np.array([extracted]), np.array([samples])))
+    interval = binomtest(extracted, samples).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((interval.low, interval.high), rel=1e-9, abs=1e-12)
+    assert 0 <= low <= extracted / samples <= high <= 1
+    assert (low == 0) == (extracted == 0)
+    assert (high == 1) == (extracted == samples)
+
+
 def test_strata_add_up(memorization_scores):
     whole = tables.memorization_table(memorization_scores)
     for stratum in ("duplicates", "subset"):
@@ -76,6 +98,127 @@ def test_strata_add_up(memorization_scores):
         keys = ["model", "strategy", "level", "context_length"]
         sums = parts.groupby(keys, observed=True)[["extracted", "samples"]].sum().reset_index()
         pd.testing.assert_frame_equal(sums, whole[sums.columns])
+
+
+def files_of(
+    scores: pd.DataFrame, perplexity: pd.DataFrame, duplicates: pa.Array, folder
+) -> tuple[list, list]:
+    """The scores as the files of one model, with these duplicates, int32 as an evaluation writes them."""
+    table = pa.Table.from_pandas(scores.astype({"model": str, "strategy": str}), preserve_index=False)
+    table = table.set_column(table.column_names.index("duplicates"), "duplicates", duplicates)
+    table = table.append_column("split", pa.array(["member"] * len(table)))
+    pq.write_table(table, folder / "memorization.parquet")
+    perplexity.astype({"model": str, "strategy": str}).to_parquet(folder / "perplexity.parquet")
+    return [folder / "memorization.parquet"], [folder / "perplexity.parquet"]
+
+
+@pytest.mark.parametrize("known", ["all", "some", "none"])
+def test_duplicates_that_nobody_counted_are_no_number(
+    memorization_scores, perplexity_scores, known, tmp_path
+):
+    own = memorization_scores[memorization_scores.model == "small"]
+    keep = {"all": lambda i: True, "some": lambda i: i % 2 == 0, "none": lambda i: False}[known]
+    counted = pa.array([2 ** (i % 8) if keep(i) else None for i in own["sample"]], pa.int32())
+    files = files_of(own, perplexity_scores[perplexity_scores.model == "small"], counted, tmp_path)
+    tables.write_tables(*files, ["small"], STRATEGIES, {}, tmp_path)
+    lines = (tmp_path / "memorization_by_duplicates.csv").read_text().splitlines()
+    cells = {line.split(",")[lines[0].split(",").index("duplicates")] for line in lines[1:]}
+    numbers = {"all": {"1", "2", "4", "8", "16", "32", "64", "128"}, "some": {"1", "4", "16", "64"}}
+    assert cells == numbers.get(known, set()) | ({""} if known != "all" else set())
+    whole = read_csv(tmp_path / "memorization.csv", [*tables.VARIANT, "extracted", "samples"])
+    parts = read_csv(tmp_path / "memorization_by_duplicates.csv", ["extracted", "samples"])
+    assert parts.sum().tolist() == whole[["extracted", "samples"]].sum().tolist()
+
+    figure = duplicates.plot(
+        read_csv(tmp_path / "memorization_by_duplicates.csv", duplicates.COLUMNS), ["small"], STRATEGIES
+    )
+    unknown = {"all": 0, "some": 32, "none": 64}[known]
+    for axes in figure.axes:
+        ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+        assert (ticks[-1] == "not known") == (unknown > 0)
+        assert set(ticks) - {"not known"} == numbers.get(known, set())
+        assert (f"(not known for {unknown} of 64 samples)" in axes.get_xlabel()) == (unknown > 0)
+        assert {line.get_label() for line in axes.get_lines()} >= {"small"} or axes is figure.axes[1]
+
+
+def test_names_that_look_like_numbers_or_nothing_stay_names(memorization_scores, perplexity_scores, tmp_path):
+    names = {
+        "small": "007",
+        "b_10%": "NA",
+        "large": "1e5",
+        "global": "null",
+        "attention-only": "12",
+        "dense": "dense",
+    }
+
+    def renamed(scores: pd.DataFrame) -> pd.DataFrame:
+        return scores.assign(model=scores.model.map(names), strategy=scores.strategy.map(names))
+
+    models, strategies = [names[m] for m in MODELS], [names[s] for s in STRATEGIES]
+    scores = renamed(memorization_scores)
+    counted = pa.array(scores.duplicates.tolist(), pa.int32())
+    files = files_of(scores, renamed(perplexity_scores), counted, tmp_path)
+    tables.write_tables(*files, models, strategies, {"007": 0.1}, tmp_path)
+    memorization = read_csv(tmp_path / "memorization.csv", context_length.COLUMNS)
+    assert list(dict.fromkeys(memorization.model)) == models
+    assert list(dict.fromkeys(memorization.strategy)) == ["dense", *strategies]
+    figure = context_length.plot(memorization, models, strategies)
+    assert all(
+        len(line.get_xdata()) == len(CONTEXT_LENGTHS) for axes in figure.axes for line in axes.get_lines()
+    )
+    layout = (tmp_path / "paper_layout.md").read_text()
+    assert all(f"| {name} " in layout for name in models)
+
+
+def test_levels_that_differ_late_are_columns_of_their_own(memorization_scores):
+    levels = {0.2: 0.3, 0.4: 0.3000000001, 0.0: 0.0}
+    large = memorization_scores[memorization_scores.model == "large"]
+    table = tables.memorization_table(large.assign(level=large.level.map(levels)))
+    block = tables.one_block("", table.assign(value=table.fraction))
+    assert {"global, 0.3", "global, 0.3000000001"} <= set(block.columns)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-9], lambda raw: b"", lambda raw: b"PAR1" + raw[4:-4] + b"1RAP"]
+)
+def test_a_damaged_scores_file_is_one_line(memorization_scores, perplexity_scores, damage, tmp_path):
+    counted = pa.array(memorization_scores.duplicates.tolist(), pa.int32())
+    files = files_of(memorization_scores, perplexity_scores, counted, tmp_path)
+    files[1][0].write_bytes(damage(files[1][0].read_bytes()))
+    with pytest.raises(
+        UserError, match=r"perplexity.parquet: cannot be read \(.*\); delete it and run ag"
+    ) as caught:
+        tables.write_tables(*files, MODELS, STRATEGIES, {}, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"model,level\nsmall,0.1\n", b"\xff\xfe", b'model,fraction\n"a,1'])
+def test_a_damaged_table_is_one_line(content, tmp_path):
+    (tmp_path / "memorization.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"memorization.csv: cannot be read \(.*\); delete it") as caught:
+        read_csv(tmp_path / "memorization.csv", ["model", "fraction"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scores_file_tells_of_all_its_tasks_how_they_were_made(tmp_path):
+    def part(**how: str) -> pa.Table:
+        return pa.table({"extracted": [True]}).replace_schema_metadata({"compute_dtype": "float32", **how})
+
+    class Rows:
+        described = pa.table({"sample": [0, 1]})
+
+    first = task_scores(
+        Rows, [part(batch_tokens="9000", device="cuda"), part(batch_tokens="800", device="cuda")]
+    )
+    second = task_scores(
+        Rows, [part(batch_tokens="800", device="cpu"), part(batch_tokens="9000", device="cpu")]
+    )
+    write_scores([first, second], "m", "global@0.3", tmp_path / "scores.parquet")
+    assert pq.read_schema(tmp_path / "scores.parquet").metadata == {
+        b"compute_dtype": b"float32",
+        b"batch_tokens": b"9000; 800",
+        b"device": b"cuda; cpu",
+    }
 
 
 def test_tables_keep_the_given_order(memorization_scores):

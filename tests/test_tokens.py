@@ -15,8 +15,8 @@ from conftest import reference_model, tiny_model
 from hub_server import every
 from hypothesis import given
 from hypothesis import strategies as st
+from project import snakemake
 from test_samples import documents
-from test_workflow import snakemake
 
 from memprune import token_table
 from memprune.corpora import tokens

@@ -7,8 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from memprune import sources, store
+from memprune.arguments import parse
 from memprune.errors import run
-from memprune.files import sha256_of
+
+# Which decide the tables' bytes; tabulate and Jinja2 write the paper's layout.
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "tabulate", "Jinja2")
 
 
 def main() -> None:
@@ -17,7 +20,7 @@ def main() -> None:
     parser.add_argument("--perplexity", type=Path, nargs="+", required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="tables, told by their names")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
 
     def compute(folder: Path) -> None:
         from memprune.tables import write_tables
@@ -26,8 +29,8 @@ def main() -> None:
 
     determinants = {
         "source": sources.digest(Path(__file__)),
-        "scores": [sha256_of(path) for path in (*arguments.memorization, *arguments.perplexity)],
-        "versions": {name: version(name) for name in ("numpy", "pandas", "statsmodels")},
+        "scores": [store.content(path) for path in (*arguments.memorization, *arguments.perplexity)],
+        "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }
     store.provide("tables", determinants, compute, {path.name: path for path in arguments.output})

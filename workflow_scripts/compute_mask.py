@@ -8,7 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from memprune import sources, store
+from memprune.arguments import parse
 from memprune.errors import run
+from memprune.fingerprints import unchanged
 from memprune.manifest import read_manifest, weights_of
 from memprune.scope import Selection
 
@@ -22,7 +24,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mask", type=Path, required=True, help="written")
     parser.add_argument("--statistics", type=Path, required=True, help="written")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     manifest, level = read_manifest(arguments.manifest), arguments.spec["level"]
     selection = Selection(**arguments.spec["selection"])
 
@@ -33,7 +35,10 @@ def main() -> None:
         from memprune.pruning import compute_mask, mask_statistics
 
         magnitudes = load_file(arguments.magnitudes)
-        packed = compute_mask(manifest, magnitudes, selection, level, arguments.strategy, arguments.threads)
+        with unchanged(manifest.weights):
+            packed = compute_mask(
+                manifest, magnitudes, selection, level, arguments.strategy, arguments.threads
+            )
         shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
         about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
         write_mask(packed, shapes, about, folder / "mask.safetensors")

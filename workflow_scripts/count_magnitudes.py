@@ -6,6 +6,7 @@ from pathlib import Path
 
 from memprune import sources, store
 from memprune.errors import run
+from memprune.fingerprints import unchanged
 from memprune.manifest import read_manifest, weights_of
 
 
@@ -22,7 +23,8 @@ def main() -> None:
 
         from memprune.criteria import magnitude
 
-        save_file(magnitude.count(manifest, arguments.threads), folder / "magnitudes.safetensors")
+        with unchanged(manifest.weights):
+            save_file(magnitude.count(manifest, arguments.threads), folder / "magnitudes.safetensors")
 
     determinants = {"source": sources.digest(Path(__file__)), "weights": weights_of(manifest)}
     store.provide("magnitudes", determinants, compute, {"magnitudes.safetensors": arguments.output})

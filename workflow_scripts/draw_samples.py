@@ -3,14 +3,14 @@
 
 import argparse
 import json
-from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 from memprune import sources, store
+from memprune.arguments import parse
 from memprune.errors import UserError, run
-from memprune.fingerprints import appearance, fingerprint
+from memprune.fingerprints import identity
 from memprune.manifest import read_manifest
 
 
@@ -20,13 +20,11 @@ def main() -> None:
     parser.add_argument("--files", nargs="*", default=[], help="local files that the corpus is read from")
     parser.add_argument("--manifest", type=Path, required=True, help="of the model whose tokenizer is used")
     parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     manifest, spec = read_manifest(arguments.manifest), arguments.spec
-    source = f"memprune.corpora.{spec['corpus']['source']}"
-    # Files of tokens are too large to be hashed.
-    identify = appearance if spec["corpus"]["source"] == "tokens" else fingerprint
-
-    before = {file: identity(file, identify) for file in arguments.files}
+    kind = spec["corpus"]["source"]
+    source = f"memprune.corpora.{kind}"
+    before = {file: identity(kind, file) for file in arguments.files}
 
     def compute(folder: Path) -> None:
         from memprune.merging import write_table
@@ -48,7 +46,7 @@ def main() -> None:
         )
         drawn = draw(documents, tokenizer, spec)
         for file, found in before.items():
-            if identity(file, identify) != found:
+            if identity(kind, file) != found:
                 raise UserError(f"{file}: changed while it was read; run again")
         metadata = {
             "tokenizer": manifest.tokenizer,
@@ -67,14 +65,6 @@ def main() -> None:
         **spec,
     }
     store.provide("draw", determinants, compute, {"draw.parquet": arguments.output})
-
-
-def identity(file: str, identify: Callable[[str], str | list]) -> str | list:
-    """What tells a file's content from another; raises UserError when it cannot be read."""
-    try:
-        return identify(file)
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 run(main)

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 
 from memprune import store
+from memprune.arguments import parse
 from memprune.device import device_class
 from memprune.errors import UserError, run
 from memprune.evaluation import score_tasks, write_scores
@@ -18,7 +19,7 @@ def main() -> None:
     parser.add_argument("--parts", type=Path, nargs="*", help="receipts of the parts: nothing is scored here")
     parser.add_argument("--memorization", type=Path, required=True, help="scores by sample, written")
     parser.add_argument("--perplexity", type=Path, required=True, help="scores by window, written")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     with variant_named(arguments):
         if arguments.parts:
             device, scorer = device_of(arguments.parts), no_scorer

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from memprune import sources, store
+from memprune.arguments import parse
 from memprune.errors import run
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--samples", type=Path, required=True, help="written")
     parser.add_argument("--windows", type=Path, required=True, help="written")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     draws = [*arguments.members, arguments.non_members, arguments.perplexity]
 
     def compute(folder: Path) -> None:

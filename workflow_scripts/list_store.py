@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from tabulate import tabulate
 
-from memprune import store
+from memprune import roots, store
 from memprune.errors import run
 
 DAY = 24 * 3600  # seconds
@@ -23,7 +23,7 @@ def main() -> None:
         " runs uses what it has computed so far only when it ends",
     )
     arguments = parser.parse_args()
-    entries, used, now = store.entries(), store.used(), time.time()
+    entries, used, now = store.entries(), roots.used(store.folder()), time.time()
     kinds = defaultdict(list)
     for entry in entries:
         kinds[entry.name.split("/")[0]].append(entry)
@@ -45,6 +45,8 @@ def main() -> None:
     unused = [entry for entry in entries if entry.name not in used]
     damaged = store.names_in("damaged")
     print(f"\nUsed by no result: {len(unused)} entries ({megabytes(unused)} MB); damaged: {len(damaged)}.")
+    if unseen := roots.unseen(store.folder()):
+        print(f"Results that cannot be seen from here count as used: {', '.join(unseen)}.")
     if arguments.delete_unused is not None:
         age = arguments.delete_unused * DAY
         old = [entry for entry in unused if now - entry.made > age]

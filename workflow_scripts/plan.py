@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     arguments = parser.parse_args()
     config = load(arguments.config)
-    os.environ.setdefault("MEMPRUNE_STORE", config.store)
+    os.environ["MEMPRUNE_STORE"] = os.environ.get("MEMPRUNE_STORE") or config.store
     dtype, results = config.evaluation.dtype, Path("results") / config.experiment
     estimates = [estimate(name, config) for name in config.models]
     shares = [stored_share(name, config, results) for name in config.models]

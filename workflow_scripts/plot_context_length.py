@@ -5,13 +5,14 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune import store
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import context_length
 from memprune.figures.kept import keep_figure
-from memprune.files import sha256_of
+from memprune.frames import read_csv
 
 
 def main() -> None:
@@ -20,12 +21,12 @@ def main() -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
 
     def plot() -> Figure:
-        return context_length.plot(pd.read_csv(arguments.memorization), **arguments.spec)
+        return context_length.plot(read_csv(arguments.memorization, context_length.COLUMNS), **arguments.spec)
 
-    content = {"table": sha256_of(arguments.memorization), **arguments.spec}
+    content = {"table": store.content(arguments.memorization), **arguments.spec}
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 

@@ -5,13 +5,14 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune import store
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import model_size
 from memprune.figures.kept import keep_figure
-from memprune.files import sha256_of
+from memprune.frames import read_csv
 from memprune.manifest import read_manifest
 
 
@@ -22,15 +23,15 @@ def main() -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     manifests = [read_manifest(path) for path in arguments.manifests]
     weights = {m.model: sum(matrix.weights for matrix in m.matrices) for m in manifests}
     strategies = arguments.spec["strategies"]
 
     def plot() -> Figure:
-        return model_size.plot(pd.read_csv(arguments.memorization), weights, strategies)
+        return model_size.plot(read_csv(arguments.memorization, model_size.COLUMNS), weights, strategies)
 
-    content = {"table": sha256_of(arguments.memorization), "weights": weights, "strategies": strategies}
+    content = {"table": store.content(arguments.memorization), "weights": weights, "strategies": strategies}
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 

@@ -4,13 +4,14 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune import store
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import sparsity
 from memprune.figures.kept import keep_figure
-from memprune.files import sha256_of
+from memprune.frames import read_csv
 
 
 def main() -> None:
@@ -19,16 +20,16 @@ def main() -> None:
     parser.add_argument("--statistics", type=Path, nargs="+", required=True, help="one table per variant")
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     variants = {path.stem: path for path in arguments.statistics}
 
     def plot() -> Figure:
-        statistics = {variant: pd.read_csv(path) for variant, path in variants.items()}
+        statistics = {variant: read_csv(path, sparsity.COLUMNS) for variant, path in variants.items()}
         return sparsity.plot(statistics, arguments.model)
 
     content = {
         "model": arguments.model,
-        "statistics": [[variant, sha256_of(path)] for variant, path in variants.items()],
+        "statistics": [[variant, store.content(path)] for variant, path in variants.items()],
     }
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 

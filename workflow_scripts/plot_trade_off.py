@@ -5,13 +5,14 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from memprune import store
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.figures import trade_off
 from memprune.figures.kept import keep_figure
-from memprune.files import sha256_of
+from memprune.frames import read_csv
 
 
 def main() -> None:
@@ -21,14 +22,17 @@ def main() -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
-    arguments = parser.parse_args()
-    tables = [arguments.memorization, arguments.perplexity]
+    arguments = parse(parser)
 
     def plot() -> Figure:
-        memorization, perplexity = map(pd.read_csv, tables)
+        memorization = read_csv(arguments.memorization, trade_off.MEMORIZATION)
+        perplexity = read_csv(arguments.perplexity, trade_off.PERPLEXITY)
         return trade_off.plot(memorization, perplexity, **arguments.spec)
 
-    content = {"tables": [sha256_of(table) for table in tables], **arguments.spec}
+    content = {
+        "tables": [store.content(arguments.memorization), store.content(arguments.perplexity)],
+        **arguments.spec,
+    }
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 

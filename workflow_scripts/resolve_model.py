@@ -5,6 +5,7 @@ import argparse
 import json
 from pathlib import Path
 
+from memprune.arguments import parse
 from memprune.errors import run
 from memprune.manifest import write_manifest
 from memprune.models import resolve_model
@@ -17,7 +18,7 @@ def main() -> None:
     place.add_argument("--folder", type=Path, help="local folder of the model")
     place.add_argument("--fetched", type=Path, help="what fetch_model.py wrote")
     parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     folder = arguments.folder or json.loads(arguments.fetched.read_text())["folder"]
     write_manifest(resolve_model(arguments.name, folder), arguments.output)
 

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 
 from memprune import store
+from memprune.arguments import parse
 from memprune.device import device_class
 from memprune.errors import run
 from memprune.evaluation import score_shards
@@ -18,7 +19,7 @@ def main() -> None:
     parser.add_argument("--part", type=int, required=True, help="which one, counted from 0")
     parser.add_argument("--parts", type=int, required=True, help="how many there are")
     parser.add_argument("--receipt", type=Path, required=True, help="what was scored, and how; written")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     with variant_named(arguments):
         device = device_class(arguments.spec["device"])
         scorer = lazy_scorer(arguments, device)

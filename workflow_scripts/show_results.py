@@ -4,10 +4,10 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
 from tabulate import tabulate
 
 from memprune.errors import UserError, run
+from memprune.frames import read_csv
 
 
 def main() -> None:
@@ -17,16 +17,17 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (arguments.tables / "memorization.csv").exists():
         raise UserError(f"{arguments.tables}: no memorization.csv; run snakemake --cores all first")
-    memorization = pd.read_csv(arguments.tables / "memorization.csv")
-    perplexity = pd.read_csv(arguments.tables / "perplexity.csv")
     keys = ["model", "strategy", "level"]
+    columns = [*keys, "context_length", "fraction", "samples"]
+    memorization = read_csv(arguments.tables / "memorization.csv", columns)
+    perplexity = read_csv(arguments.tables / "perplexity.csv", [*keys, "token_perplexity"])
     context_lengths = sorted(memorization.context_length.unique())
     fractions = 100 * memorization.pivot_table(
         index=keys, columns="context_length", values="fraction", sort=False
     )
     table = fractions.join(perplexity.set_index(keys).token_perplexity).reset_index()
     table.loc[table.model.duplicated(), "model"] = ""
-    table["level"] = table.level.map(lambda level: f"{level:g}" if level else "")
+    table["level"] = table.level.map(lambda level: repr(level) if level else "")
     samples = int(memorization.samples.max())
     print(
         f"\nMemorization: percent of {samples} member samples whose suffix greedy decoding reproduces from k "
@@ -39,7 +40,7 @@ def main() -> None:
             showindex=False,
             floatfmt=("", "", "", *[".1f"] * len(context_lengths), ".2f"),
             colalign=("left", "left", "right", *["right"] * (len(context_lengths) + 1)),
-            disable_numparse=[2],
+            disable_numparse=[0, 1, 2],
         )
     )
     print(f"\nTables:  {arguments.tables}/\nFigures: {arguments.figures}/")

@@ -1,24 +1,29 @@
 """What a model folder says of itself without being loaded: its configuration and its tensors' headers."""
 
-import json
+from itertools import chain
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from memprune.architecture import Architecture, read_architecture
+from memprune.architecture import Architecture
 from memprune.errors import UserError
-from memprune.families import FAMILIES, Part, find_matrices, find_parts
+from memprune.families import Part, find_matrices, find_parts
 from memprune.manifest import Checkpoint, Matrix
+from memprune.model_config import read_architecture
+from memprune.model_files import check_pointer, read_config, weight_files
+from memprune.shapes import EMBEDDING, HEAD, shapes_of
 from memprune.weights import DTYPES, Tensor, read_headers
 
 
 def describe(folder: str | Path) -> Checkpoint:
     """Describe a model folder. Raises UserError, which says what is wrong with it."""
-    config = read_config(folder)
-    files = find_files(Path(folder))
+    architecture = read_architecture(read_config(folder))
+    files = weight_files(folder)
+    for file in files:
+        check_file(file)
     tensors = read_headers(files)
-    parts = find_parts(config.get("model_type", ""), tensors)
-    architecture = read_architecture(config)
+    parts = find_parts(architecture.family, tensors)
+    check_shapes(architecture, {part: tensors[name] for part, name in parts.items()}, parts)
     matrices = [
         Matrix(name, tensors[name].file.name, layer, role, tensors[name].shape)
         for name, layer, role in find_matrices(architecture.family, parts)
@@ -26,24 +31,24 @@ def describe(folder: str | Path) -> Checkpoint:
     dtypes = sorted({tensors[matrix.name].dtype for matrix in matrices})
     others = {tensors[name].dtype for name in parts.values()} - set(DTYPES.values())
     if len(dtypes) > 1 or others:
-        found = ", ".join([*dtypes, *sorted(others)])
+        found = ", ".join([*dtypes, *sorted(others - set(dtypes))])
         raise UserError(f"weights: found {found}; allowed: one of {', '.join(DTYPES.values())}")
-    check_shapes(architecture, {part: tensors[name] for part, name in parts.items()})
     return Checkpoint(
         files=[file.name for file in files],
         dtype=dtypes[0],
-        vocabulary=embedding_rows(parts, tensors),
         architecture=architecture,
         matrices=matrices,
     )
 
 
-def embedding_rows(parts: dict[Part, str], tensors: dict[str, Tensor]) -> int:
-    """Rows of the input embedding: the vocabulary that the model can be asked about."""
-    embedding = Part(None, "embedding", "weight")
-    if embedding not in parts:
-        raise UserError("weights: no input embedding")
-    return tensors[parts[embedding]].shape[0]
+def check_file(file: Path) -> None:
+    """Raise UserError for a safetensors file that is damaged, cut off or not one."""
+    check_pointer(file)
+    try:
+        with safe_open(file, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: not a safetensors file: {' '.join(str(error).split())}") from None
 
 
 def check_vocabulary(tokens: int, rows: int) -> None:
@@ -55,64 +60,25 @@ def check_vocabulary(tokens: int, rows: int) -> None:
         )
 
 
-def read_config(folder: str | Path) -> dict:
-    """The model's config.json; raises UserError when the folder or the file is missing, or not JSON."""
-    path = Path(folder) / "config.json"
-    if not path.parent.is_dir():
-        raise UserError(f"{folder}: no such folder, expected one with safetensors, config.json and tokenizer")
-    if not path.is_file():
-        raise UserError(f"{folder}: no config.json")
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
-
-
-def find_files(folder: Path) -> list[Path]:
-    """A folder's safetensors files; raises UserError for none and for one that is damaged."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        found = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
-        raise UserError(f"{folder}: no safetensors file; found {found}")
-    for file in files:
-        try:
-            with safe_open(file, framework="numpy"):
-                pass
-        except SafetensorError as error:
-            raise UserError(f"{file}: not a safetensors file: {error}") from None
-    return files
-
-
-def check_shapes(architecture: Architecture, tensors: dict[Part, Tensor]) -> None:
-    """Raise UserError unless the checkpoint has the matrices that its configuration asks for."""
-    for part, shape in expected_shapes(architecture).items():
-        found = tensors[part].shape if part in tensors else None
-        if found != shape:
-            where = "" if part.layer is None else f" of layer {part.layer}"
-            has = list(found) if found else "none"
-            raise UserError(f"{part.name}{where}: found {has}, config.json asks for {list(shape)}")
-    has_head = Part(None, "head", "weight") in tensors
-    if not has_head and not architecture.tied:
+def check_shapes(architecture: Architecture, tensors: dict[Part, Tensor], names: dict[Part, str]) -> None:
+    """Raise UserError unless the files hold what the configuration asks for, in its shapes, and no more."""
+    shapes = shapes_of(architecture)
+    for part, name in names.items():
+        alike = part if part.layer is None else Part(0, part.name, part.kind)
+        if alike not in shapes or (part.layer or 0) >= architecture.layers:
+            layers = f" of {architecture.layers} layers" if part.layer is not None else ""
+            raise UserError(f"{name}: found {part}{layers}, which config.json does not ask for")
+    optional = set()
+    if architecture.tied and (EMBEDDING in tensors or HEAD in tensors):
+        optional = {EMBEDDING, HEAD}  # each stands for the other
+    elif HEAD not in tensors and EMBEDDING in tensors:
         raise UserError("no head, and config.json does not tie it to the embedding (tie_word_embeddings)")
-
-
-def expected_shapes(architecture: Architecture) -> dict[Part, tuple[int, int]]:
-    """The shapes of all matrices in the blocks, as stored."""
-    a = architecture
-    queries, keys = a.heads * a.head_size, a.key_heads * a.head_size
-    shapes = {
-        "query_key_value": (queries + 2 * keys, a.hidden),
-        "query": (queries, a.hidden),
-        "key": (keys, a.hidden),
-        "value": (keys, a.hidden),
-        "output": (a.hidden, queries),
-        "up": (a.intermediate, a.hidden),
-        "gate": (a.intermediate, a.hidden),
-        "down": (a.hidden, a.intermediate),
-    }
-    transposed = a.family == "gpt2"
-    return {
-        Part(layer, role, "weight"): shapes[role][::-1] if transposed else shapes[role]
-        for layer in range(a.layers)
-        for role in FAMILIES[a.family].matrices.values()
-    }
+    for layer in chain([None], range(architecture.layers)):
+        for alike, shape in shapes.items():
+            if (alike.layer is None) != (layer is None):
+                continue
+            part = Part(layer, alike.name, alike.kind)
+            found = tensors[part].shape if part in tensors else None
+            if found != shape and not (found is None and part in optional):
+                has = "none" if found is None else list(found)
+                raise UserError(f"{part}: found {has}, config.json asks for {list(shape)}")

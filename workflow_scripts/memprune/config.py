@@ -4,17 +4,14 @@
 found here, before any job starts.
 """
 
-import difflib
-from itertools import pairwise
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from memprune.corpora.settings import (
     Corpus,
-    Count,
     EmbeddedCorpus,
     FilesCorpus,
     HubCorpus,
@@ -23,13 +20,26 @@ from memprune.corpora.settings import (
     TokensCorpus,
 )
 from memprune.errors import UserError
+from memprune.problems import explain
 from memprune.scope import MATRIX_GROUPS, Selection
 from memprune.shards import block_count, passes
+from memprune.values import (
+    Count,
+    Gigabytes,
+    Index,
+    Levels,
+    Name,
+    Place,
+    Seed,
+    Share,
+    Text,
+    without_repeats,
+)
 from memprune.variants import variant_name
+from memprune.yaml_file import read_yaml
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$")]
-Level = Annotated[float, Field(gt=0, lt=1)]
-Levels = Annotated[list[Level], Field(min_length=1)]
+# Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
+SHARED_FOLDERS = ("mini-pile", "tiny-pythia", "logs")
 
 Role = Literal["query_key_value", "query", "key", "value", "output", "up", "gate", "down"]
 
@@ -39,7 +49,7 @@ class Samples(Part):
 
     members: Annotated[Count, Field(description="Windows of training text.")] = 5000
     non_members: Annotated[Count, Field(description="Windows of unseen text.")] = 1000
-    context_lengths: list[Count] = Field(
+    context_lengths: Annotated[list[Count], without_repeats()] = Field(
         [50, 100, 200, 500], min_length=1, description="k: tokens of context before the suffix."
     )
     suffix: Annotated[Count, Field(description="Tokens to reproduce.")] = 50
@@ -48,7 +58,7 @@ class Samples(Part):
         Field(description="What all context lengths share: the suffix, or the start of the context."),
     ] = "suffix"
     offset: Annotated[
-        int | None, Field(ge=0, description="Where in its document a window starts; null: by the seed.")
+        Index | None, Field(description="Where in its document a window starts; null: by the seed.")
     ] = None
     perplexity_windows: Annotated[Count, Field(description="Windows of validation text.")] = 500
     perplexity_window: Annotated[Count, Field(description="Longest perplexity window.")] = 512
@@ -66,14 +76,14 @@ class Model(Part):
     """A causal language model: a local folder, or a repository of the Hugging Face Hub."""
 
     path: Annotated[
-        str | None, Field(description="Local folder with safetensors, configuration and tokenizer.")
+        Place | None, Field(description="Local folder with safetensors, configuration and tokenizer.")
     ] = None
-    repo: Annotated[str | None, Field(description="Repository on the Hub, owner/name.")] = None
-    revision: Annotated[str, Field(description="Branch, tag or commit of the repository.")] = "main"
+    repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
+    revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
     published: Annotated[
-        float | None,
-        Field(ge=0, le=1, description="Published share of samples extracted from it, to compare with."),
+        Share | None,
+        Field(description="Published share of samples extracted from it, to compare with."),
     ] = None
 
     @model_validator(mode="after")
@@ -88,11 +98,12 @@ class Strategy(Part):
     """What is pruned and how the sparsity is shared out; every strategy is data, none is code."""
 
     matrices: Annotated[
-        Literal["all", "attention", "mlp"] | list[Role],
+        Literal["all", "attention", "mlp"] | Annotated[list[Role], Field(min_length=1), without_repeats()],
         Field(description="Matrices in scope: a group, or a list of roles."),
     ] = "all"
     layers: Annotated[
-        Literal["all", "first 25 %", "last 25 %"] | list[Annotated[int, Field(ge=0)]],
+        Literal["all", "first 25 %", "last 25 %"]
+        | Annotated[list[Index], Field(min_length=1), without_repeats()],
         Field(description="Decoder layers in scope: a name, or a list of layers counted from 0."),
     ] = "all"
     allocation: Annotated[
@@ -106,10 +117,11 @@ class Strategy(Part):
 
     @property
     def selection(self) -> Selection:
-        """What masks depend on: all but the levels."""
-        roles = MATRIX_GROUPS[self.matrices] if isinstance(self.matrices, str) else self.matrices
-        layers = self.layers if isinstance(self.layers, str) else tuple(sorted(set(self.layers)))
-        return Selection(tuple(dict.fromkeys(roles)), layers, self.allocation, self.criterion)
+        """What masks depend on: all but the levels, and not the order of lists."""
+        named = MATRIX_GROUPS[self.matrices] if isinstance(self.matrices, str) else self.matrices
+        roles = tuple(role for role in MATRIX_GROUPS["all"] if role in named)
+        layers = self.layers if isinstance(self.layers, str) else tuple(sorted(self.layers))
+        return Selection(roles, layers, self.allocation, self.criterion)
 
 
 class Evaluation(Part):
@@ -130,7 +142,7 @@ class Evaluation(Part):
         Field(description="Weights stay on the device, or stream through it; `auto`: stay if they fit."),
     ] = "auto"
     memory: Annotated[
-        float | None, Field(gt=0, description="GB of host memory that a job may take; null: what is free.")
+        Gigabytes | None, Field(description="GB of host memory that a job may take; null: what is free.")
     ] = None
     shards_per_job: Annotated[
         Count | None, Field(description="Shards that one job scores; null: a variant's shards are one job.")
@@ -141,7 +153,7 @@ class Config(Part):
     """One experiment."""
 
     experiment: Annotated[Name, Field(description="Name of the results' folder.")]
-    seed: Annotated[int, Field(ge=0, description="Seed of the draw of samples.")] = 0
+    seed: Annotated[Seed, Field(description="Seed of the draw of samples.")] = 0
     corpus: Corpus
     held_out: Annotated[
         TextCorpus | None,
@@ -152,8 +164,37 @@ class Config(Part):
     strategies: Annotated[dict[Name, Strategy], Field(description="May be empty: dense models alone.")]
     evaluation: Evaluation = Evaluation()
     store: Annotated[
-        str, Field(min_length=1, description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
+        Place, Field(description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
     ] = "results/.store"
+
+    @field_validator("experiment")
+    @classmethod
+    def check_experiment(cls, experiment: str) -> str:
+        if experiment.casefold() in SHARED_FOLDERS:
+            raise ValueError(
+                f"found {experiment}; give another name than those of the workflow's own folders under "
+                f"results/: {', '.join(SHARED_FOLDERS)}"
+            )
+        return experiment
+
+    @field_validator("models", "strategies")
+    @classmethod
+    def check_names(cls, named: dict) -> dict:
+        """Files are named by them, and some file systems take no notice of case."""
+        seen: dict[str, str] = {}
+        for name in named:
+            other = seen.setdefault(name.casefold(), name)
+            if other != name:
+                raise ValueError(f"found {other} and {name}, which differ in case only; rename one of them")
+        return named
+
+    @model_validator(mode="after")
+    def check_store(self) -> "Config":
+        if os.path.realpath(self.store) == os.path.realpath(f"results/{self.experiment}"):
+            raise ValueError(
+                f"store: found {self.store}, the folder of the experiment's results; give another folder"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_splits(self) -> "Config":
@@ -199,7 +240,7 @@ class Config(Part):
 
     @model_validator(mode="after")
     def check_levels(self) -> "Config":
-        if "dense" in self.strategies:
+        if any(name.casefold() == "dense" for name in self.strategies):
             raise ValueError("strategies: `dense` is the unpruned model, evaluated by itself; rename it")
         for name, strategy in self.strategies.items():
             lacking = [model for model, entry in self.models.items() if not (entry.levels or strategy.levels)]
@@ -217,7 +258,7 @@ class Config(Part):
 
     def levels(self, model: str, strategy: str) -> list[float]:
         """The levels of a strategy for a model, ascending: the model's own, else the strategy's."""
-        return sorted(set(self.models[model].levels or self.strategies[strategy].levels))
+        return sorted(self.models[model].levels or self.strategies[strategy].levels)
 
     def variants(self, model: str) -> list[str]:
         """The variants of a model that are evaluated: `dense`, then `{strategy}@{level}`."""
@@ -248,16 +289,6 @@ class Config(Part):
         return 1 if shards_per_job is None else -(-self.blocks // shards_per_job)
 
 
-def read_yaml(path: str | Path) -> object:
-    """The content of a YAML file; raises UserError when it is missing or not YAML."""
-    try:
-        return yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-
-
 def load(path: str | Path) -> Config:
     """Read and check a configuration file.
 
@@ -273,24 +304,7 @@ def check(content: object, source: str) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{source}: {explain(error)}") from None
-
-
-def explain(error: ValidationError) -> str:
-    """The first problem of a validation as one line: key, what was found, what is allowed."""
-    problems = error.errors(include_url=False)
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(keys(problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        known = allowed_keys(problem["loc"][:-1])
-        nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.0)
-        hint = f"; nearest known key: {nearest[0]}" if nearest else ""
-        return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
-    if problem["type"] == "missing":
-        return f"{key}: missing key; required"
-    if problem["type"] == "value_error":
-        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
-    return f"{key}: found {problem['input']!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        raise UserError(f"{source}: {explain(error, keys_at)}") from None
 
 
 SOURCES = {"embedded": EmbeddedCorpus, "files": FilesCorpus, "hub": HubCorpus, "tokens": TokensCorpus}
@@ -303,16 +317,8 @@ PARTS = {
 }
 
 
-def keys(location: tuple[str | int, ...]) -> list[str]:
-    """The keys and indices of a problem's location, without pydantic's names of a union's members."""
-    return [
-        str(part)
-        for before, part in pairwise((None, *location))
-        if "[" not in str(part) and not (before in ("corpus", "held_out") and part in SOURCES)
-    ]
-
-
-def allowed_keys(location: tuple) -> list[str]:
-    """The keys that the part of the configuration at a problem's location knows."""
-    part = next((PARTS[name] for name in reversed(location) if name in PARTS), Config)
+def keys_at(location: tuple) -> list[str]:
+    """The keys that the part of the configuration knows in which a problem's location lies."""
+    kind = {"corpus": SOURCES, "held_out": SOURCES}.get(location[0])
+    part = kind[location[1]] if kind else PARTS.get(location[0], Config) if len(location) > 1 else Config
     return list(part.model_fields)

@@ -5,13 +5,13 @@ look like. On a CPU that multiplies bfloat16 natively, weights are packed for on
 residual are fused into the products: there memory, not arithmetic, is what a pass waits for.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch.nn import functional
 
 from memprune.architecture import Architecture, Rotary
+from memprune.frequencies import frequencies_of
 
 
 class Linear(NamedTuple):
@@ -150,35 +150,22 @@ def attend(
 
 def rotate(features: torch.Tensor, rotations: torch.Tensor) -> None:
     """Turn features (… tokens × heads × 2 · pairs) by their positions, in place: a complex product."""
-    pairs = torch.view_as_complex(features.float().unflatten(-1, (-1, 2))) * rotations
+    numbers = features.float()
+    if numbers.stride(-2) % 2:  # heads of an odd size do not lie as complex numbers do
+        numbers = numbers.contiguous()
+    pairs = torch.view_as_complex(numbers.unflatten(-1, (-1, 2))) * rotations
     features.copy_(torch.view_as_real(pairs).flatten(-2))
 
 
 def rotations_of(rotary: Rotary, tokens: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """The rotations of positions 0 to `tokens` - 1: complex64, tokens × 1 × pairs (RoFormer, Su et al. 2021).
+    """The rotations of positions 0 to `tokens` - 1: complex64, tokens × 1 × pairs.
 
     Cosine and sine are rounded to the dtype of the computation, as transformers' are.
     """
-    exponents = torch.arange(0, rotary.features, 2).float() / rotary.features
-    frequencies = scale_frequencies(1.0 / rotary.base**exponents, rotary.scaling)
+    frequencies, factor = frequencies_of(rotary)
     angles = torch.outer(torch.arange(tokens).float(), frequencies)
-    cosine, sine = angles.cos().to(dtype).float(), angles.sin().to(dtype).float()
+    cosine, sine = ((part * factor).to(dtype).float() for part in (angles.cos(), angles.sin()))
     return torch.complex(cosine, sine)[:, None].to(device)
-
-
-def scale_frequencies(frequencies: torch.Tensor, scaling: dict) -> torch.Tensor:
-    """The frequencies of a model whose positions were stretched: `linear`, or `llama3` by wave length.
-
-    `llama3` divides long waves by the factor, leaves short ones, and blends between (Llama 3.1).
-    """
-    if scaling["rope_type"] == "default":
-        return frequencies
-    if scaling["rope_type"] == "linear":
-        return frequencies / scaling["factor"]
-    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
-    waves = scaling["original_max_position_embeddings"] * frequencies / (2 * math.pi)
-    unscaled = ((waves - low) / (high - low)).clamp(0, 1)
-    return frequencies * (unscaled + (1 - unscaled) / scaling["factor"])
 
 
 def embed(ids: torch.Tensor, embedding: Embedding, architecture: Architecture) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """The draws that samples are put together from: a job each, with the settings that it uses and no others."""
 
 from memprune.config import Config, Corpus
-from memprune.local_files import local_files
 
 SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation"}
 
@@ -11,11 +10,6 @@ def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
     split = SPLITS[draw.rpartition("-")[0]]
     held_out = config.held_out is not None and split != "train"
     return (config.held_out if held_out else config.corpus), split
-
-
-def draw_files(config: Config, draw: str) -> list[str]:
-    """The local files that a draw can depend on; sorted."""
-    return local_files(*corpus_of(config, draw))
 
 
 def draw_settings(config: Config, draw: str) -> dict:

@@ -5,7 +5,7 @@ Nothing here loads torch or a model: where the store has all shards, an evaluati
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -130,12 +130,20 @@ def score_shards(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) ->
 
 def task_scores(task: Task, parts: Sequence[pa.Table]) -> pa.Table:
     """One task's scores from its shards'; metadata says how they were made, all ways if there are several."""
-    ways = [part.schema.metadata for part in parts]
-    metadata = {key: b"; ".join(sorted({way[key] for way in ways})) for key in ways[0]}
+    metadata = all_ways(parts)
     scores = pa.concat_tables([part.replace_schema_metadata() for part in parts])
     assert len(scores) == len(task.described), (task.label, len(scores))
     joined = {name: table[name] for table in (task.described, scores) for name in table.column_names}
     return pa.table(joined).replace_schema_metadata(metadata)
+
+
+def all_ways(tables: Sequence[pa.Table]) -> dict[bytes, bytes]:
+    """The metadata of several tables as one: of each key all different values, as they come, between `; `."""
+    ways = [table.schema.metadata or {} for table in tables]
+    values: dict[bytes, list[bytes]] = {}
+    for key, value in chain.from_iterable(way.items() for way in ways):
+        values.setdefault(key, []).extend(value.split(b"; "))
+    return {key: b"; ".join(dict.fromkeys(own)) for key, own in values.items()}
 
 
 def shard_scores(task: Task, shard: Shard, how: Callable, advance: Advance) -> pa.Table:
@@ -154,8 +162,11 @@ def shard_scores(task: Task, shard: Shard, how: Callable, advance: Advance) -> p
 
 
 def write_scores(tables: Sequence[pa.Table], model: str, variant: str, path: Path) -> None:
-    """Write scores as Parquet, with model, strategy and level as first columns."""
-    scores = pa.concat_tables(tables, promote_options="none")
+    """Write scores as Parquet, with model, strategy and level as first columns.
+
+    Metadata says how they were made, all ways if there are several.
+    """
+    scores = pa.concat_tables(tables, promote_options="none").replace_schema_metadata(all_ways(tables))
     strategy, level = split_variant(variant)
     first = {"model": model, "strategy": strategy, "level": level}
     for position, (name, value) in enumerate(first.items()):

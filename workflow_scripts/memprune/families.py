@@ -1,7 +1,8 @@
 """The parts of a decoder by their names in files, family by family.
 
-Architectures are found, not listed: any tensor inside a decoder block must have a part in its family's
-table, or it is an error. Embedding, norms and head lie outside the matrices and are never pruned.
+Names are those that transformers loads from, no others: a name that it would pass over belongs to a model
+that it would fill with random weights. Any tensor must have a part in its family's table, or it is an error.
+Embedding, norms and head lie outside the matrices and are never pruned.
 """
 
 import re
@@ -11,27 +12,35 @@ from dataclasses import dataclass
 from memprune.errors import UserError
 
 # Buffers that older files hold: causal masks and rotary frequencies.
-BUFFERS = re.compile(r"(?:.*\.)?(?:(?:self_)?attn|attention)\.(?:bias|masked_bias|rotary_emb\.inv_freq)")
+BUFFERS = re.compile(r"(?:.*\.)?(?:(?:(?:self_)?attn|attention)\.(?:bias|masked_bias)|rotary_emb\.inv_freq)")
 
 
 @dataclass(frozen=True)
 class Family:
-    """What a block's tensors start with; the roles of its matrices, in order, and its norms by their names
-    in the block; and the parts around the blocks by the ends of their names.
+    """How tensors are named: `base` is what transformers puts before all names but the head's, and adds or
+    takes away once where a file does otherwise; `inner` stands after it, `block` before a block's number.
+
+    Then the roles of a block's matrices, in order, and its norms by their names in the block; the parts
+    around the blocks; and the names of the head, the first of which may have the base before it.
 
     GPT-2's Conv1D stores input × output, all others output × input. GPT-NeoX interleaves query, key and
     value per head in one matrix.
     """
 
+    base: str
+    inner: str
     block: str
     matrices: dict[str, str]
     norms: dict[str, str]
     around: dict[str, str]
+    heads: tuple[str, ...] = ("lm_head",)
 
 
 FAMILIES = {
     "gpt_neox": Family(
-        r"layers\.(\d+)\.",
+        "gpt_neox.",
+        "",
+        "layers.",
         {
             "attention.query_key_value": "query_key_value",
             "attention.dense": "output",
@@ -39,15 +48,13 @@ FAMILIES = {
             "mlp.dense_4h_to_h": "down",
         },
         {"input_layernorm": "attention_norm", "post_attention_layernorm": "mlp_norm"},
-        {
-            "embed_in": "embedding",
-            "final_layer_norm": "final_norm",
-            "embed_out": "head",
-            "lm_head": "head",
-        },
+        {"embed_in": "embedding", "final_layer_norm": "final_norm"},
+        ("lm_head", "embed_out"),
     ),
     "gpt2": Family(
-        r"h\.(\d+)\.",
+        "transformer.",
+        "",
+        "h.",
         {
             "attn.c_attn": "query_key_value",
             "attn.c_proj": "output",
@@ -55,10 +62,12 @@ FAMILIES = {
             "mlp.c_proj": "down",
         },
         {"ln_1": "attention_norm", "ln_2": "mlp_norm"},
-        {"wte": "embedding", "wpe": "positions", "ln_f": "final_norm", "lm_head": "head"},
+        {"wte": "embedding", "wpe": "positions", "ln_f": "final_norm"},
     ),
     "llama": Family(
-        r"layers\.(\d+)\.",
+        "model.",
+        "",
+        "layers.",
         {
             "self_attn.q_proj": "query",
             "self_attn.k_proj": "key",
@@ -69,10 +78,12 @@ FAMILIES = {
             "mlp.down_proj": "down",
         },
         {"input_layernorm": "attention_norm", "post_attention_layernorm": "mlp_norm"},
-        {"embed_tokens": "embedding", "norm": "final_norm", "lm_head": "head"},
+        {"embed_tokens": "embedding", "norm": "final_norm"},
     ),
     "opt": Family(
-        r"layers\.(\d+)\.",
+        "model.",
+        "decoder.",
+        "layers.",
         {
             "self_attn.q_proj": "query",
             "self_attn.k_proj": "key",
@@ -88,7 +99,6 @@ FAMILIES = {
             "project_in": "project_in",
             "project_out": "project_out",
             "final_layer_norm": "final_norm",
-            "lm_head": "head",
         },
     ),
 }
@@ -102,30 +112,38 @@ class Part:
     name: str  # a matrix's role, a norm, or a part around the blocks
     kind: str  # "weight" or "bias"
 
+    def __str__(self) -> str:
+        kind = " bias" if self.kind == "bias" else ""
+        return f"{self.name}{kind}" if self.layer is None else f"{self.name}{kind} of layer {self.layer}"
+
 
 def find_parts(family: str, names: Iterable[str]) -> dict[Part, str]:
     """The tensors of a checkpoint by their places in the decoder; buffers have none.
 
-    `family` is the configuration's `model_type`. Raises UserError for an unknown family and for a tensor
-    that is not known in it.
+    `family` is the configuration's `model_type`. Raises UserError for a tensor that is not known in it, and
+    for two that are the same part.
     """
-    if family not in FAMILIES:
-        raise UserError(f"model_type: found {family!r}; looked for: {', '.join(FAMILIES)}")
     table = FAMILIES[family]
-    inside = re.compile(r"(?:.*\.)?" + table.block + r"(.+)\.(weight|bias)")
-    around = re.compile(r"(?:.*\.)?(\w+)\.(weight|bias)")
+    base, inner, block = (re.escape(text) for text in (table.base, table.inner, table.block))
+    known = re.compile(rf"(?:{base}){{0,2}}{inner}(?:{block}(0|[1-9][0-9]*)\.)?(.+)\.(weight|bias)")
+    heads = re.compile(rf"(?:(?:{base})?{table.heads[0]}|{'|'.join(table.heads)})\.(weight|bias)")
     in_block = table.matrices | table.norms
-    parts = {}
+    parts: dict[Part, str] = {}
     for name in names:
         if BUFFERS.fullmatch(name):
             continue
-        if (found := inside.fullmatch(name)) and found[2] in in_block:
-            parts[Part(int(found[1]), in_block[found[2]], found[3])] = name
-        elif not found and (found := around.fullmatch(name)) and found[1] in table.around:
-            parts[Part(None, table.around[found[1]], found[2])] = name
+        if head := heads.fullmatch(name):
+            part = Part(None, "head", head[1])
+        elif (at := known.fullmatch(name)) and at[1] is None and at[2] in table.around:
+            part = Part(None, table.around[at[2]], at[3])
+        elif at and at[1] is not None and at[2] in in_block:
+            part = Part(int(at[1]), in_block[at[2]], at[3])
         else:
-            known = ", ".join([*in_block, *table.around])
-            raise UserError(f"{name}: not known in family {family}; looked for: {known}")
+            looked_for = ", ".join([*in_block, *table.around, *table.heads])
+            raise UserError(f"{name}: not known in family {family}; looked for: {looked_for}")
+        if part in parts:
+            raise UserError(f"{part}: found twice, as {parts[part]} and as {name}")
+        parts[part] = name
     return parts
 
 

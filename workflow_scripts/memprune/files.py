@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,12 @@ from pathlib import Path
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the place of `path`, else it is removed.
 
-    A killed job so leaves no half file under a real name, and two jobs never write into the same file.
+    A killed job so leaves no half file under a real name, and two jobs never write into the same file: not on
+    hosts or in containers that share a folder and number their processes alike either.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)

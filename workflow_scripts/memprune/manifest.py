@@ -30,9 +30,13 @@ class Checkpoint:
 
     files: list[str]
     dtype: str
-    vocabulary: int  # rows of the input embedding
     architecture: Architecture
     matrices: list[Matrix]
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the input embedding: the tokens that the model can be asked about."""
+        return self.architecture.vocabulary
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,14 @@ class Manifest(Checkpoint):
 
     model: str
     folder: str
-    hashes: dict[str, str]  # of each file with weights, SHA-256
-    fingerprint: str  # SHA-256 over the files' hashes
+    hashes: dict[str, str]  # SHA-256 of each file that decides what it is: weights, configuration, tokenizer
+    fingerprint: str  # SHA-256 over the hashes of the files with weights
     tokenizer: str  # fingerprint
+
+    @property
+    def weights(self) -> dict[Path, str]:
+        """The files with weights, with their SHA-256."""
+        return {Path(self.folder) / file: self.hashes[file] for file in self.files}
 
 
 def read_manifest(path: str | Path) -> Manifest:

@@ -1,15 +1,16 @@
 """How large a model is, known before its files are here: from its folder, the Hub's cache, or by its name."""
 
-import json
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from memprune.architecture import Architecture, read_architecture
-from memprune.checkpoint import expected_shapes, read_config
+from memprune.architecture import Architecture
 from memprune.config import Model
 from memprune.errors import UserError
+from memprune.model_config import read_architecture
+from memprune.model_files import read_config, read_json, weight_files
+from memprune.shapes import HEAD, matrix_shapes, shapes_of
 from memprune.weights import BYTES
 
 # Pythia's hidden size, layers, heads and rows of the embedding (EleutherAI's configurations; Biderman et al.
@@ -31,17 +32,20 @@ PYTHIA_REPO = re.compile(r"EleutherAI/pythia-([\d.]+[mb])(?:-deduped)?(?:-v0)?")
 
 @dataclass(frozen=True)
 class ModelSize:
-    """The sizes of a model: its decoder, the rows of its embedding, and the bytes of its files."""
+    """The sizes of a model: its decoder, and the bytes of its files."""
 
     architecture: Architecture
-    vocabulary: int
     file_bytes: int
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding and of the head."""
+        return self.architecture.vocabulary
 
     @property
     def roles(self) -> dict[str, int]:
         """Weights of each of one block's matrices, by role; all can be pruned."""
-        shapes = expected_shapes(self.architecture)
-        return {part.name: math.prod(shape) for part, shape in shapes.items() if part.layer == 0}
+        return {role: math.prod(shape) for role, shape in matrix_shapes(self.architecture).items()}
 
     @property
     def layer_weights(self) -> int:
@@ -52,35 +56,42 @@ class ModelSize:
     def weights(self) -> int:
         """Weights of the whole model, but for norms and biases (less than 0.1 % in models of any size)."""
         a = self.architecture
-        embeddings = self.vocabulary * a.hidden * (1 if a.tied else 2)
-        positions = 0 if a.rotary else a.positions * a.hidden
-        return a.layers * self.layer_weights + embeddings + positions
+        around = sum(
+            math.prod(shape)
+            for part, shape in shapes_of(a).items()
+            if part.layer is None and len(shape) == 2 and not (part == HEAD and a.tied)
+        )
+        return a.layers * self.layer_weights + around
 
 
 def size_of(model: Model) -> ModelSize:
     """The size of a configured model, without network.
 
-    Raises UserError for a repository of the Hub that is neither in its cache nor known by name.
+    Raises UserError for a repository of the Hub that is neither in its cache nor known by name, and for a
+    configuration or files that cannot be used.
     """
     if model.path is not None:
-        config = read_config(model.path)
-        files = sum(path.stat().st_size for path in Path(model.path).glob("*.safetensors"))
-        return ModelSize(read_architecture(config), config["vocab_size"], files)
+        architecture = read_architecture(read_config(model.path))
+        return ModelSize(architecture, sum(path.stat().st_size for path in weight_files(model.path)))
     config = cached_config(model) or known_config(model.repo)
     if config is None:
         raise UserError(
             f"{model.repo}, revision {model.revision}: its size is not known; "
             f"fetch its configuration: hf download {model.repo} config.json --revision {model.revision}"
         )
-    return ModelSize(read_architecture(config), config["vocab_size"], expected_file_bytes(config))
+    architecture = read_architecture(config)
+    return ModelSize(architecture, expected_file_bytes(architecture, config))
 
 
 def cached_config(model: Model) -> dict | None:
-    """A repository's config.json where the Hub's cache has it."""
+    """A repository's config.json where the Hub's cache has it; raises UserError for a broken one."""
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(model.repo, "config.json", revision=model.revision)
-    return json.loads(Path(path).read_text()) if isinstance(path, str) else None
+    try:
+        path = try_to_load_from_cache(model.repo, "config.json", revision=model.revision)
+    except ValueError as error:  # of a name that no repository has
+        raise UserError(f"repo: found {model.repo!r}, allowed: a repository's name ({error})") from None
+    return read_json(Path(path)) if isinstance(path, str) else None
 
 
 def known_config(repo: str) -> dict | None:
@@ -102,10 +113,8 @@ def known_config(repo: str) -> dict | None:
     }
 
 
-def expected_file_bytes(config: dict) -> int:
+def expected_file_bytes(architecture: Architecture, config: dict) -> int:
     """The bytes of a model's safetensors; those of GPT-NeoX hold each layer's causal mask too, in bytes."""
-    size = ModelSize(read_architecture(config), config["vocab_size"], 0)
-    dtype = config.get("torch_dtype") or config.get("dtype") or "float32"
-    a = size.architecture
+    a, dtype = architecture, str(config.get("torch_dtype") or config.get("dtype"))
     masks = a.layers * a.positions**2 if a.family == "gpt_neox" else 0
-    return size.weights * BYTES[dtype] + masks
+    return ModelSize(a, 0).weights * BYTES.get(dtype, BYTES["float32"]) + masks

@@ -1,7 +1,6 @@
 """Models: fetched from the Hub, and described in a manifest without being loaded."""
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -22,10 +21,11 @@ from memprune.files import existing_part
 from memprune.fingerprints import fingerprint
 from memprune.hub import contact, one_line, patiently
 from memprune.manifest import Manifest
+from memprune.model_files import INDEX, WEIGHTS, input_files, needed_files, no_weights
 from memprune.tokenization import load_tokenizer, tokenizer_fingerprint, vocabulary_size
-from memprune.tokenizer_files import VOCABULARY_FILES
+from memprune.tokenizer_files import TOKENIZER_FILES
 
-FETCHED_FILES = ["*.safetensors", "*.json", "*.model", "*.txt"]  # weights, configuration, tokenizer
+FETCHED_FILES = ["*.safetensors", "*.json", *TOKENIZER_FILES]  # weights, configuration, tokenizer
 
 
 def fetch_model(repo: str, revision: str) -> dict[str, str]:
@@ -53,11 +53,8 @@ def fetch_model(repo: str, revision: str) -> dict[str, str]:
 def check_files(repo: str, info: ModelInfo, name: str) -> None:
     """Raise UserError when a revision has no safetensors, or needs more room than the cache's disk has."""
     sizes = {file.rfilename: file.size or 0 for file in info.siblings}
-    if not any(file.endswith(".safetensors") for file in sizes):
-        raise UserError(
-            f"{name}: no safetensors file; found {', '.join(sorted(sizes)) or 'no file'}; another revision "
-            "may have them, or convert its weights"
-        )
+    if WEIGHTS not in sizes and INDEX not in sizes:
+        raise UserError(f"{name}: {no_weights(sorted(sizes))}")
     wanted = filter_repo_objects(sizes, allow_patterns=FETCHED_FILES)
     missing = [file for file in wanted if not try_to_load_from_cache(repo, file, revision=info.sha)]
     needed, cache = sum(sizes[file] for file in missing), Path(constants.HF_HUB_CACHE).absolute()
@@ -91,17 +88,6 @@ def cached_folder(repo: str, revision: str, name: str) -> Path:
     return folder
 
 
-def needed_files(folder: Path) -> list[str]:
-    """The files without which a model is not whole, as far as what lies in its folder tells."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        weights = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    else:
-        weights = [path.name for path in folder.glob("*.safetensors")] or ["model.safetensors"]
-    tokenizer = next((name for name in VOCABULARY_FILES if (folder / name).exists()), "tokenizer.json")
-    return ["config.json", *weights, tokenizer]
-
-
 def resolve_model(name: str, folder: str | Path) -> Manifest:
     """Describe the model in a local folder. Raises UserError, which names the model and what is wrong."""
     folder = Path(folder)
@@ -111,12 +97,12 @@ def resolve_model(name: str, folder: str | Path) -> Manifest:
         check_vocabulary(vocabulary_size(tokenizer), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
-    hashes = {file: fingerprint(folder / file) for file in checkpoint.files}
+    hashes = {path.name: fingerprint(path) for path in input_files(folder)}
     return Manifest(
         **vars(checkpoint),
         model=name,
         folder=str(folder),
         hashes=hashes,
-        fingerprint=hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),
+        fingerprint=hashlib.sha256("".join(hashes[file] for file in checkpoint.files).encode()).hexdigest(),
         tokenizer=tokenizer_fingerprint(tokenizer),
     )

@@ -56,11 +56,20 @@ def write_receipt(
 
 
 def device_of(receipts: Sequence[Path]) -> str:
-    """The class of device that all parts were scored on. Raises UserError when they differ."""
-    devices = {json.loads(path.read_text())["device"] for path in receipts}
+    """The class of device that all parts were scored on. Raises UserError when they differ, or a receipt is
+    damaged."""
+    devices = set(map(read_device, receipts))
     if len(devices) > 1:
         raise UserError(
             f"evaluation.device: its parts were scored on {' and '.join(sorted(devices))}; give one of them "
             "instead of auto"
         )
     return devices.pop()
+
+
+def read_device(receipt: Path) -> str:
+    """The class of device in a part's receipt."""
+    try:
+        return json.loads(receipt.read_text())["device"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{receipt}: damaged; delete it and run again") from None

@@ -11,7 +11,7 @@ from memprune.config import Config, Strategy
 from memprune.footprint import BATCH_TOKENS, CUDA_BYTES, working_bytes
 from memprune.model_size import ModelSize, size_of
 from memprune.operations import scoring_operations
-from memprune.scope import layers_in_scope
+from memprune.scope import scope_of
 from memprune.shards import passes
 from memprune.weights import BYTES
 
@@ -52,7 +52,10 @@ class Estimate:
 
 
 def estimate(name: str, config: Config) -> Estimate:
-    """What one model of the experiment will cost. Raises UserError when its size is not known."""
+    """What one model of the experiment will cost.
+
+    Raises UserError when its size is not known, or when it lacks what a strategy prunes.
+    """
     size, variants = size_of(config.models[name]), len(config.variants(name))
     texts = list(scored_texts(config))
     samples = config.samples
@@ -75,7 +78,7 @@ def estimate(name: str, config: Config) -> Estimate:
         host_bytes=model_bytes + PROCESS_BYTES,
         download_bytes=size.file_bytes if config.models[name].repo else 0,
         mask_bytes=sum(
-            len(config.levels(name, key)) * weights_in_scope(size, strategy) // 8
+            len(config.levels(name, key)) * weights_in_scope(size, name, key, strategy) // 8
             for key, strategy in config.strategies.items()
         ),
         # In the store's shards and in the results.
@@ -105,7 +108,7 @@ def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
     yield samples.perplexity_windows, samples.perplexity_window + 1, samples.perplexity_window
 
 
-def weights_in_scope(size: ModelSize, strategy: Strategy) -> int:
-    """How many weights a strategy can prune, which have a bit each in its masks."""
-    layers = layers_in_scope(strategy.selection.layers, size.architecture.layers)
-    return len(layers) * sum(size.roles.get(role, 0) for role in strategy.selection.roles)
+def weights_in_scope(size: ModelSize, model: str, name: str, strategy: Strategy) -> int:
+    """How many weights the strategy `name` can prune in a model, which have a bit each in its masks."""
+    roles, layers = scope_of(strategy.selection, list(size.roles), size.architecture.layers, model, name)
+    return len(layers) * sum(size.roles[role] for role in roles)

@@ -1,33 +1,42 @@
-"""What is wrong with a local model or the store, as far as it can be seen before any job."""
+"""What is wrong with an experiment's files, models or store, as far as it can be seen before any job."""
 
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
+from memprune import store
 from memprune.checkpoint import check_vocabulary, describe
-from memprune.config import Config
+from memprune.config import Config, Model
 from memprune.errors import UserError
 from memprune.files import existing_part
 from memprune.fit import check_positions
+from memprune.inputs import check_files, check_scopes
+from memprune.model_config import read_architecture
+from memprune.model_size import cached_config
 from memprune.plan import estimate
 from memprune.scope import matrices_in_scope
+from memprune.tokenizer_checks import check_tokenizer_files, rows_needed
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
+PLANNED = ("mask", "memorization", "perplexity")  # kinds of entries in the store
 
 
-def check_local_models(config: Config, source: str) -> None:
-    """Check each local model against the experiment; `source` names the configuration in messages.
+def check_experiment(config: Config, source: str) -> None:
+    """Check the experiment's files, models and scopes; `source` names the configuration in messages.
 
-    Raises UserError, which names the model or strategy, what was found and what is allowed.
+    Of a repository it is the configuration, where the Hub's cache has that already. Raises UserError, which
+    names the key, model or strategy, what was found and what is allowed.
     """
     try:
+        check_files(config)
         for name, model in config.models.items():
             if model.path is not None:
                 check_local_model(name, model.path, config)
+            else:
+                check_cached_model(name, model, config)
+        check_scopes(config)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 
@@ -39,16 +48,23 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
         check_positions(
             config.samples.window, config.samples.perplexity_window, checkpoint.architecture.positions
         )
-        tokenizer = Path(folder) / "tokenizer.json"
-        if tokenizer.exists():
-            check_vocabulary(
-                Tokenizer.from_file(str(tokenizer)).get_vocab_size(with_added_tokens=True),
-                checkpoint.vocabulary,
-            )
+        check_tokenizer_files(folder)
+        check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
     for strategy_name, strategy in config.strategies.items():
         matrices_in_scope(checkpoint.matrices, strategy.selection, name, strategy_name)
+
+
+def check_cached_model(name: str, model: Model, config: Config) -> None:
+    """Raise UserError for a repository whose configuration is in the Hub's cache and cannot be used."""
+    try:
+        content = cached_config(model)
+        if content is not None:
+            positions = read_architecture(content).positions
+            check_positions(config.samples.window, config.samples.perplexity_window, positions)
+    except UserError as error:
+        raise UserError(f"models.{name}: {error}") from None
 
 
 def check_store(folder: str) -> None:
@@ -68,10 +84,13 @@ def check_store(folder: str) -> None:
 def check_disk(config: Config, folder: str, results: Path) -> None:
     """Raise UserError when the masks and scores that are still to come do not fit the store's disk.
 
-    Models of unknown size are left out: how much they take shows when they are fetched.
+    Models of unknown size are left out: how much they take shows when they are fetched. What the store holds
+    is taken for these masks and scores, whosever it is: work that would only link is never refused.
     """
     existing = existing_part(folder)
     free, needed = shutil.disk_usage(existing).free, bytes_to_come(config, results)
+    if needed > free:
+        needed -= sum(entry.size for entry in store.entries() if entry.name.split("/")[0] in PLANNED)
     if needed > free:
         raise UserError(
             f"store: masks and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB free; "
@@ -86,5 +105,7 @@ def bytes_to_come(config: Config, results: Path) -> int:
         with suppress(UserError):
             cost = estimate(name, config)
             planned += cost.mask_bytes + cost.score_bytes
-    present = [path for kind in ("masks", "scores") for path in (results / kind).glob("*/*") if path.exists()]
+    present = [
+        path for kind in ("masks", "scores") for path in (results / kind).glob("*/*") if path.is_file()
+    ]
     return planned - sum(path.stat().st_size for path in present)

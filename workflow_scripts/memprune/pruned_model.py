@@ -16,9 +16,11 @@ from memprune.architecture import Architecture
 from memprune.decoder import Embedding, Head, Layer, Linear, Norm, pack
 from memprune.errors import UserError
 from memprune.families import FAMILIES, Part, find_parts
+from memprune.fingerprints import unchanged
 from memprune.manifest import Manifest
 from memprune.masks import about_mask, read_bits, unpack
-from memprune.weights import Tensor, new_buffer, read, read_tensors, slices
+from memprune.shapes import EMBEDDING, HEAD
+from memprune.weights import Tensor, is_finite, new_buffer, read, read_tensors, slices
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class PrunedModel:
     """A model as scoring uses it: `embedding`, `layers` and `head` give its weights, in memory or read anew.
 
     `block_tokens` go through a layer before the next one is asked for; one batch if 0, the model resident.
+    `not_finite` reads the files again and names the tensors with infinite weights or such as are no numbers.
     """
 
     architecture: Architecture
@@ -34,6 +37,7 @@ class PrunedModel:
     embedding: Callable[[], Embedding]
     layers: Callable[[], Iterator[Layer]]
     head: Callable[[], Head]
+    not_finite: Callable[[], list[str]]
     block_tokens: int
 
 
@@ -43,8 +47,9 @@ class Source:
 
     architecture: Architecture
     tensors: dict[Part, Tensor]
+    names: dict[Part, str]  # in the files, and in the mask
     mask: Path | None
-    masked: dict[Part, str]  # matrices in the mask, by their names there
+    masked: set[str]  # names of the matrices in the mask
     dtype: torch.dtype
     device: torch.device
 
@@ -54,21 +59,40 @@ def load_pruned(
 ) -> PrunedModel:
     """The model of a manifest with `mask` applied, ready to score; streamed if `block_tokens` is given.
 
-    Raises UserError when the mask names a matrix that the model lacks.
+    Raises UserError when the mask names a matrix that the model lacks, and when the weights' files are not
+    those of the manifest: while a resident model is read, and at each pass of a streamed one.
     """
-    source = find_source(manifest, mask, dtype, device)
-    model = partial(PrunedModel, source.architecture, dtype, device, block_tokens=block_tokens)
-    numbers = range(source.architecture.layers)
-    if block_tokens:
-        return model(
-            lambda: read_embedding(source),
-            lambda: (read_layer(source, number) for number in numbers),
-            lambda: read_head(source),
+    with unchanged(manifest.weights):
+        source = find_source(manifest, mask, dtype, device)
+        model = partial(
+            PrunedModel,
+            source.architecture,
+            dtype,
+            device,
+            block_tokens=block_tokens,
+            not_finite=lambda: names_not_finite(source),
         )
-    embedding = read_embedding(source)
-    head = read_head(source, embedding)
-    layers = [read_layer(source, number) for number in numbers]
-    return model(lambda: embedding, lambda: iter(layers), lambda: head)
+        numbers = range(source.architecture.layers)
+        if not block_tokens:
+            embedding = read_embedding(source)
+            head = read_head(source, embedding)
+            layers = [read_layer(source, number) for number in numbers]
+            return model(lambda: embedding, lambda: iter(layers), lambda: head)
+
+    def read_last() -> Head:
+        """The head, which a pass asks for last: what it has read by then was all of the manifest's files."""
+        with unchanged(manifest.weights):
+            return read_head(source)
+
+    return model(
+        lambda: read_embedding(source), lambda: (read_layer(source, number) for number in numbers), read_last
+    )
+
+
+def names_not_finite(source: Source) -> list[str]:
+    """The tensors of a model that have a weight that is infinite or not a number."""
+    buffer = new_buffer()
+    return [source.names[part] for part, tensor in source.tensors.items() if not is_finite(tensor, buffer)]
 
 
 def find_source(manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device) -> Source:
@@ -80,22 +104,24 @@ def find_source(manifest: Manifest, mask: Path | None, dtype: torch.dtype, devic
     for name, shape in in_mask.items():
         if name not in headers or headers[name].shape != tuple(shape):
             raise UserError(f"mask: matrix {name} of shape {shape} is not in the model")
-    masked = {part: name for part, name in names.items() if name in in_mask}
-    return Source(manifest.architecture, tensors, mask, masked, dtype, device)
+    return Source(manifest.architecture, tensors, names, mask, set(in_mask), dtype, device)
 
 
 def read_embedding(source: Source) -> Embedding:
     """What tokens enter by."""
     positions = Part(None, "positions", "weight")
     return Embedding(
-        read_tensor(source, Part(None, "embedding", "weight")),
+        read_tensor(source, EMBEDDING if EMBEDDING in source.tensors else HEAD),
         read_tensor(source, positions) if positions in source.tensors else None,
         read_linear(source, None, "project_in"),
     )
 
 
 def read_head(source: Source, embedding: Embedding | None = None) -> Head:
-    """What hidden states leave by; a tied head is the `embedding`, read anew if that is not given."""
+    """What hidden states leave by; a tied head is the `embedding`, read anew if that is not given.
+
+    As in transformers, a head in the files is used even where the configuration ties it.
+    """
     logits = read_linear(source, None, "head")
     if logits is None and embedding is not None:
         logits = pack(Linear(embedding.tokens, None))
@@ -136,7 +162,7 @@ def row_order(architecture: Architecture) -> torch.Tensor:
     if a.family == "gpt_neox":
         rows = rows.view(a.heads, 3, a.head_size).transpose(0, 1).reshape(-1, a.head_size)
     if a.rotary is not None:
-        turned = rows[: a.heads + a.key_heads, : a.rotary.features]
+        turned = rows[: a.heads + a.key_heads, : a.rotary.turned]
         turned.copy_(turned.unflatten(1, (2, -1)).transpose(1, 2).flatten(1).clone())
     return rows.flatten()
 
@@ -169,8 +195,8 @@ def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
 
 def read_tensor(source: Source, part: Part) -> torch.Tensor:
     """A tensor with its mask applied, in the computation's dtype on the device."""
-    tensor, name = source.tensors[part], source.masked.get(part)
-    kept = read_bits(source.mask, name) if name else None
+    tensor, name = source.tensors[part], source.names[part]
+    kept = read_bits(source.mask, name) if name in source.masked else None
     values = torch.empty(tensor.size, dtype=source.dtype, device=source.device)
     buffer = new_buffer()
     for piece in slices(tensor):

@@ -90,7 +90,7 @@ def forced_pass(model: PrunedModel, block: list[Batch], scored: np.ndarray | Non
         rows = leave(states.flatten(0, 1), head, a)
         forced = score_rows(rows, tokens[:, at].flatten(), head)
         results.append(Forced(*(values.view(-1, len(at)).cpu().numpy() for values in forced)))
-        check_finite(results[-1], batch.rows)
+        check_finite(results[-1], batch.rows, model)
     return results
 
 
@@ -197,11 +197,21 @@ def score_perplexity(
     return nll
 
 
-def check_finite(part: Forced, rows: np.ndarray) -> None:
-    """Raise UserError that names the first of `rows` with a log-probability that is not finite."""
+def check_finite(part: Forced, rows: np.ndarray, model: PrunedModel) -> None:
+    """Raise UserError that names the first of `rows` with a log-probability that is not finite, and why."""
     wrong = ~np.isfinite(part.log_probabilities).all(axis=1)
     if wrong.any():
         raise UserError(
             f"log-probabilities: found a non-finite one at row {rows[wrong.argmax()]} of those scored, "
-            "expected finite numbers; try evaluation.dtype: float32"
+            f"expected finite numbers; {reason_not_finite(model)}"
         )
+
+
+def reason_not_finite(model: PrunedModel) -> str:
+    """What is behind a log-probability that is not finite: weights in the files, or the dtype's range."""
+    if names := model.not_finite():
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return f"weights that are infinite or not a number in {', '.join(names[:5])}{more}"
+    if model.dtype != torch.float32:
+        return "try evaluation.dtype: float32"
+    return "the weights are finite, but what is computed from them exceeds float32"

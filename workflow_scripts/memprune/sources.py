@@ -15,7 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(__file__).parent.name
 # These move files, name artefacts and choose a GPU; what an artefact holds is not theirs to decide.
-PLUMBING = {f"{PACKAGE}.{name}" for name in ("errors", "files", "fingerprints", "gpus", "sources", "store")}
+PLUMBING = {
+    f"{PACKAGE}.{name}"
+    for name in ("arguments", "errors", "files", "fingerprints", "gpus", "roots", "sources", "store")
+}
 # Fields that some versions fill, and this project does not.
 NOT_CODE = ("type_comment", "kind", "type_params")
 

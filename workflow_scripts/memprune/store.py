@@ -2,8 +2,8 @@
 
 An entry is a folder, `{kind}/{hash of all that determines its content}`, with the files of one artefact and
 `entry.json`, which records the determinants and each file's SHA-256. Entries are built under a name of their
-own and renamed, so that jobs and machines may share a store, and are verified whenever they are read. A root
-in `roots/` says which entries a result was made from; what no root of an existing result names is unused.
+own and renamed, so that jobs and machines may share a store, and are verified whenever they are read. Which
+entries a result was made from is recorded in a root (see `memprune.roots`).
 """
 
 import errno
@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from memprune import roots
 from memprune.errors import UserError
 from memprune.files import sha256_of, written_whole
 
@@ -59,9 +60,11 @@ def provide(
     name = f"{kind}/{digest(determinants)}"
     entry, found = obtain(name, determinants, compute)
     print(f"store: {name} {'found' if found else 'computed'}")
-    for file, output in outputs.items():
-        place(entry / file, output)
-        record(output, [name])
+    contents = json.loads((entry / ENTRY).read_text())["files"]
+    with explained():
+        for file, output in outputs.items():
+            place(entry / file, output)
+            roots.write(folder(), output, contents[file], [name])
 
 
 def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) -> tuple[Path, bool]:
@@ -120,19 +123,31 @@ def set_aside(entry: Path, reason: str) -> None:
     print(f"warning: store: {entry} is damaged ({reason}); set aside as {aside}", file=sys.stderr, flush=True)
 
 
-def content(result: Path) -> str:
-    """The SHA-256 of a result's content, which is verified when the result is a link into the store.
+def content(result: str | Path) -> str:
+    """The SHA-256 of a result's content, which is that of its record, or the result was damaged since.
 
-    Raises UserError when the store's file was damaged since.
+    Raises UserError for a damaged one, which is set aside: it is missing then, so the next run makes it.
     """
-    found = sha256_of(result)
+    result = Path(result)
+    found, recorded = sha256_of(result), recorded_contents(result)
+    if found in recorded or not recorded:
+        return found
     if result.is_symlink():
         stored = result.resolve()
-        recorded = json.loads((stored.parent / ENTRY).read_text())["files"][stored.name]
-        if found != recorded:
-            set_aside(stored.parent, stored.name)
-            raise UserError(f"{result}: damaged in the store and set aside; run again to compute it anew")
-    return found
+        set_aside(stored.parent, stored.name)
+        result.unlink()
+        raise UserError(f"{result}: damaged in the store and set aside; run again to compute it anew")
+    aside = result.with_name(f"{result.name}.damaged")
+    result.rename(aside)
+    raise UserError(f"{result}: damaged since it was written, and set aside as {aside}; run again to make it")
+
+
+def recorded_contents(result: Path) -> set[str]:
+    """The SHA-256 that a result should have: of the store's file that it links to, or by its roots."""
+    if result.is_symlink():
+        stored = result.resolve()
+        return {json.loads((stored.parent / ENTRY).read_text())["files"][stored.name]}
+    return {root.content for root in roots.of_result(folder(), result) if root.content}
 
 
 @contextmanager
@@ -140,6 +155,8 @@ def explained() -> Iterator[None]:
     """Turn the errors of a full or read-only disk into a UserError that names the store."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         elsewhere = getattr(error, "filename", None) and not is_inside(error.filename)
         if system_error(error) not in NO_ROOM or elsewhere:
@@ -152,9 +169,13 @@ def explained() -> Iterator[None]:
 
 
 def system_error(error: Exception) -> int | None:
-    """The system's number of an error; safetensors tells it in its message only."""
-    told = re.search(r"(?:os error|errno|code:) (\d+)", str(error))
-    return getattr(error, "errno", None) or (int(told[1]) if told else None)
+    """The system's number of an error; safetensors tells it at the end of its message only."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = (
+        re.search(r"\(os error (\d+)\)$", str(error)) if type(error).__name__ == "SafetensorError" else None
+    )
+    return int(told[1]) if told else None
 
 
 def is_inside(path: str | Path) -> bool:
@@ -172,11 +193,9 @@ def place(stored: Path, output: Path) -> None:
 
 
 def record(output: Path, names: list[str]) -> None:
-    """Record that the result at `output` was made from the entries `names`."""
-    path = str(seen_from(output, folder()))
-    root = folder() / "roots" / f"{hashlib.sha256(path.encode()).hexdigest()}.json"
-    with explained(), written_whole(root) as temporary:
-        temporary.write_text(json.dumps({"result": path, "entries": names}) + "\n")
+    """Record that the result at `output`, as it is now, was made from the entries `names`."""
+    with explained():
+        roots.write(folder(), output, sha256_of(output), names)
 
 
 def seen_from(path: Path, start: Path) -> Path:
@@ -205,20 +224,15 @@ def entries() -> list[Entry]:
     return found
 
 
+def determinants(name: str) -> dict:
+    """What an entry's content depends on, as it was recorded."""
+    return json.loads((folder() / name / ENTRY).read_text())["determinants"]
+
+
 def abandoned(seconds: float) -> list[str]:
     """The names of what killed jobs have left unfinished, and of damaged entries, unchanged for so long."""
     paths = [path for kind in ("tmp", "damaged") for path in (folder() / kind).glob("*")]
     return [str(path.relative_to(folder())) for path in paths if time.time() - path.stat().st_mtime > seconds]
-
-
-def used() -> set[str]:
-    """The names of the entries that results which still exist were made from."""
-    names = set()
-    for root in (folder() / "roots").glob("*.json"):
-        about = json.loads(root.read_text())
-        if (folder() / about["result"]).exists():
-            names.update(about["entries"])
-    return names
 
 
 def delete(name: str) -> None:

@@ -9,7 +9,14 @@ from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from memprune.frames import read_parquet
+
 VARIANT = ["model", "strategy", "level"]
+MEMORIZATION = [
+    *VARIANT, "sample", "split", "subset", "duplicates", "context_length",
+    "extracted", "token_accuracy", "matched",
+]  # fmt: skip
+PERPLEXITY = [*VARIANT, "nll", "tokens", "bytes", "words"]
 
 
 def write_tables(
@@ -23,16 +30,17 @@ def write_tables(
     """Write all tables into `folder` from the files of scores.
 
     `published` gives shares of extracted samples to compare dense models with; if it is empty there is no
-    table of them.
+    table of them. Raises UserError for a file that cannot be read.
     """
 
-    def read(paths: Sequence[Path]) -> pd.DataFrame:
-        scores = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    def read(paths: Sequence[Path], columns: list[str]) -> pd.DataFrame:
+        scores = pd.concat([read_parquet(path, columns) for path in paths], ignore_index=True)
         return in_order(scores, models, strategies)
 
-    scores = read(memorization_files)
+    scores = read(memorization_files, MEMORIZATION).astype({"duplicates": "Int64"})  # null: nobody counted
     members, others = scores[scores.split == "member"], scores[scores.split == "non_member"]
-    memorization, perplexity = memorization_table(members), perplexity_table(read(perplexity_files))
+    memorization = memorization_table(members)
+    perplexity = perplexity_table(read(perplexity_files, PERPLEXITY))
     tables = {
         "memorization": memorization,
         "memorization_non_members": memorization_table(others),
@@ -63,11 +71,12 @@ def memorization_table(scores: pd.DataFrame, strata: Sequence[str] = ()) -> pd.D
     """Extracted samples per model, strategy, level, stratum and context length.
 
     Columns: model, strategy, level, `strata`, context_length, extracted, samples, fraction, ci_low, ci_high
-    (Wilson's 95 % interval), token_accuracy (forced, mean) and matched (tokens, mean).
+    (Wilson's 95 % interval, which ends at exactly 0 or 1 where none or all are extracted), token_accuracy
+    (forced, mean) and matched (tokens, mean). What has null for a stratum is one too, the last.
     """
     keys = [*VARIANT, *strata, "context_length"]
     table = (
-        scores.groupby(keys, observed=True)
+        scores.groupby(keys, observed=True, dropna=False)
         .agg(
             extracted=("extracted", "sum"),
             samples=("extracted", "size"),
@@ -76,11 +85,20 @@ def memorization_table(scores: pd.DataFrame, strata: Sequence[str] = ()) -> pd.D
         )
         .reset_index()
     )
-    low, high = proportion_confint(table.extracted, table.samples, method="wilson")
+    low, high = wilson_interval(table.extracted.to_numpy(), table.samples.to_numpy())
     table.insert(table.columns.get_loc("samples") + 1, "fraction", table.extracted / table.samples)
-    table.insert(table.columns.get_loc("fraction") + 1, "ci_low", np.asarray(low))
-    table.insert(table.columns.get_loc("ci_low") + 1, "ci_high", np.asarray(high))
+    table.insert(table.columns.get_loc("fraction") + 1, "ci_low", low)
+    table.insert(table.columns.get_loc("ci_low") + 1, "ci_high", high)
     return table
+
+
+def wilson_interval(extracted: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's 95 % interval of each fraction of `samples` (at least 1), float64.
+
+    At none and at all its formula ends at 0 and 1, which rounding misses.
+    """
+    low, high = proportion_confint(extracted, samples, method="wilson")
+    return np.where(extracted == 0, 0.0, low), np.where(extracted == samples, 1.0, high)
 
 
 def perplexity_table(scores: pd.DataFrame) -> pd.DataFrame:
@@ -160,7 +178,7 @@ def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
     def column(strategy: str, level: float, number: int) -> str:
         if strategy == "dense":
             return strategy
-        return f"{strategy}, {level:g}" if shared else f"{strategy}, level {number}"
+        return f"{strategy}, {float(level)!r}" if shared else f"{strategy}, level {number}"
 
     names = map(column, rows.strategy, rows.level, place)
     named = rows.assign(variant=list(names), place=place).sort_values(["strategy", "place"])
@@ -183,7 +201,7 @@ def as_text(layout: pd.DataFrame, kind: str) -> str:
         table = rows.drop(columns="quantity").set_index("model")
         digits = ".2f" if "perplexity" in quantity else ".4f"
         if kind == "markdown":
-            parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits)}\n")
+            parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits, disable_numparse=[0])}\n")
         else:
             style = table.style.format(f"{{:{digits}}}")
             for axis in (0, 1):

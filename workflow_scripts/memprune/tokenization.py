@@ -4,12 +4,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from tokenizers import Tokenizer
 from tokenizers.models import BPE, Unigram
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from memprune.errors import UserError
-from memprune.tokenizer_checks import check_tokenizer_files, no_prefix_token
+from memprune.tokenizer_checks import check_tokenizer_files, no_prefix_token, rows_needed
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
@@ -45,12 +44,11 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
 
 def why_not_loaded(folder: Path, error: BaseException) -> str:
     """One line on a tokenizer that cannot be loaded; names tokenizer.json where that alone is at fault."""
-    reason, file = " ".join(str(error).split())[:200], folder / "tokenizer.json"
-    if file.is_file():
-        try:
-            Tokenizer.from_file(str(file))
-        except BaseException as fault:
-            return f"{file}: not a tokenizer ({' '.join(str(fault).split())[:200]})"
+    try:
+        rows_needed(folder)
+    except UserError as fault:
+        return str(fault)
+    reason = " ".join(str(error).split())[:200]
     return f"{folder}: its tokenizer cannot be loaded ({reason or type(error).__name__})"
 
 

@@ -1,15 +1,16 @@
 """What is wrong with a tokenizer's files, as far as it shows without transformers."""
 
-import json
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from memprune.errors import UserError
+from memprune.model_files import check_pointer, read_json
 from memprune.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILES
 
 # With these families and classes, the special tokens are those that the files name and no others.
 PLAIN_FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")
 PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
-POINTER = b"version https://git-lfs"
 
 
 def check_tokenizer_files(folder: str | Path) -> None:
@@ -22,35 +23,33 @@ def check_tokenizer_files(folder: str | Path) -> None:
         raise UserError(f"{folder}: no tokenizer; looked for: {', '.join(VOCABULARY_FILES)}")
     found = {path for pattern in TOKENIZER_FILES for path in Path(folder).glob(pattern)}
     for path in sorted(filter(Path.is_file, found)):
-        refuse_pointer(path)
+        check_pointer(path)
         if path.suffix == ".json":
-            read_object(path)
+            read_json(path)
     if surely_no_prefix_token(Path(folder)):
         raise UserError(no_prefix_token(str(folder)))
 
 
-def refuse_pointer(path: Path) -> None:
-    """Raise UserError for a file of which there is only the pointer that Git LFS leaves in its place."""
-    with open(path, "rb") as file:
-        if file.read(len(POINTER)) == POINTER:
-            raise UserError(f"{path}: a Git LFS pointer in place of the file; `git lfs pull` fetches it")
+def rows_needed(folder: str | Path) -> int:
+    """The rows that an embedding must have for the ids of a folder's tokenizer.json; 0 without that file.
 
-
-def read_object(path: Path) -> dict:
-    """The object in a file of JSON; raises UserError when it is not one."""
+    Raises UserError for a tokenizer.json that is not one.
+    """
+    file = Path(folder) / "tokenizer.json"
+    if not file.is_file():
+        return 0
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: found {type(content).__name__}, expected an object of keys and values")
-    return content
+        return max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True).values(), default=-1) + 1
+    except BaseException as error:  # tokenizers panics with an exception that is none
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        raise UserError(f"{file}: not a tokenizer ({' '.join(str(error).split())[:200]})") from None
 
 
 def surely_no_prefix_token(folder: Path) -> bool:
     """Whether the files alone show that the tokenizer has neither a beginning nor an end of text."""
     config, about, named = (
-        read_object(folder / name) if (folder / name).is_file() else {}
+        read_json(folder / name) if (folder / name).is_file() else {}
         for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json")
     )
     return (

@@ -13,11 +13,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from memprune.errors import UserError
 from memprune.manifest import Manifest
 
 SLICE = 2**20  # elements looked at at one time: a few MB, and Python's part in it is small
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 BITS = {"float32": np.uint32, "float16": np.uint16, "bfloat16": np.uint16}
+EXPONENT = {"float32": 0x7F800000, "float16": 0x7C00, "bfloat16": 0x7F80}  # all its bits: inf or nan
 BYTES = {dtype: np.dtype(bits).itemsize for dtype, bits in BITS.items()}
 Result = TypeVar("Result")
 
@@ -38,13 +40,18 @@ class Tensor:
 
 
 def read_headers(files: Iterable[Path]) -> dict[str, Tensor]:
-    """All tensors of some safetensors files by name. Other dtypes than floats keep the file's name for it."""
+    """All tensors of some safetensors files by name. Other dtypes than floats keep the file's name for it.
+
+    Raises UserError for a name that two files have.
+    """
     tensors = {}
     for path in files:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(size))
         for name, about in header.items():
+            if name in tensors:
+                raise UserError(f"{name}: found twice, in {tensors[name].file.name} and in {path.name}")
             if name != "__metadata__":
                 dtype = DTYPES.get(about["dtype"], about["dtype"])
                 start = 8 + size + about["data_offsets"][0]
@@ -71,6 +78,12 @@ def read(tensor: Tensor, part: slice, buffer: np.ndarray) -> np.ndarray:
         count = file.readinto(values)
     assert count == values.nbytes, (tensor, part, count)
     return values
+
+
+def is_finite(tensor: Tensor, buffer: np.ndarray) -> bool:
+    """Whether no element of a tensor is infinite or not a number; read in slices, through the `buffer`."""
+    exponent = EXPONENT[tensor.dtype]
+    return not any(((read(tensor, part, buffer) & exponent) == exponent).any() for part in slices(tensor))
 
 
 def new_buffer() -> np.ndarray:

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Count = Annotated[int, Field(ge=1)]
+from memprune.values import Count, Files, Pattern, Place, Text
+
+ENDINGS = (".jsonl", ".jsonl.zst", ".parquet")  # of local files
 
 
 class Part(BaseModel):
@@ -24,21 +26,21 @@ class FilesCorpus(Part):
     may be left out."""
 
     source: Literal["files"]
-    train: Annotated[list[str], Field(description="Files of training documents (members).")] = []
-    validation: Annotated[list[str], Field(description="Files for perplexity.")] = []
-    test: Annotated[list[str], Field(description="Files of non-members.")] = []
+    train: Annotated[Files, Field(description="Files of training documents (members).")] = []
+    validation: Annotated[Files, Field(description="Files for perplexity.")] = []
+    test: Annotated[Files, Field(description="Files of non-members.")] = []
 
 
 class HubCorpus(Part):
     """A data set of the Hugging Face Hub, or a local folder laid out as one."""
 
     source: Literal["hub"]
-    dataset: Annotated[str, Field(description="Repository (owner/name) or a local folder.")]
-    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
-    text: Annotated[str, Field(description="Column that holds the text.")] = "text"
-    train: Annotated[str, Field(description="Split of training documents (members).")] = "train"
-    validation: Annotated[str, Field(description="Split for perplexity.")] = "validation"
-    test: Annotated[str, Field(description="Split of non-members.")] = "test"
+    dataset: Annotated[Place, Field(description="Repository (owner/name) or a local folder.")]
+    revision: Annotated[Text, Field(description="Branch, tag or commit.")] = "main"
+    text: Annotated[Text, Field(description="Column that holds the text.")] = "text"
+    train: Annotated[Text, Field(description="Split of training documents (members).")] = "train"
+    validation: Annotated[Text, Field(description="Split for perplexity.")] = "validation"
+    test: Annotated[Text, Field(description="Split of non-members.")] = "test"
     shuffle_buffer: Annotated[Count, Field(description="Documents held in memory to shuffle.")] = 10_000
     parts: Annotated[Count, Field(description="Jobs that the draw of members is spread over.")] = 1
 
@@ -47,10 +49,10 @@ class TokensCorpus(Part):
     """What a model was trained on, as rows of tokens of which a few random ones are read."""
 
     source: Literal["tokens"]
-    dataset: Annotated[str, Field(description="Repository (owner/name) or a local folder.")]
-    revision: Annotated[str, Field(description="Branch, tag or commit.")] = "main"
+    dataset: Annotated[Place, Field(description="Repository (owner/name) or a local folder.")]
+    revision: Annotated[Text, Field(description="Branch, tag or commit.")] = "main"
     files: Annotated[
-        str, Field(min_length=1, description="Its .parquet or .bin files of tokens: a path with * and ?.")
+        Pattern, Field(description="Its .parquet or .bin files of tokens: a path in it with * and ?.")
     ]
 
 

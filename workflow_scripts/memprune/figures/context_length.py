@@ -5,15 +5,27 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from memprune.figures.style import BAND, DENSE, looks, percent_axis, plain_ticks
+from memprune.figures.style import (
+    BAND,
+    DENSE,
+    PANELS,
+    folded,
+    headline,
+    legend_beside,
+    looks,
+    panels,
+    percent_axis,
+    plain_ticks,
+)
+
+COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
 
 
 def plot(memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> Figure:
     """The dense model with its 95 % interval, and every strategy at its highest level."""
-    figure = Figure(figsize=(3.4 * len(models) + 1.5, 3.6))
-    panels = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    figure, all_axes = panels(len(models), 3.4, 3.6)
     style = {"dense": DENSE, **looks(strategies)}
-    for axes, model in zip(panels, models, strict=True):
+    for axes, model in zip(all_axes, models, strict=True):
         own = memorization[memorization.model == model]
         for strategy in ["dense", *strategies]:
             rows = own[own.strategy == strategy]
@@ -23,9 +35,10 @@ def plot(memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence
                 axes.fill_between(rows.context_length, rows.ci_low, rows.ci_high, **BAND)
         axes.set_xscale("log")
         plain_ticks(axes, sorted(own.context_length.unique()))
-        axes.set_title(model)
+        axes.set_title(folded(model))
         axes.set_xlabel("context length k (tokens)")
-    percent_axis(panels[0], "member samples extracted")
-    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right center")
-    figure.suptitle("Memorization against context length (strategies at their highest level)")
+    for axes in all_axes[::PANELS]:
+        percent_axis(axes, "member samples extracted")
+    legend_beside(figure, all_axes[-1])
+    headline(figure, "Memorization against context length (strategies at their highest level)")
     return figure

@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from memprune import sources, store
 from memprune.figures import style
 
+# Which decide the figure's bytes; kiwisolver lays it out and Pillow writes the PNG.
+LIBRARIES = ("kiwisolver", "matplotlib", "numpy", "pandas", "pillow")
+
 
 def keep_figure(
     script: Path, content: Mapping, plot: Callable[[], Figure], outputs: tuple[Path, Path]
@@ -19,7 +22,7 @@ def keep_figure(
     """
     determinants = {
         "source": sources.digest(script),
-        "versions": {name: version(name) for name in ("matplotlib", "pandas")},
+        "versions": {name: version(name) for name in LIBRARIES},
         **content,
     }
     svg, png = outputs

@@ -6,7 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from memprune.figures.style import BAND, DENSE, looks, percent_axis
+from memprune.figures.style import BAND, DENSE, TICKS, apart, headline, legend_beside, looks, percent_axis
+
+COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
+CROWD = 5  # sizes, of which more would stand too close to be read side by side
 
 
 def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Sequence[str]) -> Figure:
@@ -27,11 +30,15 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
         if strategy == "dense":
             axes.fill_between(own.weights, own.ci_low, own.ci_high, **BAND)
     axes.set_xscale("log")
-    rounded = [float(f"{count:.2g}") for count in weights.values()]
-    axes.set_xticks(list(weights.values()), map(EngFormatter(sep=""), rounded))
+    counts = apart(sorted(set(weights.values())), 4 * TICKS)
+    rounded = [float(f"{count:.2g}") for count in counts]
+    turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(counts) > CROWD else {}
+    axes.set_xticks(counts, map(EngFormatter(sep=""), rounded), **turned)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("prunable weights (without embedding and head)")
     percent_axis(axes, "member samples extracted")
-    figure.suptitle(f"Memorization against model size at k = {largest_k} (strategies at their highest level)")
-    figure.legend(loc="outside right center")
+    legend_beside(figure, axes)
+    headline(
+        figure, f"Memorization against model size at k = {largest_k} (strategies at their highest level)"
+    )
     return figure

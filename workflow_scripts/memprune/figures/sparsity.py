@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from memprune.figures.style import PERCENT
+from memprune.figures.style import PERCENT, folded, headline, panels
+
+COLUMNS = ("layer", "role", "sparsity")
+ACROSS = 6  # panels in a row
 
 
 def plot(statistics: Mapping[str, pd.DataFrame], model: str) -> Figure:
@@ -16,24 +19,23 @@ def plot(statistics: Mapping[str, pd.DataFrame], model: str) -> Figure:
         for variant, rows in statistics.items()
     }
     first = next(iter(tables.values()))
-    height = 1.6 + 0.32 * len(first)
-    figure = Figure(figsize=(2.1 * len(tables) + 1.2, height))
-    panels = figure.subplots(1, len(tables), squeeze=False, sharey=True)[0]
+    figure, all_axes = panels(len(tables), 2.1, 1.6 + 0.32 * len(first), across=ACROSS, beside=1.2)
     highest = max(table.to_numpy().max() for table in tables.values())
-    for axes, (variant, table) in zip(panels, tables.items(), strict=True):
+    for axes, (variant, table) in zip(all_axes, tables.items(), strict=True):
         image = axes.imshow(table, vmin=0, vmax=highest, cmap="cividis", aspect="auto")
         axes.set_xticks(
             range(table.shape[1]), [role.replace("_", " ") for role in table.columns], rotation=40, ha="right"
         )
         axes.set_yticks(range(table.shape[0]), table.index)
-        axes.set_title(variant)
+        axes.set_title(folded(variant))
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         if table.size <= 400:
             annotate(axes, table.to_numpy(), highest)
-    panels[0].set_ylabel("decoder layer")
-    figure.colorbar(image, ax=panels, label="share of weights pruned", shrink=0.9, format=PERCENT)
-    figure.suptitle(f"Sparsity by layer and matrix: {model}")
+    for axes in all_axes[::ACROSS]:
+        axes.set_ylabel("decoder layer")
+    figure.colorbar(image, ax=all_axes, label="share of weights pruned", shrink=0.9, format=PERCENT)
+    headline(figure, f"Sparsity by layer and matrix: {model}")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -30,17 +31,77 @@ mpl.rcParams.update(
 # Okabe and Ito's palette, black kept for the dense model.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 PERCENT = mpl.ticker.FuncFormatter(lambda fraction, _: f"{100 * fraction:.3g} %")
 DENSE = {"color": "black", "marker": "*", "markersize": 9, "clip_on": False}
+PANELS = 4  # in a row
+BESIDE = 1.5  # inches at the right of the panels, for a legend
+ENTRIES = 18  # of a legend, one under the other
+TICKS = 10  # on an axis, at most
+LETTER = 0.075  # inches of a title, on average
+LETTERS = 20  # of a name, on one line
 BAND = {"color": "black", "alpha": 0.08, "linewidth": 0, "label": "dense, 95 %"}
 
 
 def looks(names: Sequence[str]) -> dict[str, dict]:
-    """A colour and a marker for each name, the same in every figure; markers at 0 are drawn whole."""
+    """A colour, a marker and a line for each name, the same in every figure; markers at 0 are drawn whole.
+
+    After each seven names, colours meet other markers and another line: no two of 245 names look alike.
+    """
+    return {name: look(*divmod(number, len(COLOURS))) for number, name in enumerate(names)}
+
+
+def look(turn: int, place: int) -> dict:
+    """The look of the series at a place of the palette, in which turn through it."""
     return {
-        name: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "clip_on": False}
-        for i, name in enumerate(names)
+        "color": COLOURS[place],
+        "marker": MARKERS[(place + turn) % len(MARKERS)],
+        "linestyle": LINES[turn % len(LINES)],
+        "clip_on": False,
     }
+
+
+def panels(
+    count: int, width: float, height: float, across: int = PANELS, beside: float = BESIDE
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, `across` in a row, on one vertical scale, and its panels.
+
+    A panel's size and what is left `beside` them are in inches.
+    """
+    rows, columns = -(-count // across), min(count, across)
+    figure = Figure(figsize=(width * columns + beside, height * rows))
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
+    for unused in grid[count:]:
+        unused.remove()
+    return figure, list(grid[:count])
+
+
+def legend_beside(figure: Figure, axes: Axes) -> None:
+    """The legend of a panel's series at the figure's right, which grows where names are many or long."""
+    handles, labels = axes.get_legend_handles_labels()
+    names = [folded(label) for label in labels]
+    columns = -(-len(names) // ENTRIES)
+    widest = max(len(line) for name in names for line in name.split("\n"))
+    lines = line_count(labels) / columns
+    width, height = figure.get_size_inches()
+    own = columns * max(BESIDE, 0.5 + 0.07 * widest)
+    figure.set_size_inches(width - BESIDE + own, max(height, 0.6 + 0.19 * lines))
+    figure.legend(handles, names, loc="outside right center", ncols=columns)
+
+
+def headline(figure: Figure, text: str) -> None:
+    """The figure's title, on as many lines as its width asks for."""
+    figure.suptitle("\n".join(wrap(text, int(figure.get_figwidth() / LETTER))))
+
+
+def folded(name: str) -> str:
+    """A name on lines of at most `LETTERS` letters."""
+    return "\n".join(wrap(name, LETTERS))
+
+
+def line_count(names: Sequence[str]) -> int:
+    """How many lines the names take, folded and one under the other."""
+    return sum(folded(name).count("\n") + 1 for name in names)
 
 
 def percent_axis(axes: Axes, label: str) -> None:
@@ -51,9 +112,19 @@ def percent_axis(axes: Axes, label: str) -> None:
 
 
 def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
-    """Ticks at exactly these values of a logarithmic horizontal axis, as plain numbers."""
-    axes.set_xticks(list(values), [f"{value:g}" for value in values])
+    """Plain numbers as ticks of a logarithmic horizontal axis, at these ascending values, none too close."""
+    shown = apart(values)
+    axes.set_xticks(shown, [f"{value:g}" for value in shown])
     axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+def apart(values: Sequence[float], ticks: int = TICKS) -> list[float]:
+    """Of ascending values those that on a logarithmic axis have room for a tick, of which it has so many."""
+    shown: list[float] = []
+    for value in values:
+        if not shown or (value / shown[-1]) ** ticks > values[-1] / values[0]:
+            shown.append(value)
+    return shown
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:

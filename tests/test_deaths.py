@@ -1,0 +1,121 @@
+"""Whatever dies on the way, the next run makes what is missing or stale: in the end all is as from scratch.
+
+The real Snakefile and rules run stand-ins for the scripts, which take no time. One change makes every rule's
+results stale; then, run after run, the next rule dies in the update, until a run comes through.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import tiny_model
+from project import copy_project
+
+from memprune.manifest import write_manifest
+from memprune.models import resolve_model
+
+STUB = Path(__file__).parent / "stub_script.py"
+RULES = [
+    "build_mini_pile", "fetch_model", "resolve_model", "count_magnitudes", "compute_mask", "draw_samples",
+    "extract_samples", "score_shards", "evaluate", "aggregate_tables", "plot_trade_off",
+]  # fmt: skip
+EXPERIMENT = {
+    "experiment": "tiny",
+    "corpus": {"source": "embedded"},
+    "samples": {"members": 6, "non_members": 3, "context_lengths": [10], "suffix": 10,
+                "perplexity_windows": 4, "perplexity_window": 32},
+    "models": {"small": {"repo": "someone/small"}},
+    "strategies": {"global": {"levels": [0.3]}},
+    "evaluation": {"shards_per_job": 2},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A project whose scripts are stand-ins, with all results."""
+    folder = tmp_path_factory.mktemp("deaths") / "project"
+    folder.mkdir()
+    copy_project(folder)
+    for script in (folder / "workflow_scripts").glob("*.py"):
+        shutil.copy(STUB, script)
+        script.chmod(0o755)
+    tiny_model("gpt_neox", "float16", folder / "model", layers=2)
+    write_manifest(resolve_model("small", folder / "model"), folder / "manifest.json")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+    assert run(folder) == 0
+    return folder
+
+
+def run(folder: Path, death: str = "") -> int:
+    """Run snakemake on a project in a session of its own; returns its exit status."""
+    (folder / "died").mkdir(exist_ok=True)
+    variables = {"MANIFEST": "manifest.json", "FOLDER": "model", "DIED": "died", "DEATH": death}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--configfile", "tiny.yaml"]
+    with (folder / "output.txt").open("w") as output:
+        process = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | {"HF_HUB_OFFLINE": "1", "MEMPRUNE_STORE": ""} | variables,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            check=False,
+        )
+    return process.returncode
+
+
+def died(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "died").iterdir()}
+
+
+def results(folder: Path) -> dict[str, str]:
+    """The content of all results but logs and unfinished files."""
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted((folder / "results").rglob("*"))
+        if path.is_file() and not {"logs", ".store"} & set(path.parts) and path.suffix not in (".tmp", ".log")
+    }
+
+
+def copied(finished: Path, folder: Path) -> Path:
+    return shutil.copytree(finished, folder, symlinks=True)
+
+
+def change(folder: Path) -> None:
+    """Make the results of every rule stale."""
+    for script in (folder / "workflow_scripts").glob("*.py"):
+        script.write_text(script.read_text().replace("VERSION = 1", "VERSION = 2"))
+
+
+@pytest.fixture(scope="module")
+def expected(finished, tmp_path_factory) -> dict[str, str]:
+    """The results after the change, from scratch."""
+    folder = copied(finished, tmp_path_factory.mktemp("expected") / "project")
+    shutil.rmtree(folder / "results")
+    change(folder)
+    assert run(folder) == 0
+    assert results(folder).keys() == results(finished).keys()
+    assert not set(results(folder).items()) & set(results(finished).items())
+    return results(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["start", "end"])
+@pytest.mark.parametrize("way", ["job", "snakemake", "interrupt", "error"])
+def test_every_rule_may_die_in_an_update(finished, expected, tmp_path, way, moment):
+    folder = copied(finished, tmp_path / "project")
+    change(folder)
+    while before := set(RULES) - died(folder):
+        status = run(folder, f"{way} {moment}")
+        assert status == (-signal.SIGKILL if way == "snakemake" else 1), (folder / "output.txt").read_text()
+        assert set(RULES) - died(folder) < before, (folder / "output.txt").read_text()
+    status = run(folder)
+    assert status == 0, (folder / "output.txt").read_text()
+    assert results(folder) == expected
+    assert run(folder) == 0
+    assert "Nothing to be done" in (folder / "output.txt").read_text()

@@ -1,0 +1,77 @@
+"""Figures of many models, strategies and numbers: each series is told apart, and all of it has room."""
+
+import pandas as pd
+import pytest
+
+from memprune.figures import context_length, duplicates, model_size, sparsity, style, trade_off
+
+CONTEXT_LENGTHS = [50, 100]
+
+
+def test_no_two_of_many_series_look_alike():
+    looks = style.looks([str(number) for number in range(245)])
+    assert len({(look["color"], look["marker"], str(look["linestyle"])) for look in looks.values()}) == 245
+    first = list(looks.values())[:7]
+    assert [look["color"] for look in first] == list(style.COLOURS)
+    assert [look["marker"] for look in first] == list(style.MARKERS)
+    assert {look["linestyle"] for look in first} == {"-"}
+    marks = {(look["color"], look["marker"]) for look in list(looks.values())[:42]}
+    assert len(marks) == 42  # where there is no line, too
+
+
+@pytest.mark.filterwarnings("error:constrained_layout")
+@pytest.mark.parametrize(("models", "strategies"), [(12, 2), (1, 20)])
+def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_path):
+    names = [f"model-with-a-long-name-of-its-own-{number}" for number in range(models)]
+    pruned = [f"strategy-with-a-long-name-{number}" for number in range(strategies)]
+    rows = [
+        (model, strategy, level, k, n, 8, 4, 0.5, 0.1, 0.9, 20.0 + level)
+        for model in names
+        for strategy, level in [("dense", 0.0), *((strategy, 0.3) for strategy in pruned)]
+        for k in CONTEXT_LENGTHS
+        for n in (1, 2)
+    ]
+    columns = [
+        "model", "strategy", "level", "context_length", "duplicates", "samples", "extracted", "fraction",
+        "ci_low", "ci_high", "token_perplexity",
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    once = table[table.duplicates == 1]
+    perplexity = once[once.context_length == 50][[*trade_off.PERPLEXITY]]
+    zeros = pd.DataFrame({"layer": [0], "role": ["up"], "sparsity": [0.3]})
+    weights = {name: 10**6 * (number + 1) for number, name in enumerate(names)}
+    for figure in (
+        trade_off.plot(once, perplexity, names, pruned),
+        context_length.plot(once, names, pruned),
+        model_size.plot(once, weights, pruned),
+        duplicates.plot(table, names, pruned),
+        sparsity.plot({f"{strategy}@0.3": zeros for strategy in pruned}, names[0]),
+    ):
+        figure.draw_without_rendering()  # a layout that does not fit is a warning, here an error
+        whole = figure.bbox
+        for legend in [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]:
+            box = legend.get_window_extent()
+            assert whole.x0 <= box.x0 < box.x1 <= whole.x1 + 1
+            assert whole.y0 <= box.y0 < box.y1 <= whole.y1 + 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("collapsed", [1e5, 1e29, 1e200, float("inf")])
+def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
+    levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s"], "level": [0.0, 0.3, 0.6]})
+    perplexity = levels.assign(token_perplexity=[20.0, 30.0, collapsed])
+    figure = trade_off.plot(levels.assign(context_length=50, fraction=0.1), perplexity, ["m"], ["s"])
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    drawn = axes.get_lines()[0].get_xdata().tolist()
+    assert drawn == [20, 30, collapsed][: 3 if collapsed < 1e30 else 2]
+    assert ("1 beyond 1e+30" in axes.get_xlabel()) == (collapsed > 1e30)
+
+
+def test_ticks_of_many_numbers_are_apart():
+    assert style.apart([1, 2, 4, 8, 16, 32, 64, 128]) == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert style.apart([50, 100, 200, 500]) == [50, 100, 200, 500]
+    many = style.apart(range(1, 1000))
+    assert many[0] == 1
+    assert len(many) <= style.TICKS + 1
+    assert style.apart([]) == []

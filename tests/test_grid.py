@@ -1,0 +1,436 @@
+"""A folder that transformers loads gives transformers' log-probabilities, or one line that says why not.
+
+Drawn over families, configurations in old and new spellings, layouts of files and dtypes. The reference is
+`AutoModelForCausalLM` on the same folder: where it does not load, or fills in weights that the files lack,
+a number of ours would be wrong whatever it is.
+"""
+
+import json
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+import torch
+from conftest import FAMILIES, manifest_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from test_decoder import log_probabilities
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging
+
+from memprune.errors import UserError
+from memprune.model_config import ACTIVATIONS
+from memprune.pruned_model import load_pruned
+
+logging.set_verbosity(logging.CRITICAL)
+logging.disable_progress_bar()
+
+CPU = torch.device("cpu")
+VOCABULARY, POSITIONS, LENGTH = 37, 24, 14
+BASE = {"gpt_neox": "gpt_neox.", "gpt2": "transformer.", "llama": "model.", "opt": "model."}
+EMBEDDING = {
+    "gpt_neox": "gpt_neox.embed_in.weight",
+    "gpt2": "transformer.wte.weight",
+    "llama": "model.embed_tokens.weight",
+    "opt": "model.decoder.embed_tokens.weight",
+}
+HEAD = "lm_head.weight"
+GATE = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+some = st.sampled_from
+booleans = st.booleans()
+
+
+@st.composite
+def rotary_keys(draw, family: str, head_size: int) -> dict:
+    """Rotary positions of a type, in one of the spellings of transformers, old and new."""
+    kind = draw(some(["default", "default", "linear", "dynamic", "llama3", "yarn", "proportional"]))
+    inner = {"rope_type": kind} if kind != "default" or draw(booleans) else {}
+    if kind != "default" and (kind != "proportional" or draw(booleans)):
+        inner["factor"] = draw(some([1.0, 2, 3.7, 8.0]))
+    if kind == "llama3":
+        inner |= {"low_freq_factor": draw(some([0.5, 1.0])), "high_freq_factor": draw(some([2.0, 4]))}
+    if kind == "yarn":
+        optional = {
+            "attention_factor": some([0.7, 1.0]),
+            "beta_fast": some([4, 32.0]),
+            "beta_slow": some([0.5, 1]),
+            "mscale": some([0.707, 1.0]),
+            "mscale_all_dim": some([0.5, 1.0]),
+            "truncate": booleans,
+        }
+        inner |= {key: draw(values) for key, values in optional.items() if draw(booleans)}
+    outer = {}
+    if kind in ("llama3", "yarn"):
+        for place in (inner, outer):
+            if draw(booleans):
+                place["original_max_position_embeddings"] = draw(some([8, 12]))
+    neox = family == "gpt_neox"
+    theta, share = ("rotary_emb_base", "rotary_pct") if neox else ("rope_theta", "partial_rotary_factor")
+    for place, key in ((inner, "rope_theta"), (outer, theta), (outer, "rope_theta")):
+        if draw(booleans):
+            place[key] = draw(some([100, 10_000.0, 5e5]))
+    shares = st.one_of(
+        some([0.0, 0.25, 0.5, 0.6, 1.0]), st.integers(1, head_size).map(lambda n: n / head_size)
+    )
+    for place, key in ((inner, "partial_rotary_factor"), (outer, share), (outer, "partial_rotary_factor")):
+        if draw(some([neox, neox, False])):
+            place[key] = draw(shares)
+    if "rope_type" in inner and draw(booleans):
+        inner["type"] = inner.pop("rope_type") if draw(booleans) else "linear"
+    if not inner:
+        return outer
+    if draw(booleans):
+        decoy = {"rope_parameters": {"rope_theta": 77.0}} if draw(booleans) else {}
+        return outer | {"rope_scaling": inner} | decoy
+    return outer | {"rope_parameters": inner} | draw(some([{}, {"rope_scaling": None}]))
+
+
+@st.composite
+def configurations(draw, family: str) -> dict:
+    """The content of a config.json: sizes, and every choice that changes what the model computes."""
+    head_size, heads = draw(some([4, 5, 6, 8, 12])), draw(some([1, 2, 4]))
+    hidden, layers, width = head_size * heads, draw(st.integers(1, 3)), draw(some([12, 20, 33]))
+    activation = draw(some(sorted(ACTIVATIONS)))
+    epsilon = draw(some([1e-6, 1e-5, 1e-3]))
+
+    def maybe(**keys) -> dict:
+        return {key: draw(values) for key, values in keys.items() if draw(booleans)}
+
+    config = {"model_type": family, "vocab_size": VOCABULARY, **maybe(tie_word_embeddings=booleans)}
+    config |= {"architectures": ["AnyForCausalLM"], "bos_token_id": 0, "eos_token_id": 0}
+    # What no class knows, or what another family's class knows, changes nothing.
+    config |= maybe(unknown_key=some([1, "x", None]), use_cache=booleans, is_decoder=booleans)
+    common = {
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "max_position_embeddings": POSITIONS,
+    }
+    if family == "gpt_neox":
+        config |= common | {"intermediate_size": width}
+        config |= maybe(
+            hidden_act=st.just(activation),
+            layer_norm_eps=st.just(epsilon),
+            use_parallel_residual=booleans,
+            attention_bias=booleans,
+            num_key_value_heads=st.just(1),
+            do_layer_norm_before=st.just(False),
+        )
+        return config | draw(rotary_keys(family, head_size))
+    if family == "gpt2":
+        own = {"n_embd": hidden, "n_layer": layers, "n_head": heads, "n_positions": POSITIONS}
+        names = dict(zip(common, ("n_embd", "n_layer", "n_head", "n_positions"), strict=True))
+        for key, name in names.items():
+            spelling = draw(some(["own", "own", "common", "both"]))
+            if spelling != "own":
+                config[key] = common[key]
+            if spelling == "common":
+                del own[name]
+            if spelling == "both":
+                own[name] += 8  # the common name decides
+        config |= own
+        return config | maybe(
+            n_inner=some([None, width]),
+            activation_function=st.just(activation),
+            layer_norm_epsilon=st.just(epsilon),
+            reorder_and_upcast_attn=booleans,
+            hidden_act=st.just("relu"),
+            head_dim=st.just(3),
+        )
+    if family == "llama":
+        config |= common | {"intermediate_size": width, "pad_token_id": draw(some([None, -1, 0]))}
+        config |= maybe(
+            hidden_act=st.just(activation),
+            rms_norm_eps=st.just(epsilon),
+            num_key_value_heads=some([None, *(n for n in (1, 2, 4) if heads % n == 0)]),
+            attention_bias=booleans,
+            mlp_bias=booleans,
+            head_dim=some([None, 4, 6, 10]),
+            pretraining_tp=some([1, 2]),
+            n_inner=st.just(7),
+        )
+        return config | draw(rotary_keys(family, head_size))
+    config |= common | {"ffn_dim": width, "pad_token_id": draw(some([None, 1]))}
+    return config | maybe(
+        activation_function=st.just(activation),
+        word_embed_proj_dim=some([None, 6, hidden]),
+        do_layer_norm_before=booleans,
+        _remove_final_layer_norm=booleans,
+        enable_bias=booleans,
+        hidden_act=st.just("silu"),
+        attention_bias=st.just(False),
+        intermediate_size=st.just(5),
+    )
+
+
+def random_weights(config: dict, seed: int) -> dict[str, torch.Tensor]:
+    """Weights for a configuration, by transformers' names; a tied head is left out."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**json.loads(json.dumps(config))))
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, parameter in model.state_dict().items():
+        is_norm = any(part in name for part in ("norm", "ln_")) and name.endswith("weight")
+        values = torch.randn(parameter.shape, generator=generator) * (0.1 if parameter.ndim == 1 else 0.25)
+        weights[name] = values + float(is_norm)
+    if model.config.tie_word_embeddings:
+        del weights[HEAD]
+    return weights
+
+
+def save(weights: dict[str, torch.Tensor], path: Path) -> None:
+    save_file({name: values.contiguous() for name, values in weights.items()}, path, {"format": "pt"})
+
+
+def write_folder(folder: Path, config: dict, weights: dict[str, torch.Tensor], shards: int) -> None:
+    """A model folder of one file, or of some shards with an index."""
+    (folder / "config.json").write_text(json.dumps(config))
+    if shards == 1:
+        return save(weights, folder / "model.safetensors")
+    names = list(weights)
+    files = {name: f"model-{i % shards + 1:05}-of-{shards:05}.safetensors" for i, name in enumerate(names)}
+    for file in set(files.values()):
+        save({name: weights[name] for name in names if files[name] == file}, folder / file)
+    index = {"metadata": {"total_size": 0}, "weight_map": files}
+    return (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def check_against_transformers(folder: Path, supported: bool, odd: str = "none") -> None:
+    """Compare log-probabilities; where `supported` they must be had, else a line that refuses will do.
+
+    So will a line that ends with `odd`.
+    """
+    texts = np.random.default_rng(0).integers(0, VOCABULARY, (2, LENGTH))
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
+        with torch.inference_mode():
+            logits = model.eval()(input_ids=torch.from_numpy(texts)[:, :-1]).logits
+        loaded = not info["missing_keys"] and not info["mismatched_keys"]
+    except Exception:
+        loaded = False
+    refusal, manifest = None, None
+    try:
+        manifest = manifest_of(folder)
+    except UserError as error:
+        refusal = str(error)
+    if refusal is not None:
+        assert "\n" not in refusal
+        assert not (loaded and supported) or refusal.endswith(odd), refusal
+        return
+    assert loaded, "transformers does not load this"
+    found = log_probabilities(load_pruned(manifest, None, torch.float32, CPU), texts)
+    targets = torch.from_numpy(texts)[:, 1:, None]
+    expected = logits.log_softmax(-1).gather(2, targets)[..., 0].numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+
+
+def check_configuration(data: st.DataObject, family: str) -> None:
+    config = data.draw(configurations(family))
+    try:
+        weights = random_weights(config, seed=data.draw(st.integers(0, 5)))
+    except Exception:  # transformers makes no such model
+        weights = {"lm_head.weight": torch.zeros(1, 1)}
+    with TemporaryDirectory() as folder:
+        write_folder(Path(folder), config, weights, shards=1)
+        # transformers broadcasts YaRN's three features, or one, into something that nobody trained.
+        check_against_transformers(
+            Path(folder), supported=True, odd="features a head', allowed: an even number"
+        )
+
+
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": POSITIONS,
+}
+SMALL = {
+    "gpt_neox": {"model_type": "gpt_neox", "intermediate_size": 12} | SIZES,
+    "gpt2": {"model_type": "gpt2"} | SIZES,
+    "llama": {"model_type": "llama", "intermediate_size": 12} | SIZES,
+    "opt": {"model_type": "opt", "ffn_dim": 12} | SIZES,
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@GATE
+@given(data=st.data())
+def test_every_configuration(family, data):
+    check_configuration(data, family)
+
+
+@st.composite
+def layouts(draw, family: str, names: list[str]) -> list[tuple]:
+    """How a folder is laid out otherwise than transformers would: changes in order, by name of a function."""
+    tensor = some(names)
+    changes = {
+        "one_base_less": st.none(),
+        "one_base_more": st.none(),
+        "wrapped": some(["module.", "_orig_mod.", "base_model.model."]),
+        "old_head": st.none(),
+        "own_head": some(["same", "another", "of a tied embedding that lacks"]),
+        "head_bias": st.none(),
+        "buffers": st.none(),
+        "norms_in_float32": st.none(),
+        "lacking": tensor,
+        "reshaped": tensor,
+        "renamed": tensor,
+        "another_dtype": tensor,
+        "layer_beyond": st.none(),
+        "bias_beyond": tensor,
+        "twice": tensor,
+        "value_head": st.none(),
+    }
+    chosen = draw(st.lists(some(sorted(changes)), max_size=3, unique=True))
+    return [(name, draw(changes[name])) for name in sorted(chosen, key=list(changes).index)]
+
+
+# What only another layout of the same model is, and must be read.
+VALID = {"one_base_less", "one_base_more", "old_head", "own_head", "buffers", "norms_in_float32"}
+
+
+def one_base_less(weights, family, _):
+    return {name.removeprefix(BASE[family]): values for name, values in weights.items()}
+
+
+def one_base_more(weights, family, _):
+    return {BASE[family] + name: values for name, values in weights.items()}
+
+
+def wrapped(weights, family, prefix):
+    return {prefix + name: values for name, values in weights.items()}
+
+
+def old_head(weights, family, _):
+    return {("embed_out.weight" if name == HEAD else name): values for name, values in weights.items()}
+
+
+def own_head(weights, family, which):
+    embedding = weights[EMBEDDING[family]]
+    rest = {name: values for name, values in weights.items() if name != EMBEDDING[family]}
+    if which == "of a tied embedding that lacks":
+        return rest | {HEAD: embedding}
+    return weights | {HEAD: embedding.clone() if which == "same" else embedding.flip(0)}
+
+
+def head_bias(weights, family, _):
+    return weights | {"lm_head.bias": torch.ones(VOCABULARY)}
+
+
+def buffers(weights, family, _):
+    block = {"gpt_neox": "gpt_neox.layers.0.attention", "gpt2": "h.0.attn"}.get(
+        family, "model.layers.0.self_attn"
+    )
+    masks = {
+        f"{block}.bias": torch.ones(1, 1, 4, 4, dtype=torch.bool),
+        f"{block}.masked_bias": torch.tensor(-1e9),
+    }
+    return (
+        weights
+        | (masks if family in ("gpt_neox", "gpt2") else {})
+        | {f"{block}.rotary_emb.inv_freq": torch.ones(2)}
+    )
+
+
+def norms_in_float32(weights, family, _):
+    return {name: (v.float() if "norm" in name or "ln_" in name else v) for name, v in weights.items()}
+
+
+def lacking(weights, family, tensor):
+    return {name: values for name, values in weights.items() if name != tensor}
+
+
+def reshaped(weights, family, tensor):
+    return weights | {tensor: weights[tensor][:-1]}
+
+
+def renamed(weights, family, tensor):
+    return lacking(weights, family, tensor) | {tensor.replace(".", ".extra.", 1): weights[tensor]}
+
+
+def another_dtype(weights, family, tensor):
+    return weights | {tensor: weights[tensor].double()}
+
+
+def layer_beyond(weights, family, _):
+    more = {name.replace(".0.", ".9."): values.clone() for name, values in weights.items() if ".0." in name}
+    return weights | more
+
+
+def bias_beyond(weights, family, tensor):
+    return {tensor.replace("weight", "bias"): torch.ones(len(weights[tensor]))} | weights
+
+
+def twice(weights, family, tensor):
+    other = tensor.removeprefix(BASE[family]) if tensor.startswith(BASE[family]) else BASE[family] + tensor
+    return weights | {other: weights[tensor] + 1}
+
+
+def value_head(weights, family, _):
+    return weights | {"score.weight": torch.ones(2, 2), "v_head.summary.weight": torch.ones(1, 2)}
+
+
+CHANGES = {
+    "one_base_less": one_base_less,
+    "one_base_more": one_base_more,
+    "wrapped": wrapped,
+    "old_head": old_head,
+    "own_head": own_head,
+    "head_bias": head_bias,
+    "buffers": buffers,
+    "norms_in_float32": norms_in_float32,
+    "lacking": lacking,
+    "reshaped": reshaped,
+    "renamed": renamed,
+    "another_dtype": another_dtype,
+    "layer_beyond": layer_beyond,
+    "bias_beyond": bias_beyond,
+    "twice": twice,
+    "value_head": value_head,
+}
+STRAY = [
+    "adapter_model.safetensors",
+    "backup.safetensors",
+    "model-00001-of-00007.safetensors",
+    "z.safetensors",
+]
+
+
+def check_layout(data: st.DataObject, family: str) -> None:
+    """A small model in a drawn layout of files, with others beside it that nothing names."""
+    config = SMALL[family] | data.draw(
+        some([{}, {"tie_word_embeddings": True}, {"tie_word_embeddings": False}])
+    )
+    weights = random_weights(config, seed=0)
+    dtype = data.draw(some([torch.float32, torch.float16, torch.bfloat16]))
+    weights = {name: values.to(dtype) for name, values in weights.items()}
+    changes = data.draw(layouts(family, list(weights)))
+    for name, detail in changes:
+        with suppress(KeyError):  # an earlier change has taken what this one is about
+            weights = CHANGES[name](weights, family, detail)
+    shards, stray = data.draw(st.integers(1, 3)), data.draw(st.lists(some(STRAY), max_size=2, unique=True))
+    names = {name for name, _ in changes}
+    # The old name of a head stands alone; two bases more are no layout.
+    supported = names <= VALID and len(names & {"one_base_less", "one_base_more", "old_head", "own_head"}) < 2
+    with TemporaryDirectory() as folder:
+        write_folder(Path(folder), config, weights, shards)
+        for file in stray:
+            save({name: values + 1 for name, values in weights.items()}, Path(folder) / file)
+        if data.draw(booleans):
+            shutil.copy(next(Path(folder).glob("*.safetensors")), Path(folder) / "model.safetensors.backup")
+        check_against_transformers(Path(folder), supported)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@GATE
+@given(data=st.data())
+def test_every_layout(family, data):
+    check_layout(data, family)

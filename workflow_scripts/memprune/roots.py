@@ -1,0 +1,116 @@
+"""Roots of a store: which entries each result was made from, so that what no result uses can be deleted.
+
+A store may be shared by experiments, people and hosts. What cannot be seen from here counts as used: the
+results of another host, of a project that was moved or is not mounted, of a folder that may not be read.
+"""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memprune.files import written_whole
+
+
+@dataclass(frozen=True)
+class Root:
+    """A result by its path, relative to the store if the store's own is, with its SHA-256 and its entries.
+
+    `project` is the folder that the workflow ran in, and `host` the machine, None for a store inside of the
+    project, which is seen wherever its results are.
+    """
+
+    result: str
+    content: str | None
+    entries: list[str]
+    project: str | None
+    host: str | None
+
+
+def write(store: Path, output: Path, content: str, entries: list[str]) -> None:
+    """Write the root of the result at `output`, in place of an earlier one of this host."""
+    shared = store.is_absolute()
+    host, project = (this_host(), os.getcwd()) if shared else (None, None)
+    root = Root(name_of(store, output), content, entries, project, host)
+    with written_whole(place_of(store, root.result, host)) as temporary:
+        temporary.write_text(json.dumps(vars(root)) + "\n")
+
+
+def of_result(store: Path, output: Path) -> list[Root]:
+    """The roots of a result, one of each host that made a result at this path."""
+    pattern = place_of(store, name_of(store, output), "*")
+    found = map(read, pattern.parent.glob(pattern.name))
+    return [root for root in found if root is not None]
+
+
+def name_of(store: Path, output: Path) -> str:
+    """A result's path as roots name it: a project with a store inside of it can be moved."""
+    real = output.parent.resolve() / output.name
+    return str(real) if store.is_absolute() else os.path.relpath(real, store.resolve())
+
+
+def place_of(store: Path, result: str, host: str | None) -> Path:
+    """The file of a result's root; `*` as host gives a pattern for all hosts'."""
+    named = host if host in (None, "*") else hashlib.sha256(host.encode()).hexdigest()[:8]
+    return store / "roots" / f"{hashlib.sha256(result.encode()).hexdigest()[:32]}.{named or 'here'}.json"
+
+
+def this_host() -> str:
+    """The name of the machine that a workflow was started on; a SLURM job knows where it was submitted."""
+    return os.environ.get("SLURM_SUBMIT_HOST") or socket.gethostname()
+
+
+def read(path: Path) -> Root | None:
+    """The root in a file, None if another process has just deleted it; older ones lack some fields."""
+    try:
+        about = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    known = {"content": None, "project": None, "host": None} | about
+    return Root(**known)
+
+
+def all_of(store: Path) -> Iterator[Root]:
+    """All roots of a store."""
+    found = map(read, (store / "roots").glob("*.json"))
+    return (root for root in found if root is not None)
+
+
+def used(store: Path) -> set[str]:
+    """The names of the entries that results were made from which are there, or cannot be seen from here."""
+    return {name for root in all_of(store) if is_there(store, root) is not False for name in root.entries}
+
+
+def unseen(store: Path) -> list[str]:
+    """The places, as host:project, of results that cannot be seen from here."""
+    return sorted({f"{root.host}:{root.project}" for root in all_of(store) if is_there(store, root) is None})
+
+
+def is_there(store: Path, root: Root) -> bool | None:
+    """Whether a result is there; None where that cannot be seen from here.
+
+    It was surely deleted only where its project can be read and is not empty, as a folder is where nothing is
+    mounted, on the host that made it.
+    """
+    try:
+        os.stat(store / root.result)
+        return True
+    except FileNotFoundError:
+        if not store.is_absolute():
+            return False
+        if root.host != this_host() or root.project is None or not holds_something(root.project):
+            return None
+        return False
+    except OSError:
+        return None
+
+
+def holds_something(folder: str) -> bool:
+    """Whether a folder can be read and is not empty."""
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False

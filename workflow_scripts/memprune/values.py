@@ -1,0 +1,85 @@
+"""What values of the configuration may be: numbers, names, texts and places, and lists without repeats."""
+
+import os
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+# A file's name has 255 bytes at most, of which `@{level}.memorization.parquet` and what a temporary name adds
+# take up to 150.
+LONGEST_NAME = 100
+GREATEST = 2**31 - 1  # of what the tables hold as int32
+
+
+def no_truth_value(value: object) -> object:
+    """Refuse `true` and `false`, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"found {str(value).lower()}; input should be a number")
+    return value
+
+
+def without_control_characters(text: str) -> str:
+    """Refuse line breaks and the like: no file, column or revision that is meant has them in its name."""
+    if any(ord(character) < 32 for character in text):
+        raise ValueError(f"found {text!r}; control characters are not allowed")
+    return text
+
+
+def expanded(place: str) -> str:
+    """A place with `~` or `~user` at its start replaced by that home; variables stay as they are."""
+    found = os.path.expanduser(place)
+    if place.startswith("~") and found == place:
+        raise ValueError(f"found {place!r}, of which no home is known; write ./{place} for a name with ~")
+    return found
+
+
+def within(pattern: str) -> str:
+    """Refuse a pattern that leaves its data set, or that is none."""
+    parts = PurePath(pattern).parts
+    if PurePath(pattern).is_absolute() or pattern.startswith("~") or ".." in parts or not parts:
+        raise ValueError(f"found {pattern!r}; allowed: a path within dataset, relative to it")
+    if any("**" in part and part != "**" for part in parts):
+        raise ValueError(f"found {pattern!r}; ** stands for folders by itself only, as in **/*.parquet")
+    return pattern
+
+
+def without_repeats(identity: Callable = lambda value: value) -> AfterValidator:
+    """A check that no two values of a list are the same, by their `identity`."""
+
+    def check(values: list) -> list:
+        seen: dict = {}
+        for value in values:
+            same = identity(value)
+            if same in seen:
+                raise ValueError(repeated(seen[same], value))
+            seen[same] = value
+        return values
+
+    return AfterValidator(check)
+
+
+def repeated(first: object, value: object) -> str:
+    """What is said of a repeated value, which may be another spelling of the first."""
+    spelt = f"found {value} twice" if first == value else f"found {first} and {value}, which are the same"
+    return f"{spelt}; give each once"
+
+
+Number = BeforeValidator(no_truth_value)
+Count = Annotated[int, Field(ge=1, le=GREATEST), Number]
+Index = Annotated[int, Field(ge=0, le=GREATEST), Number]
+Seed = Annotated[int, Field(ge=0, lt=2**63), Number]
+Share = Annotated[float, Field(ge=0, le=1), Number]
+Gigabytes = Annotated[float, Field(gt=0, le=10**6), Number]
+
+Level = Annotated[float, Field(gt=0, lt=1), Number]
+Levels = Annotated[list[Level], Field(min_length=1), without_repeats()]
+
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$", max_length=LONGEST_NAME)
+]
+Text = Annotated[str, Field(min_length=1), AfterValidator(without_control_characters)]
+Place = Annotated[Text, AfterValidator(expanded)]
+Pattern = Annotated[Text, AfterValidator(within)]
+Files = Annotated[list[Place], without_repeats(os.path.realpath)]
