@@ -10,7 +10,7 @@ from pathlib import Path
 from memprune import sources, store
 from memprune.arguments import parse
 from memprune.errors import UserError, run
-from memprune.fingerprints import identity
+from memprune.fingerprints import identities
 from memprune.manifest import read_manifest
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     manifest, spec = read_manifest(arguments.manifest), arguments.spec
     kind = spec["corpus"]["source"]
     source = f"memprune.corpora.{kind}"
-    before = {file: identity(kind, file) for file in arguments.files}
+    files = identities(kind, arguments.files)
 
     def compute(folder: Path) -> None:
         from memprune.merging import write_table
@@ -45,8 +45,8 @@ def main() -> None:
             spec["corpus"] | needed, arguments.files, spec["split"], spec["seed"], spec["part"], spec["parts"]
         )
         drawn = draw(documents, tokenizer, spec)
-        for file, found in before.items():
-            if identity(kind, file) != found:
+        for file, found in identities(kind, arguments.files).items():
+            if found != files[file]:
                 raise UserError(f"{file}: changed while it was read; run again")
         metadata = {
             "tokenizer": manifest.tokenizer,
@@ -60,7 +60,7 @@ def main() -> None:
     determinants = {
         "source": sources.digest(Path(__file__), source),
         "tokenizer": manifest.tokenizer,
-        "files": before,  # by name: a data set's layout says which file is of which split
+        "files": files,  # by name: a data set's layout says which file is of which split
         "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,15 +35,18 @@ def appearance(path: str | Path) -> str:
     return f"{real} {about.st_size} {about.st_ino} {about.st_mtime_ns} {about.st_ctime_ns}"
 
 
-def identity(source: str, path: str | Path) -> str:
-    """What tells a file of a corpus from any other: its content, or its appearance if it has tokens.
+def identities(source: str, files: Iterable[str]) -> dict[str, str]:
+    """What tells each file of a corpus from any other: its content, or its appearance if it has tokens.
 
-    Files of tokens are too large to be read whole. Raises UserError when it cannot be read.
+    Files of tokens are too large to be read whole. Raises UserError for a file that cannot be read.
     """
-    try:
-        return appearance(path) if source == "tokens" else fingerprint(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    found = {}
+    for file in files:
+        try:
+            found[file] = appearance(file) if source == "tokens" else fingerprint(file)
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read ({error.strerror})") from None
+    return found
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from memprune import roots, store
 from memprune.config import Corpus
-from memprune.fingerprints import fingerprint, identity
+from memprune.fingerprints import fingerprint, identities
 from memprune.local_files import local_files
 from memprune.manifest import read_manifest
 from memprune.model_files import missing_files
@@ -80,6 +80,6 @@ def changed_corpus(draw: str, corpus: Corpus, split: str) -> str | None:
     for root in roots.of_result(store.folder(), Path(draw)):
         with suppress(OSError, ValueError, KeyError):
             recorded += [store.determinants(name)["files"] for name in root.entries]
-    if recorded and [identity(corpus.source, file) for file in files] not in recorded:
+    if recorded and identities(corpus.source, files) not in recorded:
         return "the files of its corpus have changed"
     return None
