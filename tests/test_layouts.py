@@ -1,6 +1,6 @@
 """The layouts of a model's files that people bring: transformers' log-probabilities, or one line.
 
-Sharded, renamed, tied or not, with other files beside them, with tensors too few, too many or of another shape.
+Sharded, renamed, tied or not, with other files beside them, with tensors too few, too many or reshaped.
 """
 
 import shutil
