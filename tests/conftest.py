@@ -115,6 +115,18 @@ def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedMo
     return model.eval()
 
 
+LONG = ("finished", "test_deaths", "test_embedded")  # groups that take minutes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a fixture runs in one process, the longest groups first, or one process ends late."""
+    for item in items:
+        group = "finished" if "finished" in item.fixturenames else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+    groups = {item: next(item.iter_markers("xdist_group")).args[0] for item in items}
+    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_store(tmp_path_factory):
     """A store for what tests call by themselves; a workflow run by a test has one in its own results."""

@@ -36,7 +36,7 @@ EXPERIMENT = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
+def whole(tmp_path_factory) -> Path:
     """A project whose scripts are stand-ins, with all results."""
     folder = tmp_path_factory.mktemp("deaths") / "project"
     folder.mkdir()
@@ -82,8 +82,8 @@ def results(folder: Path) -> dict[str, str]:
     }
 
 
-def copied(finished: Path, folder: Path) -> Path:
-    return shutil.copytree(finished, folder, symlinks=True)
+def copied(project: Path, folder: Path) -> Path:
+    return shutil.copytree(project, folder, symlinks=True)
 
 
 def change(folder: Path) -> None:
@@ -93,22 +93,22 @@ def change(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def expected(finished, tmp_path_factory) -> dict[str, str]:
+def expected(whole, tmp_path_factory) -> dict[str, str]:
     """The results after the change, from scratch."""
-    folder = copied(finished, tmp_path_factory.mktemp("expected") / "project")
+    folder = copied(whole, tmp_path_factory.mktemp("expected") / "project")
     shutil.rmtree(folder / "results")
     change(folder)
     assert run(folder) == 0
-    assert results(folder).keys() == results(finished).keys()
-    assert not set(results(folder).items()) & set(results(finished).items())
+    assert results(folder).keys() == results(whole).keys()
+    assert not set(results(folder).items()) & set(results(whole).items())
     return results(folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["start", "end"])
 @pytest.mark.parametrize("way", ["job", "snakemake", "interrupt", "error"])
-def test_every_rule_may_die_in_an_update(finished, expected, tmp_path, way, moment):
-    folder = copied(finished, tmp_path / "project")
+def test_every_rule_may_die_in_an_update(whole, expected, tmp_path, way, moment):
+    folder = copied(whole, tmp_path / "project")
     change(folder)
     while before := set(RULES) - died(folder):
         status = run(folder, f"{way} {moment}")
