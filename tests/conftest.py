@@ -153,7 +153,7 @@ def family(request) -> str:
 def finished(tmp_path_factory) -> Path:
     """A copy of the project in which the whole small experiment has run; tests copy it before they change it.
 
-    Where strace is installed it wrote down which files were opened, in `project.trace.txt` beside it.
+    Where strace is installed it wrote down which files were opened, in `trace.txt` beside it.
     """
     from project import copy_project, job_counts, lay_out, snakemake
 
@@ -161,17 +161,9 @@ def finished(tmp_path_factory) -> Path:
     folder.mkdir()
     copy_project(folder)
     lay_out(folder)
-    tracer = (
-        "strace",
-        "--seccomp-bpf",
-        "-f",
-        "-qq",
-        "-s",
-        "9999",
-        "-e",
-        "trace=open,openat,execve,/clone|fork",
-    )
-    tracer = (*tracer, "-o", str(folder.with_name("trace.txt"))) if shutil.which("strace") else ()
+    calls, trace = "trace=open,openat,execve,/clone|fork", folder.with_name("trace.txt")
+    tracer = ("strace", "--seccomp-bpf", "-f", "-qq", "-s", "9999", "-e", calls, "-o", str(trace))
+    tracer = tracer if shutil.which("strace") else ()
     done = snakemake(folder, "--configfile", "tiny.yaml", snakefile=folder / "Snakefile", tracer=tracer)
     assert done.returncode == 0, done.stdout + done.stderr
     folder.with_name("jobs.json").write_text(json.dumps(job_counts(done.stdout + done.stderr)))

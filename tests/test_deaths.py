@@ -64,6 +64,8 @@ def run(folder: Path, death: str = "") -> int:
             stdout=output,
             stderr=output,
             start_new_session=True,
+            # What is started in the background ignores SIGINT, and so do its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             check=False,
         )
     return process.returncode

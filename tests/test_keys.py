@@ -82,7 +82,7 @@ def opened_by_job(trace: Path, project: Path) -> dict[str, set[str]]:
 
 @pytest.mark.slow
 def test_a_job_reads_its_inputs_and_no_other_file_of_the_project(finished):
-    trace = finished.with_name("project.trace.txt")
+    trace = finished.with_name("trace.txt")
     if not trace.exists():
         pytest.skip("strace is not installed")
     known, opened = records(finished), opened_by_job(trace, finished)

@@ -144,9 +144,9 @@ def spoil_corpus(folder: Path) -> None:
         (
             [spoil_head],
             [
-                "error: models.large, variant dense: context length 10, members, rows 0 to 5: log-probabilities: "
-                "found a non-finite one at row 0 of those scored, expected finite numbers; weights that are "
-                "infinite or not a number in lm_head.weight"
+                "error: models.large, variant dense: context length 10, members, rows 0 to 5: "
+                "log-probabilities: found a non-finite one at row 0 of those scored, expected finite numbers; "
+                "weights that are infinite or not a number in lm_head.weight"
             ],
         ),
     ],
