@@ -98,7 +98,8 @@ if gpus := find_gpus():
 # The scripts are commands of the shell, run by the Python that runs snakemake.
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
 shell.prefix(
-    f"set -euo pipefail; export PYTHONUNBUFFERED=1 GLIBC_TUNABLES={GLIBC_TUNABLES} PATH={FOLDERS}:$PATH; "
+    "set -euo pipefail; export PYTHONUNBUFFERED=1 MEMPRUNE_PARENT=$PPID"
+    f" GLIBC_TUNABLES={GLIBC_TUNABLES} PATH={FOLDERS}:$PATH; "
 )
 
 

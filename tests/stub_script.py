@@ -2,8 +2,9 @@
 """Stands for every script of the workflow: writes digests of all that it was given, at once, or dies.
 
 What it writes tells its name, its version, its settings and the content of its inputs, so that a result that
-is stale differs from one made from scratch. `DEATH` (a way and a moment) has the first job of each rule that
-has not died yet do so; `DIED` is the folder that remembers them. Of figures, which are all alike, one dies.
+is stale differs from one made from scratch. `DEATH` (a way) has the first job of each rule that has not died
+yet do so, at its start if `EARLY` names the rule, else at its end; `DIED` is the folder that remembers them.
+Of figures, which are all alike, one dies.
 """
 
 import hashlib
@@ -44,8 +45,10 @@ def options() -> dict[str, list[str]]:
 
 def die(moment: str) -> None:
     """End as `DEATH` says, if it is this moment's turn and no job of this rule has."""
-    way, _, when = os.environ.get("DEATH", "").partition(" ")
-    if when != moment or (NAME.startswith("plot_") and NAME != "plot_trade_off"):
+    way, early = os.environ.get("DEATH"), NAME in os.environ.get("EARLY", "").split()
+    if not way or moment != ("start" if early else "end"):
+        return
+    if NAME.startswith("plot_") and NAME != "plot_trade_off":
         return
     try:
         os.close(os.open(Path(os.environ["DIED"]) / NAME, os.O_CREAT | os.O_EXCL))

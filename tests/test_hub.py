@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -250,7 +251,7 @@ def test_a_model_that_cannot_be_had_is_one_line_before_it_is_fetched(client, spo
 
 @pytest.mark.slow
 def test_only_fetching_and_drawing_use_the_network(tmp_path):
-    """Another server counts who asks it when the first is gone."""
+    """Another server counts who asks it when the first is gone; it gives what was cleaned away."""
     root = tmp_path / "served"
     content = {
         "experiment": "tiny",
@@ -285,6 +286,14 @@ def test_only_fetching_and_drawing_use_the_network(tmp_path):
         run = snakemake(tmp_path, "--configfile", "tiny.yaml", "--", scores, **variables)
         assert run.returncode == 0, run.stdout + run.stderr
         assert other.requests == []
+        cached = next((tmp_path / "home").rglob("models--someone--tiny"))
+        shutil.rmtree(cached)
+        run = snakemake(
+            tmp_path, "--configfile", "tiny.yaml", "--until", "resolve_model", "--", scores, **variables
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert job_counts(run.stdout + run.stderr) == {"fetch_model": 1, "resolve_model": 1}
+        assert cached.exists()
     samples = pq.read_table(tmp_path / "results/tiny/samples/samples.parquet")
     files = [name.split(":")[1] for name in samples["document"].to_pylist()[:5]]
     assert files in (["0", "1", "0", "1", "0"], ["1", "0", "1", "0", "1"])

@@ -120,8 +120,10 @@ def otherwise(value: object) -> object:
         return value[:-1]
     if isinstance(value, str):
         return OTHER.get(value, f"{value}x")
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool):
         return not value
+    if value is None:
+        return 1
     return value + 1 if isinstance(value, int) else value / 2
 
 

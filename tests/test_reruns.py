@@ -132,9 +132,9 @@ def change_tokenizers(folder: Path) -> None:
 
 
 def change_prefix_tokens(folder: Path) -> None:
-    """Another token begins perplexity windows; samples are the same."""
+    """Another token, which no text has, begins perplexity windows; samples are the same."""
     for name in ("small", "large"):
-        edit_json(folder / f"models/{name}/tokenizer_config.json", bos_token="a", eos_token="a")
+        edit_json(folder / f"models/{name}/tokenizer_config.json", bos_token="Ā", eos_token="Ā")
 
 
 def lose_records_and_change_members(folder: Path) -> None:
@@ -175,12 +175,11 @@ SETTINGS = {
         {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 3, "evaluate": 4}
         | TABLES
         | {"plot_sparsity": 1},
-        {"magnitudes": 1, "mask": 3, "memorization": 4 * 6, "perplexity": 4} | figures(5),
+        {"manifest": 1, "magnitudes": 1, "mask": 3, "memorization": 4 * 6, "perplexity": 4} | figures(5),
     ),
     "a strategy removed": (remove_strategy, TABLES | {"plot_sparsity": 3}, figures(7)),
 }
 CODE = {
-    "comments, docstrings, formatting": (edit_comments_docstrings_and_formatting, {}, {}),
     "touch": (touch_all, {}, {}),
     "a plotting module changed": (
         edit("workflow_scripts/memprune/figures/trade_off.py", "zorder=3", "zorder=4"),
@@ -202,18 +201,28 @@ CODE = {
         {"evaluate": 8} | TABLES,
         evaluations(8),
     ),
+    "comments, docstrings, formatting": (edit_comments_docstrings_and_formatting, {}, {}),
 }
+# Fewer variants, since most of these edits concern them all.
+FEW_JOBS = ALL_JOBS | {"compute_mask": 2, "evaluate": 4}
 FILES = {
+    "a strategy and a level removed": (
+        change_config(
+            strategies={"global": {"levels": [0.3]}}, models__large={"path": "models/large", "levels": [0.2]}
+        ),
+        TABLES | SPARSITY,
+        figures(6),
+    ),
     "a model's file changed in place": (
         change_model("large", UP),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 4, "evaluate": 5}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 2}
         | TABLES
         | {"plot_sparsity": 1},
-        {"magnitudes": 1, "mask": 4} | evaluations(5) | NEW_NUMBERS,
+        {"manifest": 1, "magnitudes": 1, "mask": 1} | evaluations(2) | NEW_NUMBERS,
     ),
     "a model's file replaced by an older one": (
         replace_by_older("models/large/model.safetensors"),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 4, "evaluate": 5}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 2}
         | TABLES
         | {"plot_sparsity": 1},
         {},
@@ -221,37 +230,37 @@ FILES = {
     # The first model's tokenizer draws the samples: they and all evaluations are looked up again.
     "the first model's file changed in place": (
         change_model("small", "gpt_neox.layers.1.mlp.dense_h_to_4h.weight"),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 8}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4}
         | {"draw_samples": 3, "extract_samples": 1}
         | TABLES
         | {"plot_sparsity": 1},
-        {"magnitudes": 1, "mask": 2} | evaluations(3) | NEW_NUMBERS,
+        {"manifest": 1, "magnitudes": 1, "mask": 1} | evaluations(2) | NEW_NUMBERS,
     ),
     "the tokenizers changed": (
         change_tokenizers,
-        ALL_JOBS,
-        {"draw": 3, "samples": 1} | evaluations(8) | NEW_NUMBERS,
+        FEW_JOBS,
+        {"manifest": 2, "draw": 3, "samples": 1} | evaluations(4) | NEW_NUMBERS,
     ),
     "the token that begins a perplexity window changed": (
         change_prefix_tokens,
-        ALL_JOBS,
-        {"draw": 3, "samples": 1, "perplexity": 8} | NEW_NUMBERS,
+        FEW_JOBS,
+        {"manifest": 2, "draw": 3, "samples": 1, "perplexity": 4} | NEW_NUMBERS,
     ),
     "a corpus's file changed in place": (
         lambda folder: (folder / "test.jsonl").write_text((folder / "train.jsonl").read_text()),
-        {"draw_samples": 1, "extract_samples": 1, "evaluate": 8} | TABLES,
-        {"draw": 1, "samples": 1, "memorization": 8 * 2} | NEW_NUMBERS,
+        {"draw_samples": 1, "extract_samples": 1, "evaluate": 4} | TABLES,
+        {"draw": 1, "samples": 1, "memorization": 4 * 2} | NEW_NUMBERS,
     ),
     "a corpus's file replaced by an older one": (
         replace_by_older("test.jsonl"),
-        {"draw_samples": 1, "extract_samples": 1, "evaluate": 8} | TABLES,
+        {"draw_samples": 1, "extract_samples": 1, "evaluate": 4} | TABLES,
         {},
     ),
-    "results deleted, store kept": (remove_results, ALL_JOBS, {}),
+    "results deleted, store kept": (remove_results, FEW_JOBS, {}),
     "snakemake's records lost, then a setting changed": (
         lose_records_and_change_members,
-        ALL_JOBS,
-        {"draw": 1, "samples": 1, "memorization": 8 * 2} | NEW_NUMBERS,
+        FEW_JOBS,
+        {"draw": 1, "samples": 1, "memorization": 4 * 2} | NEW_NUMBERS,
     ),
 }
 

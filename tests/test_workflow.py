@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from project import ROOT, change_config, files_of, job_counts, lay_out, snakemake
+from project import ROOT, change_config, entries, files_of, job_counts, lay_out, snakemake
 from safetensors.torch import load_file, save_file
 
 from memprune import config
@@ -33,6 +34,10 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "aggregate_tables": 1,
         "plot_sparsity": 2,
     }
+    assert Counter(name.split("/")[0] for name in entries(finished)) == {
+        "manifest": 2, "magnitudes": 2, "mask": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
+        "perplexity": 8, "tables": 1, "figure": 6,
+    }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
     assert memorization.columns[:10].to_list() == [
@@ -145,8 +150,8 @@ def spoil_corpus(folder: Path) -> None:
             [spoil_head],
             [
                 "error: models.large, variant dense: context length 10, members, rows 0 to 5: "
-                "log-probabilities: found a non-finite one at row 0 of those scored, expected finite numbers; "
-                "weights that are infinite or not a number in lm_head.weight"
+                "log-probabilities: found a non-finite one at row 0 of those scored, expected finite numbers;"
+                " weights that are infinite or not a number in lm_head.weight"
             ],
         ),
     ],

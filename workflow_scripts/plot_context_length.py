@@ -4,15 +4,15 @@
 import argparse
 import json
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from memprune import store
 from memprune.arguments import parse
 from memprune.errors import run
-from memprune.figures import context_length
 from memprune.figures.kept import keep_figure
-from memprune.frames import read_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def main() -> None:
@@ -23,7 +23,10 @@ def main() -> None:
     parser.add_argument("--png", type=Path, required=True)
     arguments = parse(parser)
 
-    def plot() -> Figure:
+    def plot() -> "Figure":
+        from memprune.figures import context_length
+        from memprune.frames import read_csv
+
         return context_length.plot(read_csv(arguments.memorization, context_length.COLUMNS), **arguments.spec)
 
     content = {"table": store.content(arguments.memorization), **arguments.spec}

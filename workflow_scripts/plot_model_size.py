@@ -4,16 +4,16 @@
 import argparse
 import json
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from memprune import store
 from memprune.arguments import parse
 from memprune.errors import run
-from memprune.figures import model_size
 from memprune.figures.kept import keep_figure
-from memprune.frames import read_csv
 from memprune.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def main() -> None:
@@ -28,7 +28,10 @@ def main() -> None:
     weights = {m.model: sum(matrix.weights for matrix in m.matrices) for m in manifests}
     strategies = arguments.spec["strategies"]
 
-    def plot() -> Figure:
+    def plot() -> "Figure":
+        from memprune.figures import model_size
+        from memprune.frames import read_csv
+
         return model_size.plot(read_csv(arguments.memorization, model_size.COLUMNS), weights, strategies)
 
     content = {"table": store.content(arguments.memorization), "weights": weights, "strategies": strategies}

@@ -3,15 +3,15 @@
 
 import argparse
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from memprune import store
 from memprune.arguments import parse
 from memprune.errors import run
-from memprune.figures import sparsity
 from memprune.figures.kept import keep_figure
-from memprune.frames import read_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def main() -> None:
@@ -23,7 +23,10 @@ def main() -> None:
     arguments = parse(parser)
     variants = {path.stem: path for path in arguments.statistics}
 
-    def plot() -> Figure:
+    def plot() -> "Figure":
+        from memprune.figures import sparsity
+        from memprune.frames import read_csv
+
         statistics = {variant: read_csv(path, sparsity.COLUMNS) for variant, path in variants.items()}
         return sparsity.plot(statistics, arguments.model)
 

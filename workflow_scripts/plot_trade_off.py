@@ -4,15 +4,15 @@
 import argparse
 import json
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from memprune import store
 from memprune.arguments import parse
 from memprune.errors import run
-from memprune.figures import trade_off
 from memprune.figures.kept import keep_figure
-from memprune.frames import read_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def main() -> None:
@@ -24,7 +24,10 @@ def main() -> None:
     parser.add_argument("--png", type=Path, required=True)
     arguments = parse(parser)
 
-    def plot() -> Figure:
+    def plot() -> "Figure":
+        from memprune.figures import trade_off
+        from memprune.frames import read_csv
+
         memorization = read_csv(arguments.memorization, trade_off.MEMORIZATION)
         perplexity = read_csv(arguments.perplexity, trade_off.PERPLEXITY)
         return trade_off.plot(memorization, perplexity, **arguments.spec)

@@ -3,24 +3,41 @@
 
 import argparse
 import json
+from importlib.metadata import version
 from pathlib import Path
 
+from memprune import sources, store
 from memprune.arguments import parse
 from memprune.errors import run
-from memprune.manifest import write_manifest
-from memprune.models import resolve_model
+from memprune.fingerprints import fingerprint, unchanged
+from memprune.model_files import input_files
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
-    place = parser.add_mutually_exclusive_group(required=True)
-    place.add_argument("--folder", type=Path, help="local folder of the model")
-    place.add_argument("--fetched", type=Path, help="what fetch_model.py wrote")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--folder", type=Path, help="local folder of the model")
+    given.add_argument("--fetched", type=Path, help="what fetch_model.py wrote")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parse(parser)
-    folder = arguments.folder or json.loads(arguments.fetched.read_text())["folder"]
-    write_manifest(resolve_model(arguments.name, folder), arguments.output)
+    place = arguments.folder or Path(json.loads(arguments.fetched.read_text())["folder"])
+    contents = {str(path): fingerprint(path) for path in input_files(place)}
+
+    def compute(folder: Path) -> None:
+        from memprune.manifest import write_manifest
+        from memprune.models import resolve_model
+
+        with unchanged({Path(path): content for path, content in contents.items()}):
+            write_manifest(resolve_model(arguments.name, place), folder / "manifest.json")
+
+    determinants = {
+        "source": sources.digest(Path(__file__)),
+        "name": arguments.name,
+        "files": contents,
+        "versions": {name: version(name) for name in ("safetensors", "tokenizers", "transformers")},
+    }
+    store.provide("manifest", determinants, compute, {"manifest.json": arguments.output})
 
 
 run(main)

@@ -17,7 +17,10 @@ PACKAGE = Path(__file__).parent.name
 # These move files, name artefacts and choose a GPU; what an artefact holds is not theirs to decide.
 PLUMBING = {
     f"{PACKAGE}.{name}"
-    for name in ("arguments", "errors", "files", "fingerprints", "gpus", "roots", "sources", "store")
+    for name in (
+        *("arguments", "errors", "files", "fingerprints", "gpus"),
+        *("orphans", "roots", "sources", "store"),
+    )
 }
 # Fields that some versions fill, and this project does not.
 NOT_CODE = ("type_comment", "kind", "type_params")
