@@ -118,6 +118,7 @@ def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedMo
 LONG = ("finished", "test_deaths", "test_embedded")  # groups that take minutes
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares a fixture runs in one process, the longest groups first, or one process ends late."""
     for item in items:
