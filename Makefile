@@ -13,7 +13,7 @@ demo: .venv/installed
 	@python workflow_scripts/show_results.py --tables results/embedded/tables --figures results/embedded/figures
 
 test: .venv/installed-test
-	pytest -q -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	pytest -q -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-cluster: .venv/installed-test
 	@command -v slurmctld slurmd srun > /dev/null && [ "$$(id -u)" = 0 ] || { echo "make test-cluster needs root and SLURM: apt-get install --no-install-recommends slurm-wlm" >&2; exit 1; }

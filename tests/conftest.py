@@ -1,6 +1,7 @@
 """Tiny random models of every family, complete with a tokenizer, as folders on disk, and a stand-in Hub."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hub_server import Hub, serve
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -115,17 +117,12 @@ def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedMo
     return model.eval()
 
 
-LONG = ("finished", "test_deaths", "test_embedded")  # groups that take minutes
+LONGEST = ("test_reruns", "test_deaths", "test_workflow", "test_embedded", "test_keys")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a fixture runs in one process, the longest groups first, or one process ends late."""
-    for item in items:
-        group = "finished" if "finished" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-    groups = {item: next(item.iter_markers("xdist_group")).args[0] for item in items}
-    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+    """The files that take minutes come first, so that several processes end at about one time."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -158,16 +155,22 @@ def finished(tmp_path_factory) -> Path:
     """
     from project import copy_project, job_counts, lay_out, snakemake
 
-    folder = tmp_path_factory.mktemp("finished") / "project"
-    folder.mkdir()
-    copy_project(folder)
-    lay_out(folder)
-    calls, trace = "trace=open,openat,execve,/clone|fork", folder.with_name("trace.txt")
-    tracer = ("strace", "--seccomp-bpf", "-f", "-qq", "-s", "9999", "-e", calls, "-o", str(trace))
-    tracer = tracer if shutil.which("strace") else ()
-    done = snakemake(folder, "--configfile", "tiny.yaml", snakefile=folder / "Snakefile", tracer=tracer)
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder.with_name("jobs.json").write_text(json.dumps(job_counts(done.stdout + done.stderr)))
+    base = tmp_path_factory.getbasetemp()
+    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    folder, jobs = base / "project", base / "jobs.json"
+    base.mkdir(exist_ok=True)
+    with FileLock(base / "lock"):  # one of several processes makes it for all
+        if jobs.exists():
+            return folder
+        folder.mkdir()
+        copy_project(folder)
+        lay_out(folder)
+        calls, trace = "trace=open,openat,execve,/clone|fork", base / "trace.txt"
+        tracer = ("strace", "--seccomp-bpf", "-f", "-qq", "-s", "9999", "-e", calls, "-o", str(trace))
+        tracer = tracer if shutil.which("strace") else ()
+        done = snakemake(folder, "--configfile", "tiny.yaml", snakefile=folder / "Snakefile", tracer=tracer)
+        assert done.returncode == 0, done.stdout + done.stderr
+        jobs.write_text(json.dumps(job_counts(done.stdout + done.stderr)))
     return folder
 
 
