@@ -54,8 +54,7 @@ def die(moment: str) -> None:
         os.close(os.open(Path(os.environ["DIED"]) / NAME, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return
-    shell = os.getppid()
-    snakemake = int(Path(f"/proc/{shell}/stat").read_text().rpartition(")")[2].split()[1])
+    snakemake = int(os.environ["MEMPRUNE_PARENT"])
     if way == "job":
         os.kill(os.getpid(), signal.SIGKILL)
     elif way == "error":

@@ -146,3 +146,19 @@ def test_masks_and_scores_that_do_not_fit_the_disk_are_an_error_before_any_job(t
     mask.touch()
     os.truncate(mask, 5 * 10**9)  # a part is done
     check_disk(config, str(tmp_path / "store"), tmp_path / "results/paper")
+
+
+def test_work_that_would_only_link_what_the_store_has_is_not_refused(tmp_path, monkeypatch):
+    config = load(ROOT / "config/paper.yaml")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=10**9))
+    monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "store"))
+    for kind, size in {"mask": 20 * 10**9, "magnitudes": 10**12, "memorization": 5 * 10**9}.items():
+        with pytest.raises(UserError, match=r"masks and scores need .* has 1\.0 GB free"):
+            check_disk(config, str(tmp_path / "store"), tmp_path / "results/paper")
+        entry = tmp_path / "store" / kind / "0123"
+        entry.mkdir(parents=True)
+        (entry / "entry.json").write_text("{}")
+        (entry / "file").touch()
+        os.truncate(entry / "file", size)
+    check_disk(config, str(tmp_path / "store"), tmp_path / "results/paper")
