@@ -136,10 +136,11 @@ def spoil_corpus(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("spoils", "lines"),
+    ("spoils", "options", "lines"),
     [
         (
             [spoil_weights, spoil_corpus, change_config(samples__members=39)],
+            ["--keep-going"],
             [
                 "error: models.large: model.layers.1.mlp.up_proj.weight has weights that are infinite or not",
                 "error: validation.jsonl: not a .jsonl file as its name says",
@@ -148,6 +149,7 @@ def spoil_corpus(folder: Path) -> None:
         ),
         (
             [spoil_head],
+            [],
             [
                 "error: models.large, variant dense: context length 10, members, rows 0 to 5: "
                 "log-probabilities: found a non-finite one at row 0 of those scored, expected finite numbers;"
@@ -156,11 +158,11 @@ def spoil_corpus(folder: Path) -> None:
         ),
     ],
 )
-def test_bad_input_found_by_jobs_leaves_earlier_results_and_each_line_last(project, spoils, lines):
+def test_bad_input_found_by_jobs_leaves_earlier_results_and_each_line_last(project, spoils, options, lines):
     before = files_of(project)
     for spoil in spoils:
         spoil(project)
-    run = snakemake(project, "--configfile", "tiny.yaml", "--keep-going")
+    run = snakemake(project, "--configfile", "tiny.yaml", *options)
     assert run.returncode != 0
     said = run.stderr.rpartition("At least one job did not complete successfully.")[2].strip().splitlines()
     assert all(words.startswith("error: ") for words in said), said
