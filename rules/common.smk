@@ -16,7 +16,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from memprune import config as configuration
-from memprune import resources, sources
+from memprune import resources, sources, store
 from memprune.allocator import GLIBC_TUNABLES
 from memprune.arguments import option
 from memprune.model_files import input_files
@@ -53,10 +53,7 @@ def read_config():
                 read_yaml(path)  # says what Snakemake's own reading lets pass
         checked = configuration.check(content, source)
         check_experiment(checked, source)
-        # For this process and its jobs; what is set already goes before the configuration.
-        folder = os.environ["MEMPRUNE_STORE"] = (
-            os.path.expanduser(os.environ.get("MEMPRUNE_STORE", "")) or checked.store
-        )
+        folder = store.choose(checked.store)
         check_store(folder)
         check_disk(checked, folder, Path("results") / checked.experiment)
         return checked

@@ -2,12 +2,12 @@
 """Print what an experiment will cost, before it costs anything: neither network nor GPU is used."""
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from tabulate import tabulate
 
+from memprune import store
 from memprune.config import load
 from memprune.errors import run
 from memprune.plan import PEAKS, UTILISATION, Estimate, estimate
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     arguments = parser.parse_args()
     config = load(arguments.config)
-    os.environ["MEMPRUNE_STORE"] = os.environ.get("MEMPRUNE_STORE") or config.store
+    store.choose(config.store)
     dtype, results = config.evaluation.dtype, Path("results") / config.experiment
     estimates = [estimate(name, config) for name in config.models]
     shares = [stored_share(name, config, results) for name in config.models]

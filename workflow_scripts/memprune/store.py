@@ -45,6 +45,12 @@ def folder() -> Path:
     return Path(os.environ.get("MEMPRUNE_STORE") or "results/.store")
 
 
+def choose(configured: str) -> str:
+    """Have this process and its jobs use the configured store, unless `MEMPRUNE_STORE` names one already."""
+    chosen = os.environ["MEMPRUNE_STORE"] = os.path.expanduser(os.environ.get("MEMPRUNE_STORE") or configured)
+    return chosen
+
+
 def digest(determinants: Mapping) -> str:
     """The hash that names an entry: 32 digits of the SHA-256 of the determinants as canonical JSON."""
     return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:32]
