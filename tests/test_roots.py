@@ -1,4 +1,4 @@
-"""Which entries of a store are used: by results that are there, and by those that cannot be seen from here."""
+"""Which entries of a store are used: by results that are there, and by such as cannot be seen from here."""
 
 import errno
 import json
