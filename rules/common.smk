@@ -19,7 +19,6 @@ from memprune import config as configuration
 from memprune import resources, sources, store
 from memprune.allocator import GLIBC_TUNABLES
 from memprune.arguments import option
-from memprune.model_files import input_files
 from memprune.device import device_class
 from memprune.draws import corpus_of, draw_settings
 from memprune.errors import UserError
@@ -27,6 +26,7 @@ from memprune.failures import failures
 from memprune.gpus import find_gpus
 from memprune.leftovers import leftovers
 from memprune.local_files import local_files
+from memprune.model_files import input_files
 from memprune.model_size import size_of
 from memprune.preflight import check_disk, check_experiment, check_store
 from memprune.stale import changed_corpus, changed_model, no_longer_fetched, stale_results
@@ -117,10 +117,14 @@ wildcard_constraints:
 # Corpus
 
 
+def member_draws():
+    """The names of the draws of members."""
+    return [f"member-{part}" for part in range(CONFIG.member_draws)]
+
+
 def draws():
     """The names of all draws."""
-    members = [f"member-{part}" for part in range(CONFIG.member_draws)]
-    return [*members, "non_member-0", "perplexity-0"]
+    return [*member_draws(), "non_member-0", "perplexity-0"]
 
 
 def draw_files(wildcards):

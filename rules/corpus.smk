@@ -34,7 +34,7 @@ rule draw_samples:
 
 rule extract_samples:
     input:
-        members=expand(rules.draw_samples.output, draw=draws()[:-2]),
+        members=expand(rules.draw_samples.output, draw=member_draws()),
         non_members=f"{RESULTS}/samples/draws/non_member-0.parquet",
         perplexity=f"{RESULTS}/samples/draws/perplexity-0.parquet",
     output:

@@ -63,6 +63,6 @@ def check_scopes(config: Config) -> None:
         try:
             size = size_of(model)
         except UserError:
-            continue  # a local model has checks of its own, another shows its size when it is fetched
+            continue  # it is not known before the model is fetched
         for key, strategy in config.strategies.items():
             scope_of(strategy.selection, list(size.roles), size.architecture.layers, name, key)

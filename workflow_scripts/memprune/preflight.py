@@ -15,7 +15,6 @@ from memprune.inputs import check_files, check_scopes
 from memprune.model_config import read_architecture
 from memprune.model_size import cached_config
 from memprune.plan import estimate
-from memprune.scope import matrices_in_scope
 from memprune.tokenizer_checks import check_tokenizer_files, rows_needed
 
 LEAST_ROOM = 2**20  # bytes
@@ -42,7 +41,7 @@ def check_experiment(config: Config, source: str) -> None:
 
 
 def check_local_model(name: str, folder: str, config: Config) -> None:
-    """Raise UserError unless the model is whole, long enough for the samples, and has what is pruned."""
+    """Raise UserError unless the model is whole, long enough for the samples, and its tokenizer fits."""
     try:
         checkpoint = describe(folder)
         check_positions(
@@ -52,8 +51,6 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
         check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
-    for strategy_name, strategy in config.strategies.items():
-        matrices_in_scope(checkpoint.matrices, strategy.selection, name, strategy_name)
 
 
 def check_cached_model(name: str, model: Model, config: Config) -> None:

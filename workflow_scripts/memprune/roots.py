@@ -34,22 +34,25 @@ def write(store: Path, output: Path, content: str, entries: list[str]) -> None:
     """Write the root of the result at `output`, in place of an earlier one of this host."""
     shared = store.is_absolute()
     host, project = (this_host(), os.getcwd()) if shared else (None, None)
-    root = Root(name_of(store, output), content, entries, project, host)
+    root = Root(str(seen_from(store, output, store)), content, entries, project, host)
     with written_whole(place_of(store, root.result, host)) as temporary:
         temporary.write_text(json.dumps(vars(root)) + "\n")
 
 
 def of_result(store: Path, output: Path) -> list[Root]:
     """The roots of a result, one of each host that made a result at this path."""
-    pattern = place_of(store, name_of(store, output), "*")
+    pattern = place_of(store, str(seen_from(store, output, store)), "*")
     found = map(read, pattern.parent.glob(pattern.name))
     return [root for root in found if root is not None]
 
 
-def name_of(store: Path, output: Path) -> str:
-    """A result's path as roots name it: a project with a store inside of it can be moved."""
-    real = output.parent.resolve() / output.name
-    return str(real) if store.is_absolute() else os.path.relpath(real, store.resolve())
+def seen_from(store: Path, path: Path, start: Path) -> Path:
+    """A path as a link in `start` names it: relative, so that results can be moved with their store.
+
+    A store given by an absolute path stays where it is, so paths to and from it are absolute.
+    """
+    real = path.parent.resolve() / path.name
+    return real if store.is_absolute() else Path(os.path.relpath(real, start.resolve()))
 
 
 def place_of(store: Path, result: str, host: str | None) -> Path:

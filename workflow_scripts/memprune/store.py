@@ -195,22 +195,13 @@ def place(stored: Path, output: Path) -> None:
         if stored.stat().st_size <= COPIED:
             shutil.copyfile(stored, temporary)
         else:
-            temporary.symlink_to(seen_from(stored, output.parent))
+            temporary.symlink_to(roots.seen_from(folder(), stored, output.parent))
 
 
 def record(output: Path, names: list[str]) -> None:
     """Record that the result at `output`, as it is now, was made from the entries `names`."""
     with explained():
         roots.write(folder(), output, sha256_of(output), names)
-
-
-def seen_from(path: Path, start: Path) -> Path:
-    """A path as a link in `start` names it: relative, so that results can be moved with their store.
-
-    A store given by an absolute path stays where it is, so paths to and from it are absolute.
-    """
-    real = path.parent.resolve() / path.name
-    return real if folder().is_absolute() else Path(os.path.relpath(real, start.resolve()))
 
 
 def names_in(name: str) -> set[str]:
