@@ -27,8 +27,8 @@ from snakemake.persistence.file import FilePersistence
 from memprune import store
 
 PROCESS = re.compile(r"^(\d+) .*(?:clone3?|v?fork)\b.*= (\d+)$")
-STARTED = re.compile(r'^(\d+) execve\("[^"]*/workflow_scripts/([a-z_]+)\.py", \[(.*)\], 0x')
-OPENED = re.compile(r'^(\d+) open(?:at)?\((?:AT_FDCWD, )?"([^"]+)", (O_RDONLY[A-Z_|]*)')
+STARTED = re.compile(r'^(\d+) +execve\("[^"]*/workflow_scripts/([a-z_]+)\.py", \[(.*)\], 0x')
+OPENED = re.compile(r'^(\d+) +open(?:at)?\((?:AT_FDCWD, )?"([^"]+)", (O_RDONLY[A-Z_|]*)')
 FAILED = re.compile(r"= -1 E[A-Z]+")
 # What the store has is told by content, the code by its digest.
 IN_KEYS = ("results/.store/", "workflow_scripts/", ".snakemake/")
