@@ -25,6 +25,7 @@ bench: .venv/installed-test
 lint: .venv/installed-test
 	ruff check .
 	ruff format --check .
+	PYTHONPATH=workflow_scripts lint-imports --no-cache
 	snakefmt --check Snakefile rules
 	@# All rules run in snakemake's own environment: its advice of one environment a rule is not followed.
 	snakemake --lint > .venv/lint.txt 2>&1 || true

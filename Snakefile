@@ -8,10 +8,11 @@ min_version("9.0")
 include: "rules/common.smk"
 include: "rules/corpus.smk"
 include: "rules/models.smk"
-include: "rules/masks.smk"
-include: "rules/evaluate.smk"
-include: "rules/aggregate.smk"
-include: "rules/stale.smk"
+include: "rules/variants.smk"
+include: "rules/evaluation.smk"
+include: "rules/findings.smk"
+include: "rules/figures.smk"
+include: "rules/planning.smk"
 
 
 rule all:

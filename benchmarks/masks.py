@@ -28,8 +28,8 @@ STRATEGIES = {
 
 def manifest_of(folder: str):
     """A manifest without what masks do not ask for, the tokenizer and the hashes."""
-    from memprune.checkpoint import describe
-    from memprune.manifest import Manifest
+    from memprune.models.checkpoint import describe
+    from memprune.models.manifest import Manifest
 
     unused = {"hashes": {}, "fingerprint": "", "tokenizer": ""}
     return Manifest(**vars(describe(folder)), model="benchmark", folder=folder, **unused)
@@ -56,8 +56,8 @@ def torch_prune(folder: str) -> dict:
 
 def memprune(folder: str) -> dict:
     """Count and prune the same: seconds of each, and bytes for each weight beyond the process's own."""
-    from memprune.criteria import magnitude
-    from memprune.weights import read_tensors
+    from memprune.models.weights import read_tensors
+    from memprune.variants.criteria import magnitude
 
     manifest = manifest_of(folder)
     count = sum(matrix.weights for matrix in manifest.matrices)
@@ -79,10 +79,10 @@ def memprune(folder: str) -> dict:
 
 def paper(folder: str) -> dict:
     """All strategies at all levels: seconds of reading the files once, of the count, and of each mask."""
-    from memprune.config import Strategy
-    from memprune.criteria import magnitude
-    from memprune.masks import write_mask
-    from memprune.pruning import compute_mask
+    from memprune.config.experiment import Strategy
+    from memprune.variants.compute_mask import compute_mask
+    from memprune.variants.criteria import magnitude
+    from memprune.variants.masks import write_mask
 
     manifest = manifest_of(folder)
     shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}

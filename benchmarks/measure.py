@@ -52,7 +52,7 @@ def run_case(*arguments: object, tuned: bool = True) -> dict:
     """
     environment = dict(os.environ)
     if tuned:
-        from memprune.allocator import GLIBC_TUNABLES
+        from memprune.devices.allocator import GLIBC_TUNABLES
 
         environment["GLIBC_TUNABLES"] = GLIBC_TUNABLES
     command = [sys.executable, sys.argv[0], *map(str, arguments)]

@@ -19,8 +19,8 @@ def protocol(folder: str, dtype: str) -> dict:
     from naive import decode
     from transformers import AutoModelForCausalLM
 
-    from memprune.pruned_model import load_pruned
-    from memprune.scoring import score_memorization
+    from memprune.scoring.forced_pass import score_memorization
+    from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)
     torch_dtype = getattr(torch, dtype)
@@ -72,10 +72,10 @@ def efficiency(folder: str, dtype: str) -> dict:
     """Operations per second of a pass, and of a product of two 4096 × 4096 matrices around it, by k."""
     import torch
 
-    from memprune.model_size import ModelSize
-    from memprune.operations import scoring_operations
-    from memprune.pruned_model import load_pruned
-    from memprune.scoring import score_memorization
+    from memprune.planning.operations import scoring_operations
+    from memprune.planning.sizes import ModelSize
+    from memprune.scoring.forced_pass import score_memorization
+    from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)
     torch_dtype = getattr(torch, dtype)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from memprune.model_size import known_config
+from memprune.planning.sizes import known_config
 
 SHARD = 2 * 10**9  # bytes of a file, as the Hub's large models are cut
 

@@ -18,7 +18,7 @@ def transformers(folder: str, mask: str) -> dict:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from memprune.masks import read_mask
+    from memprune.variants.masks import read_mask
 
     torch.set_num_threads(THREADS)
     imported = time.perf_counter()
@@ -35,7 +35,7 @@ def memprune(folder: str, mask: str) -> dict:
     start = time.perf_counter()
     import torch
 
-    from memprune.pruned_model import load_pruned
+    from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)
     imported, before = time.perf_counter(), resident_bytes()
@@ -46,10 +46,10 @@ def memprune(folder: str, mask: str) -> dict:
 
 def write_global_mask(folder: str, path: str) -> dict:
     """Write the mask that both apply."""
-    from memprune.config import Strategy
-    from memprune.criteria import magnitude
-    from memprune.masks import write_mask
-    from memprune.pruning import compute_mask
+    from memprune.config.experiment import Strategy
+    from memprune.variants.compute_mask import compute_mask
+    from memprune.variants.criteria import magnitude
+    from memprune.variants.masks import write_mask
 
     manifest = manifest_of(folder)
     histograms = magnitude.count(manifest, THREADS)

@@ -17,8 +17,8 @@ def memprune(folder: str, block_samples: str) -> dict:
     """Tokens per second after loading, of a block of samples; 0 samples a block: resident."""
     import torch
 
-    from memprune.pruned_model import load_pruned
-    from memprune.scoring import score_memorization
+    from memprune.scoring.forced_pass import score_memorization
+    from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)
     block_tokens = int(block_samples) * WINDOW

@@ -15,23 +15,25 @@ from snakemake.utils import update_config
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from memprune import config as configuration
-from memprune import resources, sources, store
-from memprune.allocator import GLIBC_TUNABLES
-from memprune.arguments import option
-from memprune.device import device_class
-from memprune.draws import corpus_of, draw_settings
+from memprune.config import experiment as configuration
+from memprune.planning import resources
+from memprune.store import source_code, entries
+from memprune.devices.allocator import GLIBC_TUNABLES
+from memprune.jobs.arguments import option
+from memprune.devices.choice import device_class
+from memprune.planning.draws import corpus_of, draw_settings
 from memprune.errors import UserError
-from memprune.failures import failures
-from memprune.gpus import find_gpus
-from memprune.leftovers import leftovers
-from memprune.local_files import local_files
-from memprune.model_files import input_files
-from memprune.model_size import size_of
-from memprune.preflight import check_disk, check_experiment, check_store
-from memprune.stale import changed_corpus, changed_model, no_longer_fetched, stale_results
-from memprune.variants import variant_name
-from memprune.yaml_file import read_yaml
+from memprune.jobs.failures import failures
+from memprune.devices.gpus import find_gpus
+from memprune.planning.leftovers import leftovers
+from memprune.planning.parts import parts_of
+from memprune.corpus.local_files import local_files
+from memprune.models.model_files import input_files
+from memprune.planning.sizes import size_of
+from memprune.planning.preflight import check_disk, check_experiment, check_store
+from memprune.planning.stale import changed_corpus, changed_model, no_longer_fetched, stale_results
+from memprune.variants.names import variant_name
+from memprune.config.yaml_file import read_yaml
 
 DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
 
@@ -53,7 +55,7 @@ def read_config():
                 read_yaml(path)  # says what Snakemake's own reading lets pass
         checked = configuration.check(content, source)
         check_experiment(checked, source)
-        folder = store.choose(checked.store)
+        folder = entries.choose(checked.store)
         check_store(folder)
         check_disk(checked, folder, Path("results") / checked.experiment)
         return checked
@@ -71,10 +73,11 @@ def source(script, *modules):
 
     As a param it makes a job stale when its code changes, and no other job.
     """
-    return f"source: {sources.digest(SCRIPTS / script, *modules)}"
+    return f"source: {source_code.digest(SCRIPTS / script, *modules)}"
 
 
 CONFIG = read_config()
+PARTS = parts_of(CONFIG)
 RESULTS = f"results/{CONFIG.experiment}"
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
@@ -140,7 +143,7 @@ def draw_spec(wildcards):
 def draw_source(wildcards):
     """The digest of the code that draws, with its own corpus's and no other's."""
     corpus, _ = corpus_of(CONFIG, wildcards.draw)
-    return source("draw_samples.py", f"memprune.corpora.{corpus.source}")
+    return source("draw_samples.py", f"memprune.corpus.sources.{corpus.source}")
 
 
 # Models
@@ -149,7 +152,7 @@ def draw_source(wildcards):
 def model_files(wildcards):
     """What a model's manifest is made from: its local files, or the record of having fetched them.
 
-    Whether a local file has changed is told by its content, not its time (see `rules/stale.smk`). All chains of
+    Whether a local file has changed is told by its content, not its time (see `rules/planning.smk`). All chains of
     jobs begin here, so stale results are looked for here, before Snakemake chooses the jobs.
     """
     force_stale()
@@ -188,7 +191,7 @@ def model_threads(wildcards):
 
 
 def asked(estimate):
-    """The memory and runtime of a rule's jobs; `estimate(weights, threads)` gives `memprune.resources`."""
+    """The memory and runtime of a rule's jobs; `estimate(weights, threads)` gives `planning.resources`."""
 
     def of_attempt(wildcards, threads, attempt):
         return estimate(model_weights(wildcards.model), threads).at(attempt)
@@ -226,7 +229,7 @@ def mask_spec(wildcards):
 def mask_source(wildcards):
     """The digest of the code that makes a mask, with its own criterion's and no other's."""
     criterion = CONFIG.strategies[wildcards.strategy].criterion
-    return source("compute_mask.py", f"memprune.criteria.{criterion}")
+    return source("compute_mask.py", f"memprune.variants.criteria.{criterion}")
 
 
 # Evaluation
@@ -252,10 +255,10 @@ def evaluation_spec():
 
 def receipts(model, variant):
     """The receipts of a variant's parts; none where one job scores all of it."""
-    if CONFIG.parts == 1:
+    if PARTS == 1:
         return []
     folder = f"{RESULTS}/scores/{model}/{variant}.parts"
-    return [f"{folder}/{part}.json" for part in range(CONFIG.parts)]
+    return [f"{folder}/{part}.json" for part in range(PARTS)]
 
 
 def scoring_resources(weights, threads):
@@ -267,15 +270,15 @@ def scoring_resources(weights, threads):
 
 
 def evaluation_gpu(wildcards):
-    return GPU if CONFIG.parts == 1 else 0
+    return GPU if PARTS == 1 else 0
 
 
 def evaluation_threads(wildcards):
-    return model_threads(wildcards) if CONFIG.parts == 1 else 1
+    return model_threads(wildcards) if PARTS == 1 else 1
 
 
 def evaluation_resources(weights, threads):
-    return scoring_resources(weights, threads) if CONFIG.parts == 1 else resources.collect_scores()
+    return scoring_resources(weights, threads) if PARTS == 1 else resources.collect_scores()
 
 
 # Tables and figures

@@ -1,4 +1,4 @@
-"""Models: found or fetched, described, and their magnitudes counted."""
+"""Models: found or fetched, and described."""
 
 
 rule fetch_model:
@@ -33,24 +33,6 @@ rule resolve_model:
         place=model_place,
     shell:
         "resolve_model.py --name {wildcards.model} {params.place} --output {output} > {log} 2>&1"
-
-
-rule count_magnitudes:
-    input:
-        rules.resolve_model.output,
-    output:
-        f"{RESULTS}/models/{{model}}/magnitudes.safetensors",
-    log:
-        f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
-    group:
-        grouped("models")
-    threads: model_threads
-    resources:
-        **asked(resources.count_magnitudes),
-    params:
-        source=source("count_magnitudes.py"),
-    shell:
-        "count_magnitudes.py --manifest {input} --threads {threads} --output {output} > {log} 2>&1"
 
 
 rule train_suite:

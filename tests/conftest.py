@@ -24,10 +24,10 @@ from transformers import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 
-from memprune.checkpoint import describe
 from memprune.files import sha256_of
-from memprune.manifest import Manifest
-from memprune.masks import read_mask
+from memprune.models.checkpoint import describe
+from memprune.models.manifest import Manifest
+from memprune.variants.masks import read_mask
 
 torch.set_num_threads(1)
 VOCABULARY = 300

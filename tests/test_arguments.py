@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from project import ROOT, lay_out, snakemake
 
-from memprune import arguments
+from memprune.jobs import arguments
 
 LONGEST_COMMAND = 2**17  # bytes that Linux takes as one argument, such as a shell's command
 ECHO = """import argparse, json, sys
 sys.path.insert(0, {scripts!r})
-from memprune.arguments import parse
+from memprune.jobs.arguments import parse
 parser = argparse.ArgumentParser()
 parser.add_argument("--files", nargs="*")
 parser.add_argument("--spec")

@@ -10,13 +10,15 @@ from conftest import tiny_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from memprune import scorer, scoring, store
-from memprune.config import Evaluation
+from memprune.config.experiment import Evaluation
 from memprune.errors import UserError
-from memprune.models import resolve_model
-from memprune.pruned_model import load_pruned
-from memprune.scorer import load_scorer
-from memprune.scoring import cut_batches, forced_pass
+from memprune.evaluation import scorer
+from memprune.evaluation.scorer import load_scorer
+from memprune.models.resolve_model import resolve_model
+from memprune.scoring import forced_pass
+from memprune.scoring.forced_pass import cut_batches
+from memprune.scoring.pruned_model import load_pruned
+from memprune.store import entries
 
 LENGTH, SUFFIX = 20, 8
 ERRORS = {
@@ -29,7 +31,7 @@ ERRORS = {
 @pytest.fixture
 def room(monkeypatch):
     """Says how many tokens a pass may have on the device, and which error comes at more; lists the passes."""
-    passes, real = [], scoring.run_layer
+    passes, real = [], forced_pass.run_layer
 
     def limit(tokens: int, error: Exception = ERRORS["torch"]) -> list[int]:
         def run_layer(hidden, *rest):
@@ -38,7 +40,7 @@ def room(monkeypatch):
                 raise error
             return real(hidden, *rest)
 
-        monkeypatch.setattr(scoring, "run_layer", run_layer)
+        monkeypatch.setattr(forced_pass, "run_layer", run_layer)
         return passes
 
     return limit
@@ -94,7 +96,7 @@ def test_progress_forgets_an_attempt_that_failed_half_way(folder, gpu, room):
     passes = room(10**6)
     loaded = load(folder, batch_tokens=100)
     score(loaded, 3)
-    real = scoring.run_layer
+    real = forced_pass.run_layer
 
     def fails_once(*arguments):
         if len(passes) == 3:
@@ -102,7 +104,7 @@ def test_progress_forgets_an_attempt_that_failed_half_way(folder, gpu, room):
             raise ERRORS["torch"]
         return real(*arguments)
 
-    scoring.run_layer = fails_once
+    forced_pass.run_layer = fails_once
     assert score(loaded, 20)[1] == 20 * LENGTH
     assert loaded.how["batch_tokens"] == "50"
 
@@ -160,7 +162,7 @@ def test_a_size_is_found_from_the_largest_down_and_remembered(folder, gpu, room,
     passes.clear()
     assert load(folder).how["batch_tokens"] == "256"
     assert passes == []
-    assert [entry.name for entry in store.entries()] == []
+    assert [entry.name for entry in entries.all_entries()] == []
 
 
 def test_a_cpu_and_a_given_size_are_not_probed(folder, room):
@@ -168,13 +170,13 @@ def test_a_cpu_and_a_given_size_are_not_probed(folder, room):
     assert load(folder, device="cpu").how["batch_tokens"] == "2048"
     assert load(folder, device="cpu", batch_tokens=300).how["batch_tokens"] == "300"
     assert passes == []
-    assert not (store.folder() / "batches").exists()
+    assert not (entries.folder() / "batches").exists()
 
 
 def test_the_file_tells_what_it_is_for(folder, gpu, room):
     room(10**6)
     load(folder, dtype="float16")
-    [file] = (store.folder() / "batches").iterdir()
+    [file] = (entries.folder() / "batches").iterdir()
     about = json.loads(file.read_text())
     assert about["batch_tokens"] == 65536
     assert about["kind"]["compute_dtype"] == "float16"
@@ -215,7 +217,7 @@ def test_a_pass_stays_on_its_device_and_asks_it_for_results_alone(family, tmp_pa
     with OneDevice():
         model = load_pruned(manifest, None, torch.float16, torch.device("meta"))
         batches = list(cut_batches(np.arange(3), texts(3), 2 * LENGTH))
-        forced_pass(model, batches, np.array([4, 7, 9, 12]))
+        forced_pass.forced_pass(model, batches, np.array([4, 7, 9, 12]))
     assert [(tuple(t.shape), t.dtype) for t in asked] == [
         ((rows, 4), dtype) for rows in (2, 1) for dtype in (torch.bool, torch.float64)
     ]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from memprune import config
+from memprune.config.experiment import PARTS, Config, Strategy, check, load
 from memprune.errors import UserError
-from memprune.scope import layers_in_scope
-from memprune.variants import split_variant
+from memprune.variants.names import split_variant
+from memprune.variants.scope import layers_in_scope
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = yaml.safe_load((ROOT / "config/embedded.yaml").read_text())
@@ -106,7 +106,7 @@ def changed(path: str, value) -> dict:
 )
 def test_each_mistake_gives_its_line(path, value, message):
     with pytest.raises(UserError) as caught:
-        config.check(changed(path, value), "my.yaml")
+        check(changed(path, value), "my.yaml")
     line = str(caught.value)
     assert line.startswith("my.yaml: ")
     assert message in line
@@ -117,39 +117,39 @@ def test_a_corpus_of_tokens_cannot_be_balanced():
     content = changed("corpus", {"source": "tokens", "dataset": "a/b", "files": "*.bin"})
     content["held_out"] = {"source": "embedded"}
     with pytest.raises(UserError, match=r"my.yaml: samples.balance_duplicates: found true, but a corpus of"):
-        config.check(content, "my.yaml")
+        check(content, "my.yaml")
     content["samples"]["balance_duplicates"] = False
-    assert config.check(content, "my.yaml").corpus.revision == "main"
+    assert check(content, "my.yaml").corpus.revision == "main"
 
 
 def test_a_missing_key_is_named():
     content = copy.deepcopy(EMBEDDED)
     del content["corpus"]
     with pytest.raises(UserError, match=r"my.yaml: corpus: missing key; required"):
-        config.check(content, "my.yaml")
+        check(content, "my.yaml")
 
 
 def test_a_file_that_is_not_yaml(tmp_path):
     path = tmp_path / "broken.yaml"
     path.write_text("models: [")
     with pytest.raises(UserError, match=r"broken.yaml: not YAML"):
-        config.load(path)
+        load(path)
 
 
 @pytest.mark.parametrize("name", ["embedded", "paper", "pythia-memorized"])
 def test_shipped_configurations_are_valid(name):
-    assert config.load(ROOT / f"config/{name}.yaml").experiment == name
+    assert load(ROOT / f"config/{name}.yaml").experiment == name
 
 
 def test_the_readmes_example_is_valid():
     [example] = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert config.check(yaml.safe_load(example), "README.md").variants("mine") == [
+    assert check(yaml.safe_load(example), "README.md").variants("mine") == [
         "dense", "global@0.1", "global@0.3", "global@0.5", "late-mlp@0.3",
     ]  # fmt: skip
 
 
 def test_paper_has_the_papers_experiment():
-    paper = config.load(ROOT / "config/paper.yaml")
+    paper = load(ROOT / "config/paper.yaml")
     assert [model.removeprefix("pythia-") for model in paper.models] == [
         "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b",
     ]  # fmt: skip
@@ -162,12 +162,12 @@ def test_paper_has_the_papers_experiment():
 
 
 def test_schema_file_is_current():
-    assert json.loads((ROOT / "config/config.schema.json").read_text()) == config.Config.model_json_schema()
+    assert json.loads((ROOT / "config/config.schema.json").read_text()) == Config.model_json_schema()
 
 
 def test_every_key_is_documented():
     text = (ROOT / "config/README.md").read_text()
-    parts = [config.Config, *config.PARTS.values()]
+    parts = [Config, *PARTS.values()]
     missing = [
         key for part in parts for key in part.model_fields if f"`{key}`" not in text and key != "source"
     ]
@@ -175,7 +175,7 @@ def test_every_key_is_documented():
 
 
 def test_variants_are_named_and_read_back():
-    embedded = config.load(ROOT / "config/embedded.yaml")
+    embedded = load(ROOT / "config/embedded.yaml")
     variants = embedded.variants("tiny-pythia-5m")
     assert variants[:3] == ["dense", "layer-wise@0.3", "layer-wise@0.6"]
     assert split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
@@ -194,4 +194,4 @@ def test_variants_are_named_and_read_back():
     ],
 )
 def test_layers_in_scope(layers, total, expected):
-    assert layers_in_scope(config.Strategy(layers=layers).selection.layers, total) == expected
+    assert layers_in_scope(Strategy(layers=layers).selection.layers, total) == expected

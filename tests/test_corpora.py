@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_documents import ROWS, corpus_of, json_lines
 
-from memprune.corpora.files import read_files
-from memprune.corpora.hub import read
-from memprune.documents import Document
+from memprune.corpus.documents import Document
+from memprune.corpus.sources.files import read_files
+from memprune.corpus.sources.hub import read
 from memprune.errors import UserError
 
 anything = st.recursive(

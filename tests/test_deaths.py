@@ -16,8 +16,8 @@ import yaml
 from conftest import tiny_model
 from project import copy_project
 
-from memprune.manifest import write_manifest
-from memprune.models import resolve_model
+from memprune.models.manifest import write_manifest
+from memprune.models.resolve_model import resolve_model
 
 STUB = Path(__file__).parent / "stub_script.py"
 RULES = [

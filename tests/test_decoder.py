@@ -11,13 +11,13 @@ from conftest import FAMILIES, family_config, reference_model, tiny_tokenizer
 from test_masks import write_mask_of
 from transformers import AutoModelForCausalLM
 
-from memprune.config import Strategy
+from memprune.config.experiment import Strategy
+from memprune.devices.residency import choose_block_tokens
 from memprune.errors import UserError
-from memprune.manifest import Manifest
-from memprune.models import resolve_model
-from memprune.pruned_model import load_pruned
-from memprune.residency import choose_block_tokens
-from memprune.scoring import cut_batches, cut_blocks, forced_pass
+from memprune.models.manifest import Manifest
+from memprune.models.resolve_model import resolve_model
+from memprune.scoring.forced_pass import cut_batches, cut_blocks, forced_pass
+from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
 LINEAR = {"rope_type": "linear", "rope_theta": 5e5, "factor": 4.0}

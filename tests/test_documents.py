@@ -13,9 +13,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memprune.corpora.files import read_files, short_names
-from memprune.corpora.hub import read
-from memprune.documents import Document, as_document, shuffled
+from memprune.corpus.documents import Document, as_document, shuffled
+from memprune.corpus.sources.files import read_files, short_names
+from memprune.corpus.sources.hub import read
 from memprune.errors import UserError
 
 ROWS = [

@@ -11,9 +11,9 @@ import pytest
 from conftest import tiny_model
 from tokenizer_folders import TEXT, folder_of
 
-from memprune.manifest import write_manifest
-from memprune.models import resolve_model
-from memprune.samples import draw
+from memprune.corpus.draw_samples import draw
+from memprune.models.manifest import write_manifest
+from memprune.models.resolve_model import resolve_model
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts/draw_samples.py"
 
@@ -47,7 +47,7 @@ def changed_corpus(patch, folder: Path, corpus: Path) -> None:
         write_texts(corpus, 100)
         return draw(*arguments)
 
-    patch.setattr("memprune.samples.draw", draw_and_overwrite)
+    patch.setattr("memprune.corpus.draw_samples.draw", draw_and_overwrite)
 
 
 def removed_corpus(patch, folder: Path, corpus: Path) -> None:

@@ -14,10 +14,10 @@ import torch
 from conftest import reference_model
 from test_scoring import greedy
 
-from memprune import config
+from memprune.config.experiment import load
 
 ROOT = Path(__file__).parents[1]
-EMBEDDED = config.load(ROOT / "config/embedded.yaml")
+EMBEDDED = load(ROOT / "config/embedded.yaml")
 SUFFIX = EMBEDDED.samples.suffix
 VARIANTS = ["dense", "global@0.3"]
 BATCH = 40

@@ -3,7 +3,14 @@
 import pandas as pd
 import pytest
 
-from memprune.figures import context_length, duplicates, model_size, sparsity, style, trade_off
+from memprune.figures import (
+    plot_context_length,
+    plot_duplicates,
+    plot_model_size,
+    plot_sparsity,
+    plot_trade_off,
+    style,
+)
 
 CONTEXT_LENGTHS = [50, 100]
 
@@ -37,15 +44,15 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     once = table[table.duplicates == 1]
-    perplexity = once[once.context_length == 50][[*trade_off.PERPLEXITY]]
+    perplexity = once[once.context_length == 50][[*plot_trade_off.PERPLEXITY]]
     zeros = pd.DataFrame({"layer": [0], "role": ["up"], "sparsity": [0.3]})
     weights = {name: 10**6 * (number + 1) for number, name in enumerate(names)}
     for figure in (
-        trade_off.plot(once, perplexity, names, pruned),
-        context_length.plot(once, names, pruned),
-        model_size.plot(once, weights, pruned),
-        duplicates.plot(table, names, pruned),
-        sparsity.plot({f"{strategy}@0.3": zeros for strategy in pruned}, names[0]),
+        plot_trade_off.plot(once, perplexity, names, pruned),
+        plot_context_length.plot(once, names, pruned),
+        plot_model_size.plot(once, weights, pruned),
+        plot_duplicates.plot(table, names, pruned),
+        plot_sparsity.plot({f"{strategy}@0.3": zeros for strategy in pruned}, names[0]),
     ):
         figure.draw_without_rendering()  # a layout that does not fit is a warning, here an error
         whole = figure.bbox
@@ -60,7 +67,7 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
 def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
     levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s"], "level": [0.0, 0.3, 0.6]})
     perplexity = levels.assign(token_perplexity=[20.0, 30.0, collapsed])
-    figure = trade_off.plot(levels.assign(context_length=50, fraction=0.1), perplexity, ["m"], ["s"])
+    figure = plot_trade_off.plot(levels.assign(context_length=50, fraction=0.1), perplexity, ["m"], ["s"])
     figure.draw_without_rendering()
     [axes] = figure.axes
     drawn = axes.get_lines()[0].get_xdata().tolist()

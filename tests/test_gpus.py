@@ -11,18 +11,18 @@ import pytest
 from conftest import tiny_model
 from project import lay_out, snakemake
 
-from memprune import gpus
-from memprune.config import Evaluation
+from memprune.config.experiment import Evaluation
+from memprune.devices import gpus
+from memprune.devices.footprint import CUDA_BYTES, device_bytes
+from memprune.devices.gpus import Gpu, by_preference, find_gpus, is_taken
 from memprune.errors import UserError
-from memprune.footprint import CUDA_BYTES, device_bytes
-from memprune.gpus import Gpu, by_preference, find_gpus, is_taken
-from memprune.models import resolve_model
+from memprune.models.resolve_model import resolve_model
 
 LIBRARY = Path(__file__).parents[1] / "workflow_scripts"
 HOLD = """
 import os, sys
 from pathlib import Path
-from memprune import gpus
+from memprune.devices import gpus
 gpus.LOCKS, gpus.PAUSE = Path(sys.argv[1]), 0.02
 gpus.lease(int(sys.argv[2]))
 print("uses", os.environ.get("CUDA_VISIBLE_DEVICES"), "torch" in sys.modules, flush=True)

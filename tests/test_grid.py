@@ -21,8 +21,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
 from memprune.errors import UserError
-from memprune.model_config import ACTIVATIONS
-from memprune.pruned_model import load_pruned
+from memprune.models.model_config import ACTIVATIONS
+from memprune.scoring.pruned_model import load_pruned
 
 logging.set_verbosity(logging.CRITICAL)
 logging.disable_progress_bar()

@@ -17,9 +17,9 @@ from hub_server import Hub, every, serve
 from huggingface_hub import HfApi, HfFileSystem, snapshot_download
 from project import job_counts, snakemake
 
-from memprune.corpora.hub import read
+from memprune.corpus.sources.hub import read
 from memprune.errors import UserError
-from memprune.models import fetch_model
+from memprune.models.fetch_model import fetch_model
 
 SPLITS = {split: split for split in ("train", "validation", "test")}
 CORPUS = {"dataset": "someone/texts", "revision": "main", "text": "text", "shuffle_buffer": 50} | SPLITS

@@ -9,23 +9,23 @@ import pytest
 from conftest import tiny_model
 from test_config import EMBEDDED
 
-from memprune import config
-from memprune.corpora import files
-from memprune.corpora.settings import ENDINGS
+from memprune.config.corpora import ENDINGS
+from memprune.config.experiment import Config, Strategy, check, load
+from memprune.corpus.sources import files
 from memprune.errors import UserError
-from memprune.inputs import check_files, check_scopes
-from memprune.leftovers import leftovers
-from memprune.models import resolve_model
-from memprune.parts import device_of
-from memprune.plan import estimate
-from memprune.scope import matrices_in_scope
+from memprune.evaluation.receipts import device_of
+from memprune.models.resolve_model import resolve_model
+from memprune.planning.costs import estimate
+from memprune.planning.inputs import check_files, check_scopes
+from memprune.planning.leftovers import leftovers
+from memprune.variants.scope import matrices_in_scope
 
 
-def experiment(**parts) -> config.Config:
+def experiment(**parts) -> Config:
     """The embedded experiment with some parts of its configuration replaced."""
     content = copy.deepcopy(EMBEDDED) | parts
     content["samples"]["balance_duplicates"] = False
-    return config.check(content, "my.yaml")
+    return check(content, "my.yaml")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_local_files_must_be_there(data, split, name, message):
 
 
 def test_local_data_sets_must_be_there(data):
-    def tokens(dataset, pattern: str) -> config.Config:
+    def tokens(dataset, pattern: str) -> Config:
         corpus = {"source": "tokens", "dataset": str(dataset), "files": pattern}
         return experiment(corpus=corpus, held_out={"source": "embedded"})
 
@@ -127,13 +127,13 @@ def test_what_a_strategy_names_and_a_model_has(settings):
 
 
 def test_the_order_of_a_strategys_lists_changes_no_mask():
-    one = config.Strategy(matrices=["up", "down"], layers=[2, 0], levels=[0.3])
-    other = config.Strategy(matrices=["down", "up"], layers=[0, 2], levels=[0.3])
+    one = Strategy(matrices=["up", "down"], layers=[2, 0], levels=[0.3])
+    other = Strategy(matrices=["down", "up"], layers=[0, 2], levels=[0.3])
     assert one.selection == other.selection
 
 
 def test_left_over_is_what_the_workflow_has_made_and_no_other_file(tmp_path):
-    checked = config.load(Path(__file__).parents[1] / "config/embedded.yaml")
+    checked = load(Path(__file__).parents[1] / "config/embedded.yaml")
     kept = [
         "masks/tiny-pythia-5m/global@0.3.csv",
         "masks/tiny-pythia-5m/notes.txt",

@@ -24,7 +24,7 @@ from safetensors.numpy import load_file, save_file
 from snakemake.io import IOFile
 from snakemake.persistence.file import FilePersistence
 
-from memprune import store
+from memprune.store import entries
 
 PROCESS = re.compile(r"^(\d+) .*(?:clone3?|v?fork)\b.*= (\d+)$")
 STARTED = re.compile(r'^(\d+) +execve\("[^"]*/workflow_scripts/([a-z_]+)\.py", \[(.*)\], 0x')
@@ -210,10 +210,10 @@ def made(monkeypatch, tmp_path):
             folder = Path(tempfile.mkdtemp(dir=tmp_path))
             compute(folder)
             artefacts[name] = {path.name: decided(path) for path in folder.iterdir()}
-            (folder / store.ENTRY).write_text(json.dumps({"files": dict.fromkeys(artefacts[name], "")}))
+            (folder / entries.ENTRY).write_text(json.dumps({"files": dict.fromkeys(artefacts[name], "")}))
             return folder, False
 
-        monkeypatch.setattr(store, "obtain", obtain)
+        monkeypatch.setattr(entries, "obtain", obtain)
         monkeypatch.setattr("sys.argv", [script, *words])
         shutil.rmtree(tmp_path / "store", ignore_errors=True)
         monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "store"))

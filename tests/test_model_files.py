@@ -19,14 +19,14 @@ from test_grid import SMALL, random_weights, write_folder
 from test_models import experiment
 from transformers import PreTrainedConfig
 
-from memprune.checkpoint import describe
-from memprune.config import Model
+from memprune.config.experiment import Model
 from memprune.errors import UserError
-from memprune.model_config import FIXED, NEUTRAL, read_architecture
-from memprune.model_files import input_files, missing_files
-from memprune.model_size import size_of
-from memprune.preflight import check_experiment
-from memprune.pruned_model import load_pruned
+from memprune.models.checkpoint import describe
+from memprune.models.model_config import FIXED, NEUTRAL, read_architecture
+from memprune.models.model_files import input_files, missing_files
+from memprune.planning.preflight import check_experiment
+from memprune.planning.sizes import size_of
+from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 45929032\n"
@@ -328,7 +328,7 @@ def test_missing_files_are_named_as_far_as_the_folder_tells(folder):
 
 
 def test_what_starts_a_run_imports_nothing_heavy():
-    code = "import sys, memprune.model_files, memprune.tokenizer_files; print(*sys.modules)"
+    code = "import sys, memprune.models.model_files, memprune.models.tokenizer_files; print(*sys.modules)"
     environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "workflow_scripts")}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

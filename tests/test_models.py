@@ -9,18 +9,19 @@ import torch
 from conftest import FAMILIES, tiny_model
 from safetensors.torch import load_file, save_file
 
-from memprune import config
+from memprune.config.experiment import Config, check
 from memprune.errors import UserError
-from memprune.families import find_matrices, find_parts
 from memprune.files import sha256_of
-from memprune.manifest import read_manifest, write_manifest
-from memprune.models import fetch_model, resolve_model
-from memprune.preflight import check_experiment
+from memprune.models.families import find_matrices, find_parts
+from memprune.models.fetch_model import fetch_model
+from memprune.models.manifest import read_manifest, write_manifest
+from memprune.models.resolve_model import resolve_model
+from memprune.planning.preflight import check_experiment
 
 STRATEGIES = {"global": {"levels": [0.3]}}
 
 
-def experiment(folder: Path, **changed) -> config.Config:
+def experiment(folder: Path, **changed) -> Config:
     """A small experiment on one local model."""
     content = {
         "experiment": "tiny",
@@ -29,7 +30,7 @@ def experiment(folder: Path, **changed) -> config.Config:
         "models": {"tiny": {"path": str(folder)}},
         "strategies": STRATEGIES,
     }
-    return config.check(content | changed, "my.yaml")
+    return check(content | changed, "my.yaml")
 
 
 @pytest.fixture
@@ -155,12 +156,12 @@ def larger_tokenizer(folder: Path) -> None:
 )
 def test_a_bad_folder_gives_its_line_before_any_job_and_in_the_job(folder, spoil, message):
     spoil(folder)
-    for check, start in (
+    for described, start in (
         (lambda: check_experiment(experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
         (lambda: resolve_model("tiny", folder), "models.tiny: "),
     ):
         with pytest.raises(UserError) as caught:
-            check()
+            described()
         assert str(caught.value).startswith(start)
         assert message in str(caught.value)
         assert "\n" not in str(caught.value)

@@ -8,8 +8,8 @@ from project import ROOT
 
 JOB = """import sys, time
 sys.path.insert(0, {scripts!r})
-from memprune import orphans
-from memprune.errors import run
+from memprune.jobs import orphans
+from memprune.jobs.script import run
 orphans.PAUSE = 0.05
 
 def main():

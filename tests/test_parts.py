@@ -12,13 +12,15 @@ import pytest
 from conftest import tiny_model
 from test_resources import experiment
 
-from memprune import roots, shards, store
+from memprune.corpus.draw_samples import WINDOWS_SCHEMA
 from memprune.errors import UserError
-from memprune.evaluation import memorization_tasks
-from memprune.manifest import write_manifest
-from memprune.models import resolve_model
-from memprune.parts import device_of, part_of
-from memprune.samples import WINDOWS_SCHEMA
+from memprune.evaluation import shards
+from memprune.evaluation.receipts import device_of, part_of
+from memprune.evaluation.tasks import memorization_tasks
+from memprune.models.manifest import write_manifest
+from memprune.models.resolve_model import resolve_model
+from memprune.planning.parts import parts_of
+from memprune.store import entries, roots
 
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 MEMBERS, NON_MEMBERS, WINDOWS = 5, 3, 4
@@ -53,7 +55,7 @@ def drawn(members: int = MEMBERS) -> pa.Table:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch, tmp_path):
     """Blocks of two rows, and a store of the test's own."""
-    for module in ("memprune.shards", "memprune.parts"):
+    for module in ("memprune.evaluation.shards", "memprune.evaluation.receipts"):
         monkeypatch.setattr(f"{module}.SHARD_ROWS", 2)
     monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "store"))
 
@@ -83,7 +85,7 @@ def test_the_configuration_tells_how_many_parts_there_are():
     for shards_per_job, parts in {None: 1, 1: 12, 5: 3, 12: 1}.items():
         config = experiment(shards_per_job=shards_per_job)
         config = config.model_copy(update={"samples": config.samples.model_copy(update=samples)})
-        assert config.parts == parts
+        assert parts_of(config) == parts
     assert blocks == 12
 
 
@@ -91,7 +93,7 @@ def test_blocks_that_have_grown_since_they_were_stored_stay_in_their_part():
     fresh = [rows_of(part_of(tasks_of(6), part, 3)) for part in range(3)]
     for task in tasks_of(MEMBERS):  # the last block of members has one row
         for shard in task.shards:
-            store.obtain(shard.name, shard.determinants, lambda folder: None)
+            entries.obtain(shard.name, shard.determinants, lambda folder: None)
     grown = tasks_of(6)
     assert [len(task.shards) for task in grown] == [4, 2, 4, 2]
     assert [rows_of(part_of(grown, part, 3)) for part in range(3)] == fresh
@@ -162,7 +164,7 @@ def test_parts_give_the_scores_of_one_job_and_leave_nothing_to_compute(options, 
     for name in ("m.parquet", "p.parquet"):
         assert pq.read_table(apart / name).equals(pq.read_table(whole / name), check_metadata=True)
     shards = [shard for path in paths for shard in json.loads(path.read_text())["shards"]]
-    assert {shard["name"] for shard in shards} <= roots.used(store.folder())
+    assert {shard["name"] for shard in shards} <= roots.used(entries.folder())
     assert {shard["how"]["compute_dtype"] for shard in shards} == {"float32"}
 
 
@@ -172,7 +174,7 @@ def test_a_killed_part_goes_on_after_its_last_shard(options, tmp_path):
     score_part(options, 0, receipt)
     names = [shard["name"] for shard in json.loads(receipt.read_text())["shards"]]
     receipt.unlink()
-    store.delete(
+    entries.delete(
         names[-1]
     )  # as after a kill: earlier shards are stored, the last one and the receipt are not
     assert "2 of 3 shards found" in score_part(options, 0, receipt)

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from conftest import family_config, tiny_model
 
-from memprune.checkpoint import describe
-from memprune.config import Model, check, load
+from memprune.config.experiment import Model, check, load
 from memprune.errors import UserError
-from memprune.model_size import PYTHIA, ModelSize, size_of
-from memprune.plan import estimate
-from memprune.preflight import check_disk
+from memprune.models.checkpoint import describe
+from memprune.planning.costs import estimate
+from memprune.planning.preflight import check_disk
+from memprune.planning.sizes import PYTHIA, ModelSize, size_of
 
 ROOT = Path(__file__).parents[1]
 # All parameters, and those outside of the embeddings (Biderman et al. 2023, table 1).
@@ -121,7 +121,7 @@ def test_operations_are_those_that_torch_counts(tmp_path):
     from torch.utils.flop_counter import FlopCounterMode
     from transformers import AutoModelForCausalLM
 
-    from memprune.operations import scoring_operations
+    from memprune.planning.operations import scoring_operations
 
     folder = tiny_model("llama", "float32", tmp_path / "model")
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")

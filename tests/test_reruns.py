@@ -186,19 +186,23 @@ SETTINGS = {
 CODE = {
     "a plotting module changed, and mask code rewritten, the same bits": (
         all_of(
-            edit("workflow_scripts/memprune/figures/trade_off.py", "zorder=3", "zorder=4"),
-            edit("workflow_scripts/memprune/pruning.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
+            edit("workflow_scripts/memprune/figures/plot_trade_off.py", "zorder=3", "zorder=4"),
+            edit("workflow_scripts/memprune/variants/compute_mask.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
         ),
         {"compute_mask": 6, "evaluate": 6} | TABLES | SPARSITY,
         {"mask": 6, "figure": 1},
     ),
     "mask code changed, other bits for one strategy": (
-        edit("workflow_scripts/memprune/pruning.py", COMPUTE_MASK, COMPUTE_MASK + " + (len(group) > 7)"),
+        edit(
+            "workflow_scripts/memprune/variants/compute_mask.py",
+            COMPUTE_MASK,
+            COMPUTE_MASK + " + (len(group) > 7)",
+        ),
         {"compute_mask": 6, "evaluate": 6} | TABLES | SPARSITY,
         {"mask": 6} | evaluations(3) | NEW_NUMBERS,
     ),
     "scoring code changed": (
-        edit("workflow_scripts/memprune/footprint.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
+        edit("workflow_scripts/memprune/scoring/logit_rows.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
         {"evaluate": 8} | TABLES,
         evaluations(8),
     ),
@@ -329,7 +333,7 @@ def test_a_killed_job_goes_on_after_its_last_shard(project):
     folder = project
     shutil.rmtree(folder / "results/.store/memorization")
     shutil.rmtree(folder / "results/.store/perplexity")
-    edit("workflow_scripts/memprune/scoring.py", "    positions = np.add.outer(",
+    edit("workflow_scripts/memprune/scoring/forced_pass.py", "    positions = np.add.outer(",
          "    __import__('time').sleep(1)\n    positions = np.add.outer(")(folder)  # fmt: skip
     target = "results/tiny/scores/small/dense.memorization.parquet"
     (folder / "results/.store/memorization").mkdir()

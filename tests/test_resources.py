@@ -2,11 +2,11 @@
 
 import pytest
 
-from memprune import resources
-from memprune.config import Model, check
-from memprune.footprint import working_bytes
-from memprune.model_size import PYTHIA, size_of
-from memprune.plan import scored_texts
+from memprune.config.experiment import Model, check
+from memprune.devices.footprint import working_bytes
+from memprune.planning import resources
+from memprune.planning.costs import scored_texts
+from memprune.planning.sizes import PYTHIA, size_of
 
 
 def experiment(**evaluation):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from test_store import provide
 
-from memprune import roots, store
 from memprune.files import sha256_of
+from memprune.store import entries, roots
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def be_another_host(folder: Path, monkeypatch) -> None:
 def write_no_host(folder: Path, monkeypatch) -> None:
     """As roots were before they told it."""
     (folder / "results/a").unlink()
-    [path] = (store.folder() / "roots").iterdir()
+    [path] = (entries.folder() / "roots").iterdir()
     about = json.loads(path.read_text())
     path.write_text(json.dumps({"result": about["result"], "entries": about["entries"]}))
 
@@ -49,12 +49,12 @@ def test_what_cannot_be_seen_counts_as_used(shared, hide, monkeypatch):
     project = Path.cwd()
     monkeypatch.chdir("/")
     hide(project, monkeypatch)
-    assert roots.used(shared) == {entry.name for entry in store.entries()} != set()
+    assert roots.used(shared) == {entry.name for entry in entries.all_entries()} != set()
     assert len(roots.unseen(shared)) == 1
 
 
 def test_what_was_deleted_where_it_is_seen_is_unused(shared):
-    assert roots.used(shared) == {entry.name for entry in store.entries()}
+    assert roots.used(shared) == {entry.name for entry in entries.all_entries()}
     Path("results/a").unlink()
     Path("results/b").touch()
     assert roots.used(shared) == set()
@@ -70,14 +70,14 @@ def test_a_folder_that_may_not_be_entered_hides_its_results(shared, monkeypatch)
         return stat(path, **options)
 
     monkeypatch.setattr("os.stat", refuse)
-    assert roots.used(shared) == {entry.name for entry in store.entries()}
+    assert roots.used(shared) == {entry.name for entry in entries.all_entries()}
 
 
 def test_hosts_with_one_path_keep_roots_of_their_own(shared, monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "another")
     provide(b"2", Path("results/a"), {"a": 2})
-    assert len(roots.used(shared)) == len(store.entries()) == 2
+    assert len(roots.used(shared)) == len(entries.all_entries()) == 2
     monkeypatch.setenv("SLURM_SUBMIT_HOST", "login")
     provide(b"3", Path("results/a"), {"a": 3})
     assert len(list((shared / "roots").iterdir())) == 3
-    assert store.content("results/a") == sha256_of("results/a")
+    assert entries.content("results/a") == sha256_of("results/a")

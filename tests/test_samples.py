@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-from memprune import config
-from memprune.documents import Document, shuffled
-from memprune.draws import draw_settings
+from memprune.config.experiment import check
+from memprune.corpus.documents import Document, shuffled
+from memprune.corpus.draw_samples import balanced, draw_samples, draw_windows
+from memprune.corpus.extract_samples import interleaved
 from memprune.errors import UserError
-from memprune.evaluation import memorization_tasks, score_tasks, write_scores
-from memprune.manifest import write_manifest
-from memprune.merging import interleaved
-from memprune.models import resolve_model
-from memprune.samples import balanced, draw_samples, draw_windows
+from memprune.evaluation.tasks import memorization_tasks, score_tasks, write_scores
+from memprune.models.manifest import write_manifest
+from memprune.models.resolve_model import resolve_model
+from memprune.planning.draws import draw_settings
 
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 TOKENIZER = tiny_tokenizer()
@@ -181,7 +181,7 @@ def test_the_scripts_write_samples_with_where_they_come_from(tmp_path, monkeypat
         "models": {"tiny": {"path": str(folder)}},
         "strategies": {"global": {"levels": [0.1]}},
     }  # fmt: skip
-    checked = config.check(content, "my.yaml")
+    checked = check(content, "my.yaml")
 
     def draw(name: str, store: str) -> Path:
         monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / store))
@@ -220,7 +220,7 @@ def test_more_samples_of_several_parts_keep_the_first(few, more, parts):
 
     def members(count: int) -> list[dict]:
         content = EXPERIMENT | {"samples": {"members": count}}
-        checked = config.check(content | {"corpus": content["corpus"] | {"parts": parts}}, "my.yaml")
+        checked = check(content | {"corpus": content["corpus"] | {"parts": parts}}, "my.yaml")
         counts = [draw_settings(checked, f"member-{part}")["count"] for part in range(parts)]
         assert sum(counts) == count
         tables = [
@@ -236,7 +236,7 @@ def test_a_draw_has_the_settings_that_it_uses_and_no_others():
     held_out = {"source": "files", "validation": ["v.jsonl"], "test": ["t.jsonl"]}
     changed = copy.deepcopy(EXPERIMENT) | {"held_out": held_out, "samples": {"members": 10}}
     changed["corpus"]["parts"] = 3
-    checked = config.check(changed, "my.yaml")
+    checked = check(changed, "my.yaml")
     member, non_member, perplexity = (draw_settings(checked, n) for n in ("member-1", *NAMES[1:]))
     assert (member["part"], member["parts"], member["count"]) == (1, 3, 3)
     assert member["corpus"] == {

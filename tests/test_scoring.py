@@ -14,16 +14,22 @@ from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
 from lm_eval.models.huggingface import HFLM
 from safetensors.torch import load_file, save_file
 
-from memprune.decoder import Head, Linear
-from memprune.documents import Document
+from memprune.corpus.documents import Document
+from memprune.corpus.draw_samples import draw_windows
 from memprune.errors import UserError
-from memprune.evaluation import perplexity_task, score_tasks
-from memprune.models import resolve_model
-from memprune.pruned_model import load_pruned
-from memprune.samples import draw_windows
-from memprune.scoring import cut_batches, cut_blocks, score_memorization, score_perplexity, score_rows
-from memprune.tables import perplexity_table
-from memprune.tokenization import load_tokenizer
+from memprune.evaluation.tasks import perplexity_task, score_tasks
+from memprune.findings.aggregate_tables import perplexity_table
+from memprune.models.resolve_model import resolve_model
+from memprune.models.tokenization import load_tokenizer
+from memprune.scoring.decoder import Head, Linear
+from memprune.scoring.forced_pass import (
+    cut_batches,
+    cut_blocks,
+    score_memorization,
+    score_perplexity,
+    score_rows,
+)
+from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
 CONTEXT, SUFFIX = 12, 8

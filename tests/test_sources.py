@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memprune import sources
+from memprune.store import source_code
 
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 CODE = '''
@@ -23,7 +23,7 @@ def double(x: int = 2, *rest: str, key=None) -> int:
 
 
 def digest_of(code: str) -> str:
-    return sources.normal_form(ast.parse(code))
+    return source_code.normal_form(ast.parse(code))
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,19 @@ def test_the_normal_form_is_the_same_on_every_python():
 def test_digests_are_the_same_on_every_python_there_is(python):
     show = (
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); from pathlib import Path; "
-        "from memprune import sources; "
-        "print([sources.digest(file) for file in sorted(sources.ROOT.rglob('*.py'))])"
+        "from memprune.store import source_code; "
+        "print([source_code.digest(file) for file in sorted(source_code.ROOT.rglob('*.py'))])"
     )
     # A name on the path may be a stub that finds no Python.
     if not shutil.which(python) or subprocess.run([python, "--version"], check=False).returncode:
         pytest.skip(f"no {python} here")
     found = subprocess.run([python, "-c", show], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == str([sources.digest(file) for file in sorted(SCRIPTS.rglob("*.py"))])
+    assert found.stdout.strip() == str([source_code.digest(file) for file in sorted(SCRIPTS.rglob("*.py"))])
 
 
 def imported_by(script: str, *modules: str) -> set[str]:
     """The names of the modules whose change changes a script's digest."""
-    files = sources.files_behind(SCRIPTS / script, *modules)
+    files = source_code.files_behind(SCRIPTS / script, *modules)
     return {path.relative_to(SCRIPTS).with_suffix("").as_posix().removeprefix("memprune/") for path in files}
 
 
@@ -96,48 +96,61 @@ def imported_by(script: str, *modules: str) -> set[str]:
     ("script", "modules", "has", "lacks"),
     [
         (
-            "evaluate.py", (), {"scoring", "decoder", "pruned_model", "masks", "shards"},
-            {"pruning", "criteria/magnitude", "samples", "config", "checkpoint", "tables"},
+            "evaluate.py", (),
+            {"scoring/forced_pass", "scoring/decoder", "variants/masks", "evaluation/shards"},
+            {"variants/compute_mask", "corpus/draw_samples", "config/experiment", "models/checkpoint"},
         ),
         (
-            "compute_mask.py", ("memprune.criteria.magnitude",), {"pruning", "criteria/magnitude", "scope"},
-            {"scoring", "config", "families", "samples"},
+            "compute_mask.py", ("memprune.variants.criteria.magnitude",),
+            {"variants/compute_mask", "variants/criteria/magnitude", "variants/scope"},
+            {"scoring/forced_pass", "config/experiment", "models/families", "corpus/draw_samples"},
         ),
-        ("compute_mask.py", (), {"pruning"}, {"criteria/magnitude"}),
+        ("compute_mask.py", (), {"variants/compute_mask"}, {"variants/criteria/magnitude"}),
         (
-            "draw_samples.py", ("memprune.corpora.embedded",), {"corpora/embedded", "corpora/files"},
-            {"corpora/hub", "scoring", "mini_pile"},
+            "draw_samples.py", ("memprune.corpus.sources.embedded",),
+            {"corpus/sources/embedded", "corpus/sources/files"},
+            {"corpus/sources/hub", "scoring/forced_pass", "embedded/build_mini_pile"},
         ),
         (
-            "draw_samples.py", ("memprune.corpora.files",), {"samples", "corpora/files", "tokenization"},
-            {"corpora/hub", "corpora/embedded", "scoring", "config", "mini_pile"},
+            "draw_samples.py", ("memprune.corpus.sources.files",),
+            {"corpus/draw_samples", "corpus/sources/files", "models/tokenization"},
+            {"corpus/sources/hub", "corpus/sources/embedded", "config/experiment"},
         ),
-        ("extract_samples.py", (), {"merging"}, {"samples", "tokenization", "corpora/files", "config"}),
-        ("aggregate_tables.py", (), {"tables"}, {"scoring", "masks", "config"}),
-        ("plot_trade_off.py", (), {"figures/trade_off", "figures/style"}, {"figures/duplicates", "tables"}),
+        (
+            "extract_samples.py", (), {"corpus/extract_samples"},
+            {"corpus/draw_samples", "models/tokenization", "corpus/sources/files", "config/experiment"},
+        ),
+        (
+            "aggregate_tables.py", (), {"findings/aggregate_tables"},
+            {"scoring/forced_pass", "variants/masks", "config/experiment"},
+        ),
+        (
+            "plot_trade_off.py", (), {"figures/plot_trade_off", "figures/style"},
+            {"figures/plot_duplicates", "findings/aggregate_tables"},
+        ),
     ],
 )  # fmt: skip
 def test_a_job_depends_on_what_it_imports_and_no_more(script, modules, has, lacks):
     found = imported_by(script, *modules)
     assert has <= found
     assert not lacks & found
-    assert not {"errors", "files", "fingerprints", "sources", "store"} & found
+    assert not any(name.startswith(("errors", "files", "store/", "jobs/", "devices/")) for name in found)
 
 
 def test_a_digest_is_that_of_all_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    monkeypatch.setattr(source_code, "ROOT", tmp_path)
     (tmp_path / "memprune").mkdir()
     (tmp_path / "memprune/__init__.py").write_text("")
     (tmp_path / "memprune/helper.py").write_text("FOUR = 4\n")
     (tmp_path / "memprune/other.py").write_text("FIVE = 5\n")
     script = tmp_path / "job.py"
     script.write_text("def main():\n    from memprune import helper\n    print(helper.FOUR)\n")
-    first = sources.digest(script)
-    sources.read.cache_clear()
+    first = source_code.digest(script)
+    source_code.read.cache_clear()
     (tmp_path / "memprune/other.py").write_text("FIVE = 6\n")
-    assert sources.digest(script) == first
-    assert sources.digest(script, "memprune.other") != first
-    sources.read.cache_clear()
+    assert source_code.digest(script) == first
+    assert source_code.digest(script, "memprune.other") != first
+    source_code.read.cache_clear()
     (tmp_path / "memprune/helper.py").write_text("FOUR = 2 + 2\n")
-    assert sources.digest(script) != first
-    sources.read.cache_clear()
+    assert source_code.digest(script) != first
+    source_code.read.cache_clear()

@@ -8,11 +8,11 @@ from conftest import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memprune.failures import failures
-from memprune.fingerprints import fingerprint
-from memprune.manifest import write_manifest
-from memprune.models import resolve_model
-from memprune.stale import changed_model, no_longer_fetched, stale_results
+from memprune.jobs.failures import failures
+from memprune.models.manifest import write_manifest
+from memprune.models.resolve_model import resolve_model
+from memprune.planning.stale import changed_model, no_longer_fetched, stale_results
+from memprune.store.fingerprints import fingerprint
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from memprune import roots, shards, store
 from memprune.errors import UserError
+from memprune.evaluation import shards
 from memprune.files import sha256_of, written_whole
-from memprune.fingerprints import fingerprint, unchanged
-from memprune.preflight import check_store
+from memprune.planning.preflight import check_store
+from memprune.store import entries, roots
+from memprune.store.fingerprints import fingerprint, unchanged
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -45,40 +46,40 @@ def provide(content: bytes, output: Path, determinants=None, calls=None) -> None
             calls.append(target)
         (target / "file").write_bytes(content)
 
-    store.provide("thing", determinants or {"a": 1}, compute, {"file": output})
+    entries.provide("thing", determinants or {"a": 1}, compute, {"file": output})
 
 
 @given(st.dictionaries(st.text(max_size=3), JSON), st.dictionaries(st.text(max_size=3), JSON))
 def test_a_name_tells_the_determinants(one, other):
-    assert store.digest(one) == store.digest(dict(reversed(one.items())))
+    assert entries.digest(one) == entries.digest(dict(reversed(one.items())))
     if repr(sorted(one.items())) != repr(sorted(other.items())) and one != other:
-        assert store.digest(one) != store.digest(other)
+        assert entries.digest(one) != entries.digest(other)
 
 
-@pytest.mark.parametrize("size", [10, store.COPIED + 1])
+@pytest.mark.parametrize("size", [10, entries.COPIED + 1])
 def test_what_is_stored_is_not_computed_again(folder, size):
     calls, content = [], os.urandom(size)
     provide(content, Path("results/one/a"), calls=calls)
     provide(content, Path("results/two/b"), calls=calls)
     assert len(calls) == 1
     assert Path("results/one/a").read_bytes() == Path("results/two/b").read_bytes() == content
-    assert Path("results/two/b").is_symlink() == (size > store.COPIED)
+    assert Path("results/two/b").is_symlink() == (size > entries.COPIED)
     provide(content, Path("results/one/a"), {"a": 2}, calls)
     assert len(calls) == 2
     assert not list((folder / "tmp").iterdir())
 
 
 def test_results_move_with_their_store(folder, tmp_path):
-    provide(b"x" * (store.COPIED + 1), Path("results/one/a"))
+    provide(b"x" * (entries.COPIED + 1), Path("results/one/a"))
     Path("results").rename(tmp_path / "moved")
     assert (tmp_path / "moved/one/a").read_bytes().startswith(b"xx")
 
 
 def test_an_absolute_store_is_linked_absolutely(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "shared"))
-    provide(b"x" * (store.COPIED + 1), Path("results/one/a"))
+    provide(b"x" * (entries.COPIED + 1), Path("results/one/a"))
     assert os.readlink("results/one/a").startswith(str(tmp_path / "shared/thing"))
-    assert roots.used(store.folder()) == {entry.name for entry in store.entries()}
+    assert roots.used(entries.folder()) == {entry.name for entry in entries.all_entries()}
 
 
 def test_a_computation_that_fails_leaves_nothing(folder):
@@ -87,9 +88,9 @@ def test_a_computation_that_fails_leaves_nothing(folder):
         raise UserError("no")
 
     with pytest.raises(UserError, match=r"^no$"):
-        store.provide("thing", {}, fail, {"file": Path("results/a")})
+        entries.provide("thing", {}, fail, {"file": Path("results/a")})
     assert not Path("results/a").exists()
-    assert store.entries() == []
+    assert entries.all_entries() == []
     assert not list((folder / "tmp").iterdir())
 
 
@@ -100,7 +101,7 @@ def damage_file(entry: Path) -> None:
 
 
 def damage_record(entry: Path) -> None:
-    (entry / store.ENTRY).write_text('{"files": ')
+    (entry / entries.ENTRY).write_text('{"files": ')
 
 
 def lose_file(entry: Path) -> None:
@@ -111,40 +112,40 @@ def lose_file(entry: Path) -> None:
 def test_a_damaged_entry_is_set_aside_with_a_warning_and_computed_again(folder, damage, capsys):
     calls = []
     provide(b"content", Path("results/a"), calls=calls)
-    [entry] = store.entries()
+    [entry] = entries.all_entries()
     damage(folder / entry.name)
     provide(b"content", Path("results/b"), calls=calls)
     assert len(calls) == 2
     assert Path("results/b").read_bytes() == b"content"
     assert f"{entry.name} is damaged" in capsys.readouterr().err
-    assert len(store.names_in("damaged")) == 1
+    assert len(entries.names_in("damaged")) == 1
     provide(b"content", Path("results/b"), calls=calls)
     assert len(calls) == 2
 
 
 def test_a_result_that_was_damaged_in_the_store_is_not_read(folder):
-    provide(os.urandom(store.COPIED + 1), Path("results/a"))
-    expected = store.content(Path("results/a"))
-    [entry] = store.entries()
+    provide(os.urandom(entries.COPIED + 1), Path("results/a"))
+    expected = entries.content(Path("results/a"))
+    [entry] = entries.all_entries()
     damage_file(folder / entry.name)
     with pytest.raises(UserError, match=r"^results/a: damaged in the store and set aside; run again"):
-        store.content(Path("results/a"))
+        entries.content(Path("results/a"))
     assert not os.path.lexists("results/a")
     assert len(expected) == 64
 
 
 def test_a_copied_result_that_was_damaged_is_not_read(folder):
     provide(b"whole", Path("results/a"))
-    assert store.content("results/a") == sha256_of("results/a")
+    assert entries.content("results/a") == sha256_of("results/a")
     Path("results/a").write_bytes(b"who")
     with pytest.raises(
         UserError, match=r"^results/a: damaged since it was written, and set aside as .*; run"
     ):
-        store.content("results/a")
+        entries.content("results/a")
     assert not Path("results/a").exists()
     assert Path("results/a.damaged").read_bytes() == b"who"
     provide(b"another", Path("results/a"), {"a": 2})
-    assert store.content("results/a") == sha256_of("results/a")
+    assert entries.content("results/a") == sha256_of("results/a")
 
 
 def slow_provide(number: int) -> None:
@@ -153,14 +154,14 @@ def slow_provide(number: int) -> None:
         time.sleep(0.2)
         (target / "file").write_text("whole")
 
-    store.provide("thing", {}, compute, {"file": Path(f"results/{number}")})
+    entries.provide("thing", {}, compute, {"file": Path(f"results/{number}")})
 
 
 def test_several_processes_at_once_share_one_entry(folder):
     with multiprocessing.get_context("fork").Pool(4) as pool:
         pool.map(slow_provide, range(4), chunksize=1)
     assert {Path(f"results/{number}").read_text() for number in range(4)} == {"whole"}
-    assert len(store.entries()) == 1
+    assert len(entries.all_entries()) == 1
     assert not list((folder / "tmp").iterdir())
 
 
@@ -179,8 +180,8 @@ def test_a_disk_without_room_is_explained_in_one_line(folder, error):
     with pytest.raises(
         UserError, match=r"^store results/.store: cannot be written \(.*\); free space there, or"
     ):
-        store.obtain("thing/a", {}, fail)
-    assert store.entries() == []
+        entries.obtain("thing/a", {}, fail)
+    assert entries.all_entries() == []
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_numbers_in_other_errors_messages_are_not_the_disks(folder, error):
         raise error
 
     with pytest.raises(type(error), match=re.escape(str(error))):
-        store.obtain("thing/a", {}, fail)
+        entries.obtain("thing/a", {}, fail)
 
 
 def test_an_error_for_the_user_stays_as_it_is(folder):
@@ -204,7 +205,7 @@ def test_an_error_for_the_user_stays_as_it_is(folder):
         raise UserError("corpus: the Hub says (os error 13)")
 
     with pytest.raises(UserError, match=r"^corpus: the Hub says \(os error 13\)$"):
-        store.obtain("thing/a", {}, fail)
+        entries.obtain("thing/a", {}, fail)
 
 
 def test_errors_that_are_not_the_stores_are_left_alone(folder):
@@ -213,7 +214,7 @@ def test_errors_that_are_not_the_stores_are_left_alone(folder):
         raise PermissionError(errno.EACCES, "Permission denied", "/elsewhere/model.safetensors")
 
     with pytest.raises(PermissionError, match="elsewhere"):
-        store.obtain("thing/a", {}, fail)
+        entries.obtain("thing/a", {}, fail)
 
 
 @pytest.fixture
@@ -233,7 +234,7 @@ def test_a_really_full_disk(small_disk, monkeypatch):
     output.write_text("earlier")
     big = {"a": np.zeros(10**6, np.uint8)}
     with pytest.raises(UserError, match=r"cannot be written .*No space left"):
-        store.provide("thing", {}, lambda target: save_file(big, target / "file"), {"file": output})
+        entries.provide("thing", {}, lambda target: save_file(big, target / "file"), {"file": output})
     assert output.read_text() == "earlier"
     with pytest.raises(UserError, match="on a full disk; allowed: a folder on a disk with room"):
         check_store(str(small_disk / "store"))
@@ -265,15 +266,15 @@ def test_unused_entries_are_deleted_only_when_told(folder):
 
     assert "Used by no result: 2 entries" in list_store()
     assert "Deleted 0 entries" in list_store("--delete-unused", "0.05")
-    assert len(store.entries()) == 4
+    assert len(entries.all_entries()) == 4
     unfinished = folder / "tmp/killed"
     unfinished.mkdir()
     old = time.time() - 7200
     os.utime(unfinished, (old, old))
-    for entry in store.entries():
-        os.utime(folder / entry.name / store.ENTRY, (old, old))
+    for entry in entries.all_entries():
+        os.utime(folder / entry.name / entries.ENTRY, (old, old))
     assert "Deleted 2 entries" in list_store("--delete-unused", "0.05")
-    assert {entry.name for entry in store.entries()} == roots.used(store.folder())
+    assert {entry.name for entry in entries.all_entries()} == roots.used(entries.folder())
     assert not unfinished.exists()
     assert Path("results/a").exists()
 
@@ -321,7 +322,7 @@ def test_fingerprints_are_kept_and_follow_the_content(folder, tmp_path, monkeypa
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"weights")
     first = fingerprint(file)
-    monkeypatch.setattr("memprune.fingerprints.sha256_of", lambda path: "computed again")
+    monkeypatch.setattr("memprune.store.fingerprints.sha256_of", lambda path: "computed again")
     assert fingerprint(file) == first
     file.write_bytes(b"Weights")
     assert fingerprint(file) == "computed again"
@@ -335,7 +336,7 @@ def test_fingerprints_are_kept_and_follow_the_content(folder, tmp_path, monkeypa
 def score(plan: list[shards.Shard]) -> None:
     """Put the shards of a plan into the store."""
     for shard in plan:
-        store.obtain(shard.name, shard.determinants, lambda target: (target / "file").write_text("scores"))
+        entries.obtain(shard.name, shard.determinants, lambda target: (target / "file").write_text("scores"))
 
 
 def test_shards_grow_by_new_rows_alone(folder, monkeypatch):

@@ -9,11 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from memprune import tables
 from memprune.errors import UserError
-from memprune.evaluation import task_scores, write_scores
-from memprune.figures import context_length, duplicates, model_size, sparsity, style, trade_off
-from memprune.frames import read_csv
+from memprune.evaluation.tasks import task_scores, write_scores
+from memprune.figures import (
+    plot_context_length,
+    plot_duplicates,
+    plot_model_size,
+    plot_sparsity,
+    plot_trade_off,
+    style,
+)
+from memprune.findings import aggregate_tables
+from memprune.findings.frames import read_csv
 
 MODELS, STRATEGIES = ["small", "b_10%", "large"], ["global", "attention-only"]
 LEVELS = {"small": [0.1, 0.3], "b_10%": [0.1, 0.3], "large": [0.2, 0.4]}
@@ -46,7 +53,7 @@ def memorization_scores() -> pd.DataFrame:
         for k in reversed(CONTEXT_LENGTHS)
         for sample in range(64)
     ]
-    return tables.in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
+    return aggregate_tables.in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +65,11 @@ def perplexity_scores() -> pd.DataFrame:
         for _ in range(10)
     ]
     columns = ["model", "strategy", "level", "nll", "tokens", "bytes", "words"]
-    return tables.in_order(pd.DataFrame(rows, columns=columns), MODELS, STRATEGIES)
+    return aggregate_tables.in_order(pd.DataFrame(rows, columns=columns), MODELS, STRATEGIES)
 
 
 def test_fractions_and_wilsons_intervals_equal_scipy(memorization_scores):
-    table = tables.memorization_table(memorization_scores)
+    table = aggregate_tables.memorization_table(memorization_scores)
     assert len(table) == len(variants()) * len(CONTEXT_LENGTHS)
     for row in table.itertuples():
         own = memorization_scores.query(
@@ -83,7 +90,9 @@ def test_fractions_and_wilsons_intervals_equal_scipy(memorization_scores):
 )
 def test_any_fractions_interval_equals_scipys_and_holds_it(drawn):
     extracted, samples = drawn
-    low, high = (end.item() for end in tables.wilson_interval(np.array([extracted]), np.array([samples])))
+    low, high = (
+        end.item() for end in aggregate_tables.wilson_interval(np.array([extracted]), np.array([samples]))
+    )
     interval = binomtest(extracted, samples).proportion_ci(method="wilson")
     assert (low, high) == pytest.approx((interval.low, interval.high), rel=1e-9, abs=1e-12)
     assert 0 <= low <= extracted / samples <= high <= 1
@@ -92,9 +101,9 @@ def test_any_fractions_interval_equals_scipys_and_holds_it(drawn):
 
 
 def test_strata_add_up(memorization_scores):
-    whole = tables.memorization_table(memorization_scores)
+    whole = aggregate_tables.memorization_table(memorization_scores)
     for stratum in ("duplicates", "subset"):
-        parts = tables.memorization_table(memorization_scores, [stratum])
+        parts = aggregate_tables.memorization_table(memorization_scores, [stratum])
         keys = ["model", "strategy", "level", "context_length"]
         sums = parts.groupby(keys, observed=True)[["extracted", "samples"]].sum().reset_index()
         pd.testing.assert_frame_equal(sums, whole[sums.columns])
@@ -120,17 +129,17 @@ def test_duplicates_that_nobody_counted_are_no_number(
     keep = {"all": lambda i: True, "some": lambda i: i % 2 == 0, "none": lambda i: False}[known]
     counted = pa.array([2 ** (i % 8) if keep(i) else None for i in own["sample"]], pa.int32())
     files = files_of(own, perplexity_scores[perplexity_scores.model == "small"], counted, tmp_path)
-    tables.write_tables(*files, ["small"], STRATEGIES, {}, tmp_path)
+    aggregate_tables.write_tables(*files, ["small"], STRATEGIES, {}, tmp_path)
     lines = (tmp_path / "memorization_by_duplicates.csv").read_text().splitlines()
     cells = {line.split(",")[lines[0].split(",").index("duplicates")] for line in lines[1:]}
     numbers = {"all": {"1", "2", "4", "8", "16", "32", "64", "128"}, "some": {"1", "4", "16", "64"}}
     assert cells == numbers.get(known, set()) | ({""} if known != "all" else set())
-    whole = read_csv(tmp_path / "memorization.csv", [*tables.VARIANT, "extracted", "samples"])
+    whole = read_csv(tmp_path / "memorization.csv", [*aggregate_tables.VARIANT, "extracted", "samples"])
     parts = read_csv(tmp_path / "memorization_by_duplicates.csv", ["extracted", "samples"])
     assert parts.sum().tolist() == whole[["extracted", "samples"]].sum().tolist()
 
-    figure = duplicates.plot(
-        read_csv(tmp_path / "memorization_by_duplicates.csv", duplicates.COLUMNS), ["small"], STRATEGIES
+    figure = plot_duplicates.plot(
+        read_csv(tmp_path / "memorization_by_duplicates.csv", plot_duplicates.COLUMNS), ["small"], STRATEGIES
     )
     unknown = {"all": 0, "some": 32, "none": 64}[known]
     for axes in figure.axes:
@@ -158,11 +167,11 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(memorization_scores,
     scores = renamed(memorization_scores)
     counted = pa.array(scores.duplicates.tolist(), pa.int32())
     files = files_of(scores, renamed(perplexity_scores), counted, tmp_path)
-    tables.write_tables(*files, models, strategies, {"007": 0.1}, tmp_path)
-    memorization = read_csv(tmp_path / "memorization.csv", context_length.COLUMNS)
+    aggregate_tables.write_tables(*files, models, strategies, {"007": 0.1}, tmp_path)
+    memorization = read_csv(tmp_path / "memorization.csv", plot_context_length.COLUMNS)
     assert list(dict.fromkeys(memorization.model)) == models
     assert list(dict.fromkeys(memorization.strategy)) == ["dense", *strategies]
-    figure = context_length.plot(memorization, models, strategies)
+    figure = plot_context_length.plot(memorization, models, strategies)
     assert all(
         len(line.get_xdata()) == len(CONTEXT_LENGTHS) for axes in figure.axes for line in axes.get_lines()
     )
@@ -173,8 +182,8 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(memorization_scores,
 def test_levels_that_differ_late_are_columns_of_their_own(memorization_scores):
     levels = {0.2: 0.3, 0.4: 0.3000000001, 0.0: 0.0}
     large = memorization_scores[memorization_scores.model == "large"]
-    table = tables.memorization_table(large.assign(level=large.level.map(levels)))
-    block = tables.one_block("", table.assign(value=table.fraction))
+    table = aggregate_tables.memorization_table(large.assign(level=large.level.map(levels)))
+    block = aggregate_tables.one_block("", table.assign(value=table.fraction))
     assert {"global, 0.3", "global, 0.3000000001"} <= set(block.columns)
 
 
@@ -188,7 +197,7 @@ def test_a_damaged_scores_file_is_one_line(memorization_scores, perplexity_score
     with pytest.raises(
         UserError, match=r"perplexity.parquet: cannot be read \(.*\); delete it and run ag"
     ) as caught:
-        tables.write_tables(*files, MODELS, STRATEGIES, {}, tmp_path)
+        aggregate_tables.write_tables(*files, MODELS, STRATEGIES, {}, tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -222,13 +231,13 @@ def test_a_scores_file_tells_of_all_its_tasks_how_they_were_made(tmp_path):
 
 
 def test_tables_keep_the_given_order(memorization_scores):
-    table = tables.memorization_table(memorization_scores)
+    table = aggregate_tables.memorization_table(memorization_scores)
     assert list(dict.fromkeys(table.model)) == MODELS
     assert list(dict.fromkeys(table.strategy)) == ["dense", *STRATEGIES]
 
 
 def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_scores):
-    paired = tables.paired_table(memorization_scores)
+    paired = aggregate_tables.paired_table(memorization_scores)
     assert len(paired) == (len(variants()) - len(MODELS)) * len(CONTEXT_LENGTHS)
     wide = memorization_scores.pivot_table(
         index=["model", "context_length", "sample"],
@@ -246,20 +255,20 @@ def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_scores):
 
 def test_a_variant_that_changes_nothing_has_p_1(memorization_scores):
     dense = memorization_scores[memorization_scores.strategy == "dense"]
-    same = tables.in_order(
+    same = aggregate_tables.in_order(
         pd.concat([dense, dense.assign(strategy="global", level=0.1)]).astype({"model": str}),
         MODELS,
         STRATEGIES,
     )
-    paired = tables.paired_table(same)
+    paired = aggregate_tables.paired_table(same)
     assert set(paired.p_value) == {1.0}
     assert paired[["lost", "gained"]].to_numpy().sum() == 0
 
 
 def test_published_shares_are_tested_by_the_binomial(memorization_scores):
-    memorization = tables.memorization_table(memorization_scores)
+    memorization = aggregate_tables.memorization_table(memorization_scores)
     assert list(memorization_scores.model.cat.categories) == MODELS
-    table = tables.published_table(memorization, {"small": 0.5, "large": 0.01})
+    table = aggregate_tables.published_table(memorization, {"small": 0.5, "large": 0.01})
     dense = memorization[memorization.strategy == "dense"].set_index(["model", "context_length"])
     assert list(zip(table.model, table.context_length, table.published, strict=True)) == [
         (model, k, share) for model, share in [("small", 0.5), ("large", 0.01)] for k in CONTEXT_LENGTHS
@@ -274,7 +283,7 @@ def test_published_shares_are_tested_by_the_binomial(memorization_scores):
 
 
 def test_perplexities_come_from_sums(perplexity_scores):
-    table = tables.perplexity_table(perplexity_scores)
+    table = aggregate_tables.perplexity_table(perplexity_scores)
     for row in table.itertuples():
         own = perplexity_scores.query(
             "model == @row.model and strategy == @row.strategy and level == @row.level"
@@ -287,9 +296,9 @@ def test_perplexities_come_from_sums(perplexity_scores):
 
 
 def test_the_papers_layout(memorization_scores, perplexity_scores):
-    memorization = tables.memorization_table(memorization_scores)
-    perplexity = tables.perplexity_table(perplexity_scores)
-    layout = tables.paper_layout(memorization, perplexity)
+    memorization = aggregate_tables.memorization_table(memorization_scores)
+    perplexity = aggregate_tables.perplexity_table(perplexity_scores)
+    layout = aggregate_tables.paper_layout(memorization, perplexity)
     quantities = [f"memorization, k = {k}" for k in CONTEXT_LENGTHS]
     assert list(dict.fromkeys(layout.quantity)) == [
         *quantities, "memorization, mean over k", "token perplexity",
@@ -307,34 +316,37 @@ def test_the_papers_layout(memorization_scores, perplexity_scores):
         mean = by_quantity["memorization, mean over k"].loc[model, "global, level 2"]
         assert mean == pytest.approx(own.fraction.mean())
 
-    markdown, latex = tables.as_text(layout, "markdown"), tables.as_text(layout, "latex")
+    markdown, latex = aggregate_tables.as_text(layout, "markdown"), aggregate_tables.as_text(layout, "latex")
     assert markdown.count("| small") == len(by_quantity)
     assert latex.count(r"\begin{tabular}") == latex.count(r"\caption{") == len(by_quantity)
     assert r"b\_10\%" in latex
 
 
 def test_levels_that_all_models_share_stand_in_the_columns_of_the_papers_layout(memorization_scores):
-    one = tables.memorization_table(memorization_scores[memorization_scores.model == "large"])
+    one = aggregate_tables.memorization_table(memorization_scores[memorization_scores.model == "large"])
     names = [f"{strategy}, {level:g}" for strategy in STRATEGIES for level in LEVELS["large"]]
-    assert tables.one_block("", one.assign(value=one.fraction)).columns.to_list()[2:] == ["dense", *names]
+    assert aggregate_tables.one_block("", one.assign(value=one.fraction)).columns.to_list()[2:] == [
+        "dense",
+        *names,
+    ]
 
 
 def test_figures_are_written_as_svg_and_png(memorization_scores, perplexity_scores, tmp_path):
-    memorization = tables.memorization_table(memorization_scores)
-    by_duplicates = tables.memorization_table(memorization_scores, ["duplicates"])
+    memorization = aggregate_tables.memorization_table(memorization_scores)
+    by_duplicates = aggregate_tables.memorization_table(memorization_scores, ["duplicates"])
     statistics = pd.DataFrame(
         [(layer, role, 0.3) for layer in range(4) for role in ("query_key_value", "up")],
         columns=["layer", "role", "sparsity"],
     )
     weights = {"small": 300_000, "b_10%": 10**6, "large": 5 * 10**6}
     figures = {
-        "trade_off": trade_off.plot(
-            memorization, tables.perplexity_table(perplexity_scores), MODELS, STRATEGIES
+        "trade_off": plot_trade_off.plot(
+            memorization, aggregate_tables.perplexity_table(perplexity_scores), MODELS, STRATEGIES
         ),
-        "context_length": context_length.plot(memorization, MODELS, STRATEGIES),
-        "model_size": model_size.plot(memorization, weights, STRATEGIES),
-        "duplicates": duplicates.plot(by_duplicates, MODELS, STRATEGIES),
-        "sparsity": sparsity.plot({"global@0.3": statistics}, "small"),
+        "context_length": plot_context_length.plot(memorization, MODELS, STRATEGIES),
+        "model_size": plot_model_size.plot(memorization, weights, STRATEGIES),
+        "duplicates": plot_duplicates.plot(by_duplicates, MODELS, STRATEGIES),
+        "sparsity": plot_sparsity.plot({"global@0.3": statistics}, "small"),
     }
     for name, figure in figures.items():
         svg, png = tmp_path / f"{name}.svg", tmp_path / f"{name}.png"
@@ -344,9 +356,9 @@ def test_figures_are_written_as_svg_and_png(memorization_scores, perplexity_scor
 
 
 def test_the_trade_offs_lines_start_at_the_dense_model(memorization_scores, perplexity_scores):
-    memorization = tables.memorization_table(memorization_scores)
-    perplexity = tables.perplexity_table(perplexity_scores)
-    figure = trade_off.plot(memorization, perplexity, MODELS, STRATEGIES)
+    memorization = aggregate_tables.memorization_table(memorization_scores)
+    perplexity = aggregate_tables.perplexity_table(perplexity_scores)
+    figure = plot_trade_off.plot(memorization, perplexity, MODELS, STRATEGIES)
     dense = perplexity.query("model == 'large' and strategy == 'dense'").token_perplexity.item()
     lines = {line.get_label(): line.get_xydata() for line in figure.axes[2].get_lines()}
     assert set(lines) == {*STRATEGIES, "dense"}

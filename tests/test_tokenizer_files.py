@@ -10,10 +10,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.auto import tokenization_auto
 
 from memprune.errors import UserError
-from memprune.models import resolve_model
-from memprune.tokenization import load_tokenizer
-from memprune.tokenizer_checks import check_tokenizer_files, surely_no_prefix_token
-from memprune.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILES
+from memprune.models.resolve_model import resolve_model
+from memprune.models.tokenization import load_tokenizer
+from memprune.models.tokenizer_checks import check_tokenizer_files, surely_no_prefix_token
+from memprune.models.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILES
 
 
 @pytest.mark.slow  # it imports them all

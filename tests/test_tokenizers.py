@@ -18,12 +18,12 @@ from lm_eval.models.huggingface import HFLM
 from tokenizer_folders import ADDED, FORMS, SPECIAL, TEXT, edit, folder_of, lay_out, several_files
 from transformers import AutoTokenizer
 
-from memprune.documents import Document
-from memprune.models import resolve_model
-from memprune.pruned_model import load_pruned
-from memprune.samples import draw_samples, draw_windows
-from memprune.scoring import score_perplexity
-from memprune.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
+from memprune.corpus.documents import Document
+from memprune.corpus.draw_samples import draw_samples, draw_windows
+from memprune.models.resolve_model import resolve_model
+from memprune.models.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
+from memprune.scoring.forced_pass import score_perplexity
+from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
 CHUNKS = [*"ab \n\t—ü\u3000😀", "the", " word", "In", "<s>", "</s>", "<unk>"]

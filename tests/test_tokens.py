@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from project import snakemake
 from test_samples import documents
 
-from memprune import token_table
-from memprune.corpora import tokens
-from memprune.documents import Document
+from memprune.corpus import token_table
+from memprune.corpus.documents import Document
+from memprune.corpus.draw_samples import draw_samples
+from memprune.corpus.sources import tokens
+from memprune.corpus.token_stream import ROW, random_rows
 from memprune.errors import UserError
-from memprune.samples import draw_samples
-from memprune.token_stream import ROW, random_rows
 
 VOCABULARY = 50304
 ROWS = (np.random.default_rng(0).zipf(1.2, (2100, ROW)) % VOCABULARY).astype(np.uint16)

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_config import EMBEDDED, ROOT, changed
 
-from memprune import config
+from memprune.config.experiment import SHARED_FOLDERS, Config, check, load
+from memprune.config.values import LONGEST_NAME
+from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
-from memprune.values import LONGEST_NAME
-from memprune.variants import split_variant, variant_name
+from memprune.variants.names import split_variant, variant_name
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_yaml_that_says_another_thing_than_it_looks_like(tmp_path, text, message
     path = tmp_path / "my.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=re.escape(f"my.yaml: {message}")) as caught:
-        config.load(path)
+        load(path)
     assert "\n" not in str(caught.value)
 
 
@@ -43,7 +44,7 @@ def test_yaml_that_looks_odd_and_is_plain(tmp_path):
     path.write_text(
         "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: [.5, 1e-1, 1_000, -0.0, 5., .inf, '010', 'no']"
     )
-    assert config.read_yaml(path) == {
+    assert read_yaml(path) == {
         "a": {"x": 1, "y": 2},
         "b": {"x": 3, "y": 2},
         "c": [0.5, "1e-1", 1000, 0.0, 5.0, float("inf"), "010", "no"],
@@ -52,10 +53,10 @@ def test_yaml_that_looks_odd_and_is_plain(tmp_path):
 
 def test_a_folder_or_bytes_in_place_of_yaml(tmp_path):
     with pytest.raises(UserError, match=r"cannot be read \(Is a directory\)"):
-        config.load(tmp_path)
+        load(tmp_path)
     (tmp_path / "my.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"my.yaml: not YAML"):
-        config.load(tmp_path / "my.yaml")
+        load(tmp_path / "my.yaml")
 
 
 TWICE = {
@@ -72,13 +73,13 @@ TWICE = {
 @pytest.mark.parametrize("path", TWICE)
 def test_a_list_with_a_repeat_is_refused(path):
     with pytest.raises(UserError, match=r"found .* (twice|which are the same); give each once") as caught:
-        config.check(changed(path, TWICE[path]), "my.yaml")
+        check(changed(path, TWICE[path]), "my.yaml")
     assert str(caught.value).startswith(f"my.yaml: {path.replace('/', '.')}")
 
 
 def test_every_list_of_the_configuration_is_one_that_must_not_repeat():
     """The keys that hold lists, as the schema knows them, are those that the test above repeats in."""
-    parts = [config.Config.model_json_schema(), *config.Config.model_json_schema()["$defs"].values()]
+    parts = [Config.model_json_schema(), *Config.model_json_schema()["$defs"].values()]
     lists = {
         key
         for part in parts
@@ -95,7 +96,7 @@ def test_two_files_of_one_place_are_one(tmp_path):
     files = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]
     corpus = {"source": "files", "train": files, "validation": ["c"], "test": ["d"]}
     with pytest.raises(UserError, match=r"corpus.train: found .*a.jsonl and .*b.jsonl, which are the same"):
-        config.check(changed("corpus", corpus), "my.yaml")
+        check(changed("corpus", corpus), "my.yaml")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_two_files_of_one_place_are_one(tmp_path):
 )
 def test_values_that_are_not_what_they_look_like(path, value, message):
     with pytest.raises(UserError, match=re.escape(message)) as caught:
-        config.check(changed(path, value), "my.yaml")
+        check(changed(path, value), "my.yaml")
     assert "\n" not in str(caught.value)
 
 
@@ -174,9 +175,9 @@ def test_a_pattern_stays_within_its_data_set(pattern, message):
     content = changed("corpus", corpus) | {"held_out": {"source": "embedded"}}
     content["samples"]["balance_duplicates"] = False
     with pytest.raises(UserError, match=re.escape(message)):
-        config.check(content, "my.yaml")
+        check(content, "my.yaml")
     corpus["files"] = "**/train-*.bin"
-    assert config.check(content, "my.yaml").corpus.files == "**/train-*.bin"
+    assert check(content, "my.yaml").corpus.files == "**/train-*.bin"
 
 
 def test_home_is_meant_by_a_tilde(monkeypatch):
@@ -184,20 +185,20 @@ def test_home_is_meant_by_a_tilde(monkeypatch):
     content = changed("models/tiny-pythia-5m", {"path": "~/models/mine"}) | {"store": "~/store"}
     content["corpus"] = {"source": "files", "train": ["~/a.jsonl", "b~/$HOME.jsonl"]}
     content["held_out"] = {"source": "hub", "dataset": "~/data"}
-    checked = config.check(content, "my.yaml")
+    checked = check(content, "my.yaml")
     assert checked.models["tiny-pythia-5m"].path == "/home/me/models/mine"
     assert checked.store == "/home/me/store"
     assert checked.corpus.train == ["/home/me/a.jsonl", "b~/$HOME.jsonl"]
     assert checked.held_out.dataset == "/home/me/data"
     content["corpus"]["train"] = ["~/a.jsonl", "/home/me/a.jsonl"]
     with pytest.raises(UserError, match=r"corpus.train: found /home/me/a.jsonl twice"):
-        config.check(content, "my.yaml")
+        check(content, "my.yaml")
 
 
 def test_the_folders_that_experiments_share_are_those_of_the_rules():
     texts = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
     named = {name for text in texts for name in re.findall(r"results/([\w.-]+)", text)}
-    assert named == set(config.SHARED_FOLDERS)
+    assert named == set(SHARED_FOLDERS)
 
 
 def test_keys_are_those_of_the_part_and_not_of_one_of_its_name():
@@ -205,10 +206,10 @@ def test_keys_are_those_of_the_part_and_not_of_one_of_its_name():
     with pytest.raises(
         UserError, match=r"models.samples.suffix: unknown key; .* allowed: path, repo, revision"
     ):
-        config.check(content, "my.yaml")
+        check(content, "my.yaml")
     content = changed("strategies/corpus", {"hub": 3})
     with pytest.raises(UserError, match=r"strategies.corpus.hub: unknown key; .* allowed: matrices, layers"):
-        config.check(content, "my.yaml")
+        check(content, "my.yaml")
 
 
 def test_longest_names_make_file_names(tmp_path):
@@ -219,7 +220,7 @@ def test_longest_names_make_file_names(tmp_path):
 def test_every_level_makes_a_name_that_the_rules_know(level):
     [pattern] = re.findall(r'level=r"(.*)"', (ROOT / "rules/common.smk").read_text())
     assert re.fullmatch(pattern, repr(level))
-    assert config.check(changed("strategies/global/levels", [repr(level)]), "").levels(
+    assert check(changed("strategies/global/levels", [repr(level)]), "").levels(
         "tiny-pythia-5m", "global"
     ) == [level]
     assert split_variant(variant_name("global", level)) == ("global", level)
@@ -258,7 +259,7 @@ def test_any_value_at_any_key_is_a_configuration_or_one_line(place, key, value):
         part = part[parent]
     if isinstance(part, dict) or (isinstance(part, list) and isinstance(last, int) and 0 <= last < len(part)):
         part[last] = value
-    line = problem(lambda: config.check(content["content"], "my.yaml").variants("tiny-pythia-5m"))
+    line = problem(lambda: check(content["content"], "my.yaml").variants("tiny-pythia-5m"))
     assert line is None or line.startswith("my.yaml: ")
 
 
@@ -276,5 +277,5 @@ def problem(action: Callable[[], object]) -> str | None:
 def test_any_text_is_yaml_or_one_line(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    line = problem(lambda: config.read_yaml(path))
+    line = problem(lambda: read_yaml(path))
     assert line is None or line.startswith(f"{path}: ")

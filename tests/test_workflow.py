@@ -16,7 +16,7 @@ import torch
 from project import ROOT, change_config, entries, files_of, job_counts, lay_out, snakemake
 from safetensors.torch import load_file, save_file
 
-from memprune import config
+from memprune.config.experiment import load
 
 FIGURES = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
 SCORES = Path("results/tiny/scores/large/global@0.5.memorization.parquet")
@@ -210,7 +210,7 @@ def test_with_the_prefix_as_anchor_one_pass_scores_all_context_lengths(finished,
 
 @pytest.mark.slow
 def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
-    paper = config.load(ROOT / "config/paper.yaml")
+    paper = load(ROOT / "config/paper.yaml")
     variants = sum(len(paper.variants(model)) for model in paper.models)
     run = snakemake(tmp_path, "--configfile", str(ROOT / "config/paper.yaml"), "-n")
     assert run.returncode == 0, run.stderr

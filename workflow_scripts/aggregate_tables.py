@@ -6,9 +6,9 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from memprune import sources, store
-from memprune.arguments import parse
-from memprune.errors import run
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries, source_code
 
 # Which decide the tables' bytes; tabulate and Jinja2 write the paper's layout.
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "tabulate", "Jinja2")
@@ -23,17 +23,17 @@ def main() -> None:
     arguments = parse(parser)
 
     def compute(folder: Path) -> None:
-        from memprune.tables import write_tables
+        from memprune.findings.aggregate_tables import write_tables
 
         write_tables(arguments.memorization, arguments.perplexity, **arguments.spec, folder=folder)
 
     determinants = {
-        "source": sources.digest(Path(__file__)),
-        "scores": [store.content(path) for path in (*arguments.memorization, *arguments.perplexity)],
+        "source": source_code.digest(Path(__file__)),
+        "scores": [entries.content(path) for path in (*arguments.memorization, *arguments.perplexity)],
         "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }
-    store.provide("tables", determinants, compute, {path.name: path for path in arguments.output})
+    entries.provide("tables", determinants, compute, {path.name: path for path in arguments.output})
 
 
 run(main)

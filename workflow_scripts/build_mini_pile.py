@@ -5,8 +5,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from memprune import sources, store
-from memprune.errors import run
+from memprune.jobs.script import run
+from memprune.store import entries, source_code
 
 
 def main() -> None:
@@ -17,19 +17,19 @@ def main() -> None:
     def compute(folder: Path) -> None:
         import zstandard
 
-        from memprune import mini_pile
+        from memprune.embedded import build_mini_pile
 
-        documents = mini_pile.build()
+        documents = build_mini_pile.build()
         for path in arguments.output:
             split = path.name.split(".")[0]
-            lines = [mini_pile.json_line(document) for document in documents if document.split == split]
+            lines = [build_mini_pile.json_line(document) for document in documents if document.split == split]
             (folder / path.name).write_bytes(zstandard.compress(b"".join(lines)))
         counts = Counter((document.split, document.subset) for document in documents)
         for (split, subset), count in sorted(counts.items()):
             print(f"{split}, {subset}: {count} documents")
 
-    determinants = {"source": sources.digest(Path(__file__))}
-    store.provide("mini-pile", determinants, compute, {path.name: path for path in arguments.output})
+    determinants = {"source": source_code.digest(Path(__file__))}
+    entries.provide("mini-pile", determinants, compute, {path.name: path for path in arguments.output})
 
 
 run(main)

@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from memprune import sources, store
-from memprune.arguments import parse
-from memprune.errors import run
-from memprune.fingerprints import unchanged
-from memprune.manifest import read_manifest, weights_of
-from memprune.scope import Selection
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.models.manifest import read_manifest, weights_of
+from memprune.store import entries, source_code
+from memprune.store.fingerprints import unchanged
+from memprune.variants.scope import Selection
 
 
 def main() -> None:
@@ -31,8 +31,8 @@ def main() -> None:
     def compute(folder: Path) -> None:
         from safetensors.numpy import load_file
 
-        from memprune.masks import write_mask
-        from memprune.pruning import compute_mask, mask_statistics
+        from memprune.variants.compute_mask import compute_mask, mask_statistics
+        from memprune.variants.masks import write_mask
 
         magnitudes = load_file(arguments.magnitudes)
         with unchanged(manifest.weights):
@@ -51,13 +51,13 @@ def main() -> None:
         print(f"{zeros} of {weights} weights are zero")
 
     determinants = {
-        "source": sources.digest(Path(__file__), f"memprune.criteria.{selection.criterion}"),
+        "source": source_code.digest(Path(__file__), f"memprune.variants.criteria.{selection.criterion}"),
         "weights": weights_of(manifest),
-        "magnitudes": store.content(arguments.magnitudes),
+        "magnitudes": entries.content(arguments.magnitudes),
         **arguments.spec,
     }
     outputs = {"mask.safetensors": arguments.mask, "statistics.csv": arguments.statistics}
-    store.provide("mask", determinants, compute, outputs)
+    entries.provide("mask", determinants, compute, outputs)
 
 
 run(main)

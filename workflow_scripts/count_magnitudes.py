@@ -4,10 +4,10 @@
 import argparse
 from pathlib import Path
 
-from memprune import sources, store
-from memprune.errors import run
-from memprune.fingerprints import unchanged
-from memprune.manifest import read_manifest, weights_of
+from memprune.jobs.script import run
+from memprune.models.manifest import read_manifest, weights_of
+from memprune.store import entries, source_code
+from memprune.store.fingerprints import unchanged
 
 
 def main() -> None:
@@ -21,13 +21,13 @@ def main() -> None:
     def compute(folder: Path) -> None:
         from safetensors.numpy import save_file
 
-        from memprune.criteria import magnitude
+        from memprune.variants.criteria import magnitude
 
         with unchanged(manifest.weights):
             save_file(magnitude.count(manifest, arguments.threads), folder / "magnitudes.safetensors")
 
-    determinants = {"source": sources.digest(Path(__file__)), "weights": weights_of(manifest)}
-    store.provide("magnitudes", determinants, compute, {"magnitudes.safetensors": arguments.output})
+    determinants = {"source": source_code.digest(Path(__file__)), "weights": weights_of(manifest)}
+    entries.provide("magnitudes", determinants, compute, {"magnitudes.safetensors": arguments.output})
 
 
 run(main)

@@ -7,11 +7,12 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-from memprune import sources, store
-from memprune.arguments import parse
-from memprune.errors import UserError, run
-from memprune.fingerprints import identities
-from memprune.manifest import read_manifest
+from memprune.errors import UserError
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.models.manifest import read_manifest
+from memprune.store import entries, source_code
+from memprune.store.fingerprints import identities
 
 
 def main() -> None:
@@ -23,13 +24,13 @@ def main() -> None:
     arguments = parse(parser)
     manifest, spec = read_manifest(arguments.manifest), arguments.spec
     kind = spec["corpus"]["source"]
-    source = f"memprune.corpora.{kind}"
+    source = f"memprune.corpus.sources.{kind}"
     files = identities(kind, arguments.files)
 
     def compute(folder: Path) -> None:
-        from memprune.merging import write_table
-        from memprune.samples import draw
-        from memprune.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
+        from memprune.corpus.draw_samples import draw
+        from memprune.corpus.extract_samples import write_table
+        from memprune.models.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
 
         tokenizer = load_tokenizer(manifest.folder)
         if tokenizer_fingerprint(tokenizer) != manifest.tokenizer:
@@ -58,13 +59,13 @@ def main() -> None:
         write_table(drawn, folder / "draw.parquet", metadata)
 
     determinants = {
-        "source": sources.digest(Path(__file__), source),
+        "source": source_code.digest(Path(__file__), source),
         "tokenizer": manifest.tokenizer,
         "files": files,  # by name: a data set's layout says which file is of which split
         "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }
-    store.provide("draw", determinants, compute, {"draw.parquet": arguments.output})
+    entries.provide("draw", determinants, compute, {"draw.parquet": arguments.output})
 
 
 run(main)

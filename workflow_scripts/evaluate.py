@@ -4,13 +4,14 @@
 import argparse
 from pathlib import Path
 
-from memprune import store
-from memprune.arguments import parse
-from memprune.device import device_class
-from memprune.errors import UserError, run
-from memprune.evaluation import score_tasks, write_scores
-from memprune.parts import device_of
-from memprune.variant_tasks import add_arguments, lazy_scorer, variant_named, variant_tasks
+from memprune.devices.choice import device_class
+from memprune.errors import UserError
+from memprune.evaluation.receipts import device_of
+from memprune.evaluation.tasks import score_tasks, write_scores
+from memprune.evaluation.variant import add_arguments, lazy_scorer, variant_named, variant_tasks
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     write_scores([perplexity], arguments.model, arguments.variant, arguments.perplexity)
     names = [shard.name for task in tasks for shard in task.shards]
     for output in (arguments.memorization, arguments.perplexity):
-        store.record(output, names)
+        entries.record(output, names)
 
 
 def no_scorer() -> None:

@@ -5,9 +5,9 @@ import argparse
 import json
 from pathlib import Path
 
-from memprune import sources, store
-from memprune.arguments import parse
-from memprune.errors import run
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries, source_code
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        from memprune.merging import interleaved, write_table
+        from memprune.corpus.extract_samples import interleaved, write_table
 
         *members, non_members, windows = map(pq.read_table, draws)
         about = {key.decode(): value.decode() for key, value in members[0].schema.metadata.items()}
@@ -35,12 +35,12 @@ def main() -> None:
         write_table(windows, folder / "windows.parquet", windows.schema.metadata)
 
     determinants = {
-        "source": sources.digest(Path(__file__)),
-        "draws": [store.content(draw) for draw in draws],
+        "source": source_code.digest(Path(__file__)),
+        "draws": [entries.content(draw) for draw in draws],
         **arguments.spec,
     }
     outputs = {"samples.parquet": arguments.samples, "windows.parquet": arguments.windows}
-    store.provide("samples", determinants, compute, outputs)
+    entries.provide("samples", determinants, compute, outputs)
 
 
 run(main)

@@ -5,9 +5,9 @@ import argparse
 import json
 from pathlib import Path
 
-from memprune.errors import run
 from memprune.files import written_whole
-from memprune.models import fetch_model
+from memprune.jobs.script import run
+from memprune.models.fetch_model import fetch_model
 
 
 def main() -> None:

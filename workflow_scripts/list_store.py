@@ -7,8 +7,8 @@ from collections import defaultdict
 
 from tabulate import tabulate
 
-from memprune import roots, store
-from memprune.errors import run
+from memprune.jobs.script import run
+from memprune.store import entries, roots
 
 DAY = 24 * 3600  # seconds
 
@@ -23,9 +23,9 @@ def main() -> None:
         " runs uses what it has computed so far only when it ends",
     )
     arguments = parser.parse_args()
-    entries, used, now = store.entries(), roots.used(store.folder()), time.time()
+    found, used, now = entries.all_entries(), roots.used(entries.folder()), time.time()
     kinds = defaultdict(list)
-    for entry in entries:
+    for entry in found:
         kinds[entry.name.split("/")[0]].append(entry)
     rows = [
         (
@@ -39,25 +39,25 @@ def main() -> None:
         )
         for kind, own in kinds.items()
     ]
-    print(f"Store {store.folder()}: {len(entries)} entries, {megabytes(entries)} MB\n")
+    print(f"Store {entries.folder()}: {len(found)} entries, {megabytes(found)} MB\n")
     headers = ["kind", "entries", "MB", "newest, days", "oldest, days", "unused", "unused, MB"]
     print(tabulate(rows, headers, disable_numparse=True, colalign=("left", *["right"] * 6)))
-    unused = [entry for entry in entries if entry.name not in used]
-    damaged = store.names_in("damaged")
+    unused = [entry for entry in found if entry.name not in used]
+    damaged = entries.names_in("damaged")
     print(f"\nUsed by no result: {len(unused)} entries ({megabytes(unused)} MB); damaged: {len(damaged)}.")
-    if unseen := roots.unseen(store.folder()):
+    if unseen := roots.unseen(entries.folder()):
         print(f"Results that cannot be seen from here count as used: {', '.join(unseen)}.")
     if arguments.delete_unused is not None:
         age = arguments.delete_unused * DAY
         old = [entry for entry in unused if now - entry.made > age]
-        for name in [*(entry.name for entry in old), *store.abandoned(age)]:
-            store.delete(name)
+        for name in [*(entry.name for entry in old), *entries.abandoned(age)]:
+            entries.delete(name)
         print(f"Deleted {len(old)} entries ({megabytes(old)} MB).")
     elif unused or damaged:
         print("Delete those older than a week with: list_store.py --delete-unused 7 (make store DELETE=7)")
 
 
-def megabytes(entries: list[store.Entry]) -> str:
+def megabytes(entries: list[entries.Entry]) -> str:
     """The size of entries in MB."""
     return f"{sum(entry.size for entry in entries) / 1e6:.1f}"
 

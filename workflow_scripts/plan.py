@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from memprune import store
-from memprune.config import load
-from memprune.errors import run
-from memprune.plan import PEAKS, UTILISATION, Estimate, estimate
-from memprune.stored import stored_share
+from memprune.config.experiment import load
+from memprune.jobs.script import run
+from memprune.planning.costs import PEAKS, UTILISATION, Estimate, estimate
+from memprune.planning.stored_share import stored_share
+from memprune.store import entries
 
 GIGA, PETA = 10**9, 10**15
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     arguments = parser.parse_args()
     config = load(arguments.config)
-    store.choose(config.store)
+    entries.choose(config.store)
     dtype, results = config.evaluation.dtype, Path("results") / config.experiment
     estimates = [estimate(name, config) for name in config.models]
     shares = [stored_share(name, config, results) for name in config.models]

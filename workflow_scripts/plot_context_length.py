@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memprune import store
-from memprune.arguments import parse
-from memprune.errors import run
 from memprune.figures.kept import keep_figure
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,12 +24,14 @@ def main() -> None:
     arguments = parse(parser)
 
     def plot() -> "Figure":
-        from memprune.figures import context_length
-        from memprune.frames import read_csv
+        from memprune.figures import plot_context_length
+        from memprune.findings.frames import read_csv
 
-        return context_length.plot(read_csv(arguments.memorization, context_length.COLUMNS), **arguments.spec)
+        return plot_context_length.plot(
+            read_csv(arguments.memorization, plot_context_length.COLUMNS), **arguments.spec
+        )
 
-    content = {"table": store.content(arguments.memorization), **arguments.spec}
+    content = {"table": entries.content(arguments.memorization), **arguments.spec}
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 

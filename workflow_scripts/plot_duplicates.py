@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memprune import store
-from memprune.arguments import parse
-from memprune.errors import run
 from memprune.figures.kept import keep_figure
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,12 +24,14 @@ def main() -> None:
     arguments = parse(parser)
 
     def plot() -> "Figure":
-        from memprune.figures import duplicates
-        from memprune.frames import read_csv
+        from memprune.figures import plot_duplicates
+        from memprune.findings.frames import read_csv
 
-        return duplicates.plot(read_csv(arguments.by_duplicates, duplicates.COLUMNS), **arguments.spec)
+        return plot_duplicates.plot(
+            read_csv(arguments.by_duplicates, plot_duplicates.COLUMNS), **arguments.spec
+        )
 
-    content = {"table": store.content(arguments.by_duplicates), **arguments.spec}
+    content = {"table": entries.content(arguments.by_duplicates), **arguments.spec}
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memprune import store
-from memprune.arguments import parse
-from memprune.errors import run
 from memprune.figures.kept import keep_figure
-from memprune.manifest import read_manifest
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.models.manifest import read_manifest
+from memprune.store import entries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,12 +29,14 @@ def main() -> None:
     strategies = arguments.spec["strategies"]
 
     def plot() -> "Figure":
-        from memprune.figures import model_size
-        from memprune.frames import read_csv
+        from memprune.figures import plot_model_size
+        from memprune.findings.frames import read_csv
 
-        return model_size.plot(read_csv(arguments.memorization, model_size.COLUMNS), weights, strategies)
+        return plot_model_size.plot(
+            read_csv(arguments.memorization, plot_model_size.COLUMNS), weights, strategies
+        )
 
-    content = {"table": store.content(arguments.memorization), "weights": weights, "strategies": strategies}
+    content = {"table": entries.content(arguments.memorization), "weights": weights, "strategies": strategies}
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 
 

@@ -5,10 +5,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memprune import store
-from memprune.arguments import parse
-from memprune.errors import run
 from memprune.figures.kept import keep_figure
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,15 +24,15 @@ def main() -> None:
     variants = {path.stem: path for path in arguments.statistics}
 
     def plot() -> "Figure":
-        from memprune.figures import sparsity
-        from memprune.frames import read_csv
+        from memprune.figures import plot_sparsity
+        from memprune.findings.frames import read_csv
 
-        statistics = {variant: read_csv(path, sparsity.COLUMNS) for variant, path in variants.items()}
-        return sparsity.plot(statistics, arguments.model)
+        statistics = {variant: read_csv(path, plot_sparsity.COLUMNS) for variant, path in variants.items()}
+        return plot_sparsity.plot(statistics, arguments.model)
 
     content = {
         "model": arguments.model,
-        "statistics": [[variant, store.content(path)] for variant, path in variants.items()],
+        "statistics": [[variant, entries.content(path)] for variant, path in variants.items()],
     }
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
 

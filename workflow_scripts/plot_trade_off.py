@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memprune import store
-from memprune.arguments import parse
-from memprune.errors import run
 from memprune.figures.kept import keep_figure
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,15 +25,15 @@ def main() -> None:
     arguments = parse(parser)
 
     def plot() -> "Figure":
-        from memprune.figures import trade_off
-        from memprune.frames import read_csv
+        from memprune.figures import plot_trade_off
+        from memprune.findings.frames import read_csv
 
-        memorization = read_csv(arguments.memorization, trade_off.MEMORIZATION)
-        perplexity = read_csv(arguments.perplexity, trade_off.PERPLEXITY)
-        return trade_off.plot(memorization, perplexity, **arguments.spec)
+        memorization = read_csv(arguments.memorization, plot_trade_off.MEMORIZATION)
+        perplexity = read_csv(arguments.perplexity, plot_trade_off.PERPLEXITY)
+        return plot_trade_off.plot(memorization, perplexity, **arguments.spec)
 
     content = {
-        "tables": [store.content(arguments.memorization), store.content(arguments.perplexity)],
+        "tables": [entries.content(arguments.memorization), entries.content(arguments.perplexity)],
         **arguments.spec,
     }
     keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))

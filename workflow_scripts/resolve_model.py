@@ -6,11 +6,11 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from memprune import sources, store
-from memprune.arguments import parse
-from memprune.errors import run
-from memprune.fingerprints import fingerprint, unchanged
-from memprune.model_files import input_files
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.models.model_files import input_files
+from memprune.store import entries, source_code
+from memprune.store.fingerprints import fingerprint, unchanged
 
 
 def main() -> None:
@@ -25,19 +25,19 @@ def main() -> None:
     contents = {str(path): fingerprint(path) for path in input_files(place)}
 
     def compute(folder: Path) -> None:
-        from memprune.manifest import write_manifest
-        from memprune.models import resolve_model
+        from memprune.models.manifest import write_manifest
+        from memprune.models.resolve_model import resolve_model
 
         with unchanged({Path(path): content for path, content in contents.items()}):
             write_manifest(resolve_model(arguments.name, place), folder / "manifest.json")
 
     determinants = {
-        "source": sources.digest(Path(__file__)),
+        "source": source_code.digest(Path(__file__)),
         "name": arguments.name,
         "files": contents,
         "versions": {name: version(name) for name in ("safetensors", "tokenizers", "transformers")},
     }
-    store.provide("manifest", determinants, compute, {"manifest.json": arguments.output})
+    entries.provide("manifest", determinants, compute, {"manifest.json": arguments.output})
 
 
 run(main)

@@ -4,13 +4,13 @@
 import argparse
 from pathlib import Path
 
-from memprune import store
-from memprune.arguments import parse
-from memprune.device import device_class
-from memprune.errors import run
-from memprune.evaluation import score_shards
-from memprune.parts import part_of, write_receipt
-from memprune.variant_tasks import add_arguments, lazy_scorer, variant_named, variant_tasks
+from memprune.devices.choice import device_class
+from memprune.evaluation.receipts import part_of, write_receipt
+from memprune.evaluation.tasks import score_shards
+from memprune.evaluation.variant import add_arguments, lazy_scorer, variant_named, variant_tasks
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
         tasks = part_of(variant_tasks(arguments, device, scorer), arguments.part, arguments.parts)
         scored = score_shards(tasks, lambda: scorer().how)
     names = write_receipt(tasks, scored, device, arguments.receipt)
-    store.record(arguments.receipt, names)
+    entries.record(arguments.receipt, names)
 
 
 run(main)

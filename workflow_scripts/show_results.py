@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from memprune.errors import UserError, run
-from memprune.frames import read_csv
+from memprune.errors import UserError
+from memprune.findings.frames import read_csv
+from memprune.jobs.script import run
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from memprune import mini_pile
-from memprune.errors import run
-from memprune.training import train_suite
+from memprune.embedded import build_mini_pile
+from memprune.embedded.train_suite import train_suite
+from memprune.jobs.script import run
 
 
 def main() -> None:
@@ -21,8 +21,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     temporary = arguments.output.with_name(f".{arguments.output.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    measured = train_suite(mini_pile.build(), temporary)
-    measured["corpus_sha256"] = mini_pile.SHA256
+    measured = train_suite(build_mini_pile.build(), temporary)
+    measured["corpus_sha256"] = build_mini_pile.SHA256
     (temporary / "training.json").write_text(json.dumps(measured, indent=1) + "\n")
     shutil.rmtree(arguments.output, ignore_errors=True)
     temporary.rename(arguments.output)

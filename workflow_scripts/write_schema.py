@@ -5,9 +5,9 @@ import argparse
 import json
 from pathlib import Path
 
-from memprune.config import Config
-from memprune.errors import run
+from memprune.config.experiment import Config
 from memprune.files import written_whole
+from memprune.jobs.script import run
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memprune import sources, store
+from memprune.store import entries, source_code
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,9 +29,9 @@ def keep_figure(
         style.save(plot(), folder / "figure.svg", folder / "figure.png")
 
     determinants = {
-        "source": sources.digest(script),
+        "source": source_code.digest(script),
         "versions": {name: version(name) for name in LIBRARIES},
         **content,
     }
     svg, png = outputs
-    store.provide("figure", determinants, compute, {"figure.svg": svg, "figure.png": png})
+    entries.provide("figure", determinants, compute, {"figure.svg": svg, "figure.png": png})

@@ -1,0 +1,88 @@
+"""Figures, from the tables."""
+
+
+rule plot_trade_off:
+    input:
+        memorization=f"{TABLES}/memorization.csv",
+        perplexity=f"{TABLES}/perplexity.csv",
+    output:
+        **both("trade_off"),
+    log:
+        f"{RESULTS}/logs/plot_trade_off.log",
+    params:
+        source=source("plot_trade_off.py"),
+        spec=option("--spec", ORDER),
+    shell:
+        "plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
+        " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_context_length:
+    input:
+        f"{TABLES}/memorization.csv",
+    output:
+        **both("context_length"),
+    log:
+        f"{RESULTS}/logs/plot_context_length.log",
+    params:
+        source=source("plot_context_length.py"),
+        spec=option("--spec", ORDER),
+    shell:
+        "plot_context_length.py --memorization {input} {params.spec}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_model_size:
+    input:
+        memorization=f"{TABLES}/memorization.csv",
+        manifests=expand(rules.resolve_model.output, model=CONFIG.models),
+    output:
+        **both("model_size"),
+    log:
+        f"{RESULTS}/logs/plot_model_size.log",
+    params:
+        source=source("plot_model_size.py"),
+        spec=option("--spec", ORDER),
+        manifests=lambda wildcards, input: option("--manifests", *input.manifests),
+    shell:
+        "plot_model_size.py --memorization {input.memorization} {params.manifests}"
+        " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_duplicates:
+    input:
+        f"{TABLES}/memorization_by_duplicates.csv",
+    output:
+        **both("duplicates"),
+    log:
+        f"{RESULTS}/logs/plot_duplicates.log",
+    params:
+        source=source("plot_duplicates.py"),
+        spec=option("--spec", ORDER),
+    shell:
+        "plot_duplicates.py --by-duplicates {input} {params.spec}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_sparsity:
+    input:
+        highest_levels,
+    output:
+        **both("sparsity_{model}"),
+    log:
+        f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
+    params:
+        source=source("plot_sparsity.py"),
+        statistics=lambda wildcards, input: option("--statistics", *input),
+    shell:
+        "plot_sparsity.py --model {wildcards.model} {params.statistics}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule figures:
+    input:
+        rules.plot_trade_off.output,
+        rules.plot_context_length.output,
+        rules.plot_model_size.output,
+        rules.plot_duplicates.output,
+        expand(rules.plot_sparsity.output, model=pruned_models()),

@@ -1,0 +1,36 @@
+"""Tables, from the scores, without the models."""
+
+TABLE_NAMES = [
+    "memorization.csv",
+    "memorization_non_members.csv",
+    "memorization_by_duplicates.csv",
+    "memorization_by_subset.csv",
+    "paired.csv",
+    "perplexity.csv",
+    "paper_layout.md",
+    "paper_layout.tex",
+    "paper_layout.parquet",
+]
+
+
+rule aggregate_tables:
+    input:
+        memorization=scores("memorization"),
+        perplexity=scores("perplexity"),
+    output:
+        expand(f"{TABLES}/{{name}}", name=table_names()),
+    log:
+        f"{RESULTS}/logs/aggregate_tables.log",
+    params:
+        source=source("aggregate_tables.py"),
+        spec=option("--spec", tables_spec()),
+        scores=lambda wildcards, input: (
+            f"{option('--memorization', *input.memorization)} {option('--perplexity', *input.perplexity)}"
+        ),
+    shell:
+        "aggregate_tables.py {params.scores} {params.spec} --output {output} > {log} 2>&1"
+
+
+rule tables:
+    input:
+        rules.aggregate_tables.output,

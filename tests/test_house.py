@@ -1,0 +1,25 @@
+"""The house stays in order: empty packages, one name for one module."""
+
+from collections import Counter
+from pathlib import Path
+
+from project import ROOT
+
+LIBRARY = ROOT / "workflow_scripts/memprune"
+
+
+def test_packages_import_nothing():
+    """What a package imports, all its modules would import: jobs would start slower, and run again for more."""
+    packages = [path for path in LIBRARY.rglob("*") if path.is_dir() and list(path.glob("*.py"))]
+    assert len(packages) > 10
+    assert [package for package in packages if (package / "__init__.py").read_text()] == []
+
+
+def test_no_two_modules_have_one_name():
+    names = Counter(path.stem for path in LIBRARY.rglob("*.py") if path.stem != "__init__")
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_a_rules_file_has_the_name_of_its_package():
+    rules = {path.stem for path in Path(ROOT, "rules").glob("*.smk")} - {"common"}
+    assert rules <= {path.name for path in LIBRARY.iterdir() if path.is_dir()}

@@ -1,0 +1,187 @@
+"""The experiment's configuration: checks, defaults and the schema for editors.
+
+`load` is what the Snakefile and the scripts call; everything that the config alone can show to be wrong is
+found here, before any job starts.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from memprune.config.corpora import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus, TextCorpus, TokensCorpus
+from memprune.config.evaluation import Evaluation
+from memprune.config.model import Model
+from memprune.config.problems import explain
+from memprune.config.samples import Samples
+from memprune.config.section import Section
+from memprune.config.strategy import Strategy
+from memprune.config.values import Name, Place, Seed
+from memprune.config.yaml_file import read_yaml
+from memprune.errors import UserError
+from memprune.variants.names import variant_name
+
+# Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
+SHARED_FOLDERS = ("mini-pile", "tiny-pythia", "logs")
+
+
+class Config(Section):
+    """One experiment."""
+
+    experiment: Annotated[Name, Field(description="Name of the results' folder.")]
+    seed: Annotated[Seed, Field(description="Seed of the draw of samples.")] = 0
+    corpus: Corpus
+    held_out: Annotated[
+        TextCorpus | None,
+        Field(description="Where unseen text is from, if not the corpus's own other splits."),
+    ] = None
+    samples: Samples = Samples()
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
+    strategies: Annotated[dict[Name, Strategy], Field(description="May be empty: dense models alone.")]
+    evaluation: Evaluation = Evaluation()
+    store: Annotated[
+        Place, Field(description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
+    ] = "results/.store"
+
+    @field_validator("experiment")
+    @classmethod
+    def check_experiment(cls, experiment: str) -> str:
+        if experiment.casefold() in SHARED_FOLDERS:
+            raise ValueError(
+                f"found {experiment}; give another name than those of the workflow's own folders under "
+                f"results/: {', '.join(SHARED_FOLDERS)}"
+            )
+        return experiment
+
+    @field_validator("models", "strategies")
+    @classmethod
+    def check_names(cls, named: dict) -> dict:
+        """Files are named by them, and some file systems take no notice of case."""
+        seen: dict[str, str] = {}
+        for name in named:
+            other = seen.setdefault(name.casefold(), name)
+            if other != name:
+                raise ValueError(f"found {other} and {name}, which differ in case only; rename one of them")
+        return named
+
+    @model_validator(mode="after")
+    def check_store(self) -> "Config":
+        if os.path.realpath(self.store) == os.path.realpath(f"results/{self.experiment}"):
+            raise ValueError(
+                f"store: found {self.store}, the folder of the experiment's results; give another folder"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_splits(self) -> "Config":
+        for name, corpus, splits in (
+            ("corpus", self.corpus, ["train"] if self.held_out else ["train", "validation", "test"]),
+            ("held_out", self.held_out, ["validation", "test"]),
+        ):
+            lacking = [split for split in splits if getattr(corpus, split, None) == []]
+            if lacking:
+                other = ", or held_out" if name == "corpus" and lacking[0] != "train" else ""
+                raise ValueError(f"{name}.{lacking[0]}: found no file; give a list of one at least{other}")
+        if self.member_draws > self.samples.members:
+            raise ValueError(
+                f"corpus.parts: found {self.member_draws}, "
+                f"allowed: at most samples.members, {self.samples.members}"
+            )
+        if self.corpus.source == "hub" and self.samples.balance_duplicates:
+            raise ValueError(
+                "samples.balance_duplicates: found true with corpus.source hub, a stream that would be read "
+                "to its end; allowed: false, or another source"
+            )
+        if isinstance(self.held_out, HubCorpus) and self.held_out.parts > 1:
+            raise ValueError(
+                f"held_out.parts: found {self.held_out.parts}; only members are drawn in parts, from corpus"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_tokens(self) -> "Config":
+        if self.corpus.source != "tokens":
+            return self
+        if self.held_out is None:
+            raise ValueError(
+                "held_out: missing, and a corpus of tokens has no text for non-members and perplexity; give "
+                "a corpus of texts"
+            )
+        if self.samples.balance_duplicates:
+            raise ValueError(
+                "samples.balance_duplicates: found true, but a corpus of tokens does not tell how often a "
+                "text stands in it; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_levels(self) -> "Config":
+        if any(name.casefold() == "dense" for name in self.strategies):
+            raise ValueError("strategies: `dense` is the unpruned model, evaluated by itself; rename it")
+        for name, strategy in self.strategies.items():
+            lacking = [model for model, entry in self.models.items() if not (entry.levels or strategy.levels)]
+            if lacking:
+                raise ValueError(
+                    f"strategies.{name}.levels: missing, and model {lacking[0]} has no levels either; "
+                    "give a list of numbers between 0 and 1"
+                )
+        return self
+
+    @property
+    def member_draws(self) -> int:
+        """How many jobs the draw of members is spread over."""
+        return self.corpus.parts if isinstance(self.corpus, HubCorpus) else 1
+
+    def levels(self, model: str, strategy: str) -> list[float]:
+        """The levels of a strategy for a model, ascending: the model's own, else the strategy's."""
+        return sorted(self.models[model].levels or self.strategies[strategy].levels)
+
+    def variants(self, model: str) -> list[str]:
+        """The variants of a model that are evaluated: `dense`, then `{strategy}@{level}`."""
+        return ["dense"] + [
+            variant_name(strategy, level)
+            for strategy in self.strategies
+            for level in self.levels(model, strategy)
+        ]
+
+    @property
+    def evaluation_settings(self) -> dict:
+        """The settings that scores depend on, as JSON values."""
+        samples = self.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
+        return {**samples, **self.evaluation.model_dump(exclude={"shards_per_job"})}
+
+
+def load(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises UserError, one line that names the file and key, what was found and what is allowed.
+    """
+    return check(read_yaml(path), str(path))
+
+
+def check(content: object, source: str) -> Config:
+    """The configuration in `content`, a mapping as YAML gives it; `source` names it in messages."""
+    if not isinstance(content, dict):
+        raise UserError(f"{source}: found {type(content).__name__}, expected a mapping of keys")
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{source}: {explain(error, keys_at)}") from None
+
+
+SOURCES = {"embedded": EmbeddedCorpus, "files": FilesCorpus, "hub": HubCorpus, "tokens": TokensCorpus}
+PARTS = {
+    "samples": Samples,
+    "models": Model,
+    "strategies": Strategy,
+    "evaluation": Evaluation,
+    **SOURCES,
+}
+
+
+def keys_at(location: tuple) -> list[str]:
+    """The keys that the part of the configuration knows in which a problem's location lies."""
+    kind = {"corpus": SOURCES, "held_out": SOURCES}.get(location[0])
+    part = kind[location[1]] if kind else PARTS.get(location[0], Config) if len(location) > 1 else Config
+    return list(part.model_fields)

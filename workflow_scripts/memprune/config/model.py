@@ -1,0 +1,30 @@
+"""A model, as the configuration names it."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from memprune.config.section import Section
+from memprune.config.values import Levels, Place, Share, Text
+
+
+class Model(Section):
+    """A causal language model: a local folder, or a repository of the Hugging Face Hub."""
+
+    path: Annotated[
+        Place | None, Field(description="Local folder with safetensors, configuration and tokenizer.")
+    ] = None
+    repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
+    revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
+    levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
+    published: Annotated[
+        Share | None,
+        Field(description="Published share of samples extracted from it, to compare with."),
+    ] = None
+
+    @model_validator(mode="after")
+    def check_place(self) -> "Model":
+        if (self.path is None) == (self.repo is None):
+            found = "neither" if self.path is None else "both"
+            raise ValueError(f"found {found} of path and repo; give one of them")
+        return self

@@ -1,0 +1,46 @@
+"""What a model takes of a device's memory, known from the headers of its files."""
+
+from itertools import groupby
+
+from memprune.models.architecture import Architecture
+from memprune.models.families import find_parts
+from memprune.models.manifest import Manifest
+from memprune.models.weights import BYTES, read_tensors
+from memprune.scoring.logit_rows import LOGIT_ROWS
+
+BATCH_TOKENS = 2048  # on a CPU, where larger batches fall out of the caches; the least that a GPU should hold
+FREE_SHARE = 0.9  # of the free memory: what is left is lost between blocks of unequal size
+CUDA_BYTES = 2**30  # of a process on a GPU, beside its tensors: CUDA's context and its libraries' room
+
+
+def device_bytes(manifest: Manifest, spec: dict) -> int:
+    """How much memory a GPU should have free for a model: all its weights, or the largest part if streamed.
+
+    `spec` has `dtype`, `batch_tokens` and `residency` of `evaluation`.
+    """
+    itemsize = BYTES[spec["dtype"]]
+    layers = layer_bytes(manifest, itemsize)
+    weights = max(layers) if spec["residency"] == "streamed" else sum(layers)
+    batch_tokens = spec["batch_tokens"] or BATCH_TOKENS
+    working = working_bytes(manifest.architecture, manifest.vocabulary, batch_tokens, itemsize)
+    return CUDA_BYTES + int((weights + working) / FREE_SHARE)
+
+
+def layer_bytes(manifest: Manifest, itemsize: int) -> list[int]:
+    """The size of each layer's weights at `itemsize` bytes a weight, and of each part around the layers."""
+    headers = read_tensors(manifest)
+    parts = find_parts(manifest.architecture.family, headers)
+    place = {name: str(part.layer if part.layer is not None else part.name) for part, name in parts.items()}
+    named = sorted(place, key=place.get)
+    return [sum(headers[name].size * itemsize for name in names) for _, names in groupby(named, place.get)]
+
+
+def working_bytes(architecture: Architecture, vocabulary: int, batch_tokens: int, itemsize: int) -> int:
+    """What one batch takes beside the weights: the largest of its intermediate results, and its logits.
+
+    The logits are counted twice, the second time in float32.
+    """
+    a = architecture
+    tokens = max(batch_tokens, a.positions)
+    widest = max(2 * (a.heads + 2 * a.key_heads) * a.head_size, 2 * a.intermediate) + 4 * a.hidden
+    return tokens * widest * itemsize + LOGIT_ROWS * vocabulary * (itemsize + 4)

@@ -1,0 +1,76 @@
+"""A model's manifest: all that later steps need to know of it, so that none of them loads it to find out."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from memprune.files import written_whole
+from memprune.models.architecture import Architecture, Rotary
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A prunable matrix: its tensor's name, file and shape in the checkpoint, its decoder layer and role."""
+
+    name: str
+    file: str
+    layer: int
+    role: str
+    shape: tuple[int, int]
+
+    @property
+    def weights(self) -> int:
+        """How many weights the matrix has."""
+        return self.shape[0] * self.shape[1]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model folder; `matrices` are ordered by layer and place in the block, `dtype` is theirs."""
+
+    files: list[str]
+    dtype: str
+    architecture: Architecture
+    matrices: list[Matrix]
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the input embedding: the tokens that the model can be asked about."""
+        return self.architecture.vocabulary
+
+
+@dataclass(frozen=True)
+class Manifest(Checkpoint):
+    """A checkpoint with its name and place, and with what tells it and its tokenizer from any other."""
+
+    model: str
+    folder: str
+    hashes: dict[str, str]  # SHA-256 of each file that decides what it is: weights, configuration, tokenizer
+    fingerprint: str  # SHA-256 over the hashes of the files with weights
+    tokenizer: str  # fingerprint
+
+    @property
+    def weights(self) -> dict[Path, str]:
+        """The files with weights, with their SHA-256."""
+        return {Path(self.folder) / file: self.hashes[file] for file in self.files}
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """The manifest in a JSON file."""
+    content = json.loads(Path(path).read_text())
+    content["matrices"] = [Matrix(**{**m, "shape": tuple(m["shape"])}) for m in content["matrices"]]
+    rotary = content["architecture"]["rotary"]
+    architecture = content["architecture"] | {"rotary": Rotary(**rotary) if rotary else None}
+    content["architecture"] = Architecture(**architecture)
+    return Manifest(**content)
+
+
+def write_manifest(manifest: Manifest, path: str | Path) -> None:
+    """Write the manifest as JSON."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(asdict(manifest), indent=1) + "\n")
+
+
+def weights_of(manifest: Manifest) -> dict:
+    """What magnitudes and masks depend on: the weights, and which of them can be pruned; not the place."""
+    return {"fingerprint": manifest.fingerprint, "matrices": [asdict(matrix) for matrix in manifest.matrices]}

@@ -1,0 +1,108 @@
+"""The rotary positions that a config.json asks for, in transformers' old and new spellings.
+
+`rope_scaling`, where it says anything, takes the place of `rope_parameters` as a whole. What stands inside
+goes before the keys around it.
+"""
+
+import math
+
+from memprune.errors import UserError
+from memprune.models.architecture import Rotary
+from memprune.models.json_values import choice, flag, found, number
+
+# By type: what must be there, and what may be. `dynamic` stretches texts that are longer than the model's
+# positions only. `longrope` has other frequencies for short texts than for long ones, so a forced pass over
+# a text would not say how it is decoded.
+TYPES = {
+    "default": ((), ()),
+    "linear": (("factor",), ()),
+    "dynamic": (("factor",), ()),
+    "llama3": (("factor", "low_freq_factor", "high_freq_factor"), ()),
+    "yarn": (("factor",), ("attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim")),
+    "proportional": ((), ("factor",)),
+}
+ORIGINAL = "original_max_position_embeddings"
+LEAST = 1e-6  # of what is divided by
+
+
+def read_rotary(config: dict, family: str, head_size: int, positions: int) -> Rotary | None:
+    """The rotary positions of a GPT-NeoX or Llama, None where no feature turns.
+
+    Raises UserError for a type or a width that is not supported, and for settings that are missing.
+    """
+    settings = read_settings(config)
+    kind = choice(settings, "rope_type" if "rope_type" in settings else "type", TYPES, "default")
+    neox = family == "gpt_neox"
+    base = inner_or_outer(settings, "rope_theta", config, "rotary_emb_base" if neox else "rope_theta", 10_000)
+    outer = "rotary_pct" if neox else "partial_rotary_factor"
+    share = inner_or_outer(settings, "partial_rotary_factor", config, outer, 0.25 if neox else 1.0)
+    if kind == "default" and not neox:
+        share = 1.0  # transformers' Llama does not look at it there
+    scaling = read_scaling(config, settings, kind, positions, base)
+    if kind == "proportional":
+        features, turned = head_size, 2 * (head_size // 2)
+        scaling["pairs"] = int(share * head_size // 2)
+        fits = 2 * scaling["pairs"] <= turned
+    else:
+        features = int(head_size * share)
+        turned = 2 * math.ceil(features / 2)
+        fits = turned <= head_size
+    if not fits or (turned != head_size and not neox) or (kind == "yarn" and features % 2):
+        raise found("rotary positions", f"{share:g} of {head_size} features a head", widths(kind, neox))
+    if turned == 0:
+        return None
+    if kind == "dynamic":
+        base *= dynamic_stretch(scaling["factor"], features, positions)
+        scaling = {"rope_type": "default"}
+    return Rotary(features, turned, base, scaling)
+
+
+def widths(kind: str, neox: bool) -> str:
+    """What rotary positions may be as wide as, in words."""
+    if not neox:
+        return "all of an even number"
+    return "an even number" if kind == "yarn" else "as many as fit in pairs"
+
+
+def read_settings(config: dict) -> dict:
+    """What `rope_scaling` says, or else `rope_parameters`."""
+    for key in ("rope_scaling", "rope_parameters"):
+        if not isinstance(config.get(key), dict | None):
+            raise found(key, config[key], "null, or settings by name")
+    return config.get("rope_scaling") or config.get("rope_parameters") or {}
+
+
+def inner_or_outer(settings: dict, inner: str, config: dict, outer: str, default: float) -> float:
+    """A number from the settings, else from the keys around them."""
+    least = LEAST if inner == "rope_theta" else 0.0
+    if inner in settings:
+        return number(settings, inner, least=least)
+    if outer == "partial_rotary_factor" and config.get(outer) is None:
+        return default
+    return number(config, outer, default, least)
+
+
+def read_scaling(config: dict, settings: dict, kind: str, positions: int, base: float) -> dict:
+    """The settings of a type of rotary positions, with its name as `rope_type`."""
+    needed, optional = TYPES[kind]
+    scaling = {key: number(settings, key, least=LEAST) for key in needed}
+    for key in optional:
+        if settings.get(key) is not None:
+            scaling[key] = number(settings, key)
+    if kind in ("llama3", "yarn"):
+        place = config if ORIGINAL in config else settings
+        scaling[ORIGINAL] = number(place, ORIGINAL, float(positions), least=1)
+    if kind == "yarn":
+        scaling["truncate"] = flag(settings, "truncate", True)
+    if kind == "yarn" and base <= 1:
+        raise found("rope_theta", base, "more than 1")
+    if kind == "llama3" and scaling["low_freq_factor"] >= scaling["high_freq_factor"]:
+        raise UserError("config.json: low_freq_factor: must be less than high_freq_factor")
+    return {"rope_type": kind, **scaling}
+
+
+def dynamic_stretch(factor: float, features: int, positions: int) -> float:
+    """What transformers multiplies the base by, up to the model's positions: 1 but for rounding."""
+    if features == 2:
+        raise found("rotary positions", "dynamic, two features", "more than two")
+    return ((factor * positions / positions) - (factor - 1)) ** (features / (features - 2))

@@ -1,0 +1,110 @@
+"""The tensors of a checkpoint as they lie in its files, read in slices.
+
+Files are read and not mapped: what was read leaves no page behind in a job's memory.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import local
+from typing import TypeVar
+
+import numpy as np
+
+from memprune.errors import UserError
+from memprune.models.manifest import Manifest
+
+SLICE = 2**20  # elements looked at at one time: a few MB, and Python's part in it is small
+DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+BITS = {"float32": np.uint32, "float16": np.uint16, "bfloat16": np.uint16}
+EXPONENT = {"float32": 0x7F800000, "float16": 0x7C00, "bfloat16": 0x7F80}  # all its bits: inf or nan
+BYTES = {dtype: np.dtype(bits).itemsize for dtype, bits in BITS.items()}
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor in a safetensors file: its dtype as PyTorch names it, its shape, and its first byte."""
+
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """How many elements the tensor has."""
+        return int(np.prod(self.shape))
+
+
+def read_headers(files: Iterable[Path]) -> dict[str, Tensor]:
+    """All tensors of some safetensors files by name. Other dtypes than floats keep the file's name for it.
+
+    Raises UserError for a name that two files have.
+    """
+    tensors = {}
+    for path in files:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+        for name, about in header.items():
+            if name in tensors:
+                raise UserError(f"{name}: found twice, in {tensors[name].file.name} and in {path.name}")
+            if name != "__metadata__":
+                dtype = DTYPES.get(about["dtype"], about["dtype"])
+                start = 8 + size + about["data_offsets"][0]
+                tensors[name] = Tensor(path, dtype, tuple(about["shape"]), start)
+    return tensors
+
+
+def read_tensors(manifest: Manifest) -> dict[str, Tensor]:
+    """All tensors of a model by name."""
+    return read_headers(Path(manifest.folder) / file for file in manifest.files)
+
+
+def slices(tensor: Tensor) -> Iterator[slice]:
+    """The flat tensor cut into slices of `SLICE` elements; each begins at a multiple of eight."""
+    for start in range(0, tensor.size, SLICE):
+        yield slice(start, min(start + SLICE, tensor.size))
+
+
+def read(tensor: Tensor, part: slice, buffer: np.ndarray) -> np.ndarray:
+    """A slice of the flat tensor as unsigned integers of its bits, in the `buffer` (at least as many)."""
+    values = buffer.view(BITS[tensor.dtype])[: part.stop - part.start]
+    with tensor.file.open("rb", buffering=0) as file:
+        file.seek(tensor.offset + part.start * values.itemsize)
+        count = file.readinto(values)
+    assert count == values.nbytes, (tensor, part, count)
+    return values
+
+
+def is_finite(tensor: Tensor, buffer: np.ndarray) -> bool:
+    """Whether no element of a tensor is infinite or not a number; read in slices, through the `buffer`."""
+    exponent = EXPONENT[tensor.dtype]
+    return not any(((read(tensor, part, buffer) & exponent) == exponent).any() for part in slices(tensor))
+
+
+def new_buffer() -> np.ndarray:
+    """Room for a slice of any dtype."""
+    return np.empty(SLICE, dtype=np.uint32)
+
+
+def for_each_slice(
+    tensors: Iterable[Tensor], work: Callable[[Tensor, slice, np.ndarray], Result], threads: int
+) -> Iterator[Result]:
+    """What `work(tensor, part, bits)` returns for each slice of the tensors, in their order.
+
+    `bits` is overwritten once `work` returns. Several threads read and work side by side.
+    """
+    own = local()
+
+    def one(task: tuple[Tensor, slice]) -> Result:
+        if not hasattr(own, "buffer"):
+            own.buffer = new_buffer()
+        return work(*task, read(*task, own.buffer))
+
+    tasks = ((tensor, part) for tensor in tensors for part in slices(tensor))
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(one, tasks)

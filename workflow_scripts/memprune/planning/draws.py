@@ -1,0 +1,38 @@
+"""The draws that samples are put together from: a job each, with the settings that it uses and no others."""
+
+from memprune.config.experiment import Config, Corpus
+
+SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation"}
+
+
+def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
+    """The corpus that a draw is from, and which split of it."""
+    split = SPLITS[draw.rpartition("-")[0]]
+    held_out = config.held_out is not None and split != "train"
+    return (config.held_out if held_out else config.corpus), split
+
+
+def draw_settings(config: Config, draw: str) -> dict:
+    """What a draw depends on, as JSON values; its `count` grows with the samples asked for.
+
+    Members of several parts are taken in turn, so a part has as many as the others, or one more.
+    """
+    kind, _, part = draw.rpartition("-")
+    corpus, split = corpus_of(config, draw)
+    others = {other for other in SPLITS.values() if other != split}
+    settings = {
+        "kind": kind,
+        "split": split,
+        "corpus": corpus.model_dump(exclude={*others, "parts"}),
+        "seed": config.seed,
+        "part": int(part),
+        "parts": config.member_draws if kind == "member" else 1,
+    }
+    samples = config.samples
+    if kind == "perplexity":
+        return settings | {"window": samples.perplexity_window, "count": samples.perplexity_windows}
+    settings |= {"window": samples.window, "offset": samples.offset}
+    if kind == "non_member":
+        return settings | {"count": samples.non_members}
+    count = len(range(int(part), samples.members, config.member_draws))
+    return settings | {"count": count, "balance_duplicates": samples.balance_duplicates}

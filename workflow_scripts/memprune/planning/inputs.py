@@ -1,0 +1,68 @@
+"""What a configuration asks of files and models that are not there, as far as names and sizes show it.
+
+Nothing is opened but a model's configuration: this is looked at before every run.
+"""
+
+from pathlib import Path
+
+from memprune.config.corpora import ENDINGS
+from memprune.config.experiment import Config
+from memprune.errors import UserError
+from memprune.planning.draws import SPLITS, corpus_of
+from memprune.planning.sizes import size_of
+from memprune.variants.scope import scope_of
+
+
+def check_files(config: Config) -> None:
+    """Raise UserError unless all local files that samples are drawn from are there.
+
+    The message names the key, what was found and what is allowed. Of splits that nothing is drawn from no
+    file is needed.
+    """
+    for draw in SPLITS:
+        corpus, split = corpus_of(config, f"{draw}-0")
+        key = "corpus" if corpus is config.corpus else "held_out"
+        if corpus.source == "files":
+            for file in getattr(corpus, split):
+                check_file(f"{key}.{split}", file)
+        elif corpus.source in ("hub", "tokens"):
+            pattern = corpus.files if corpus.source == "tokens" else "*"
+            check_folder(f"{key}.dataset", corpus.dataset, pattern)
+
+
+def check_file(key: str, file: str) -> None:
+    """Raise UserError unless a file exists, is a file and has a known ending."""
+    place = Path(file)
+    if not place.exists():
+        raise UserError(f"{key}: found {file}; no such file")
+    if not place.is_file():
+        raise UserError(f"{key}: found {file}, which is a folder; give the files in it one by one")
+    if not file.endswith(ENDINGS):
+        raise UserError(f"{key}: found {file}, of unknown ending; allowed: {', '.join(ENDINGS)}")
+
+
+def check_folder(key: str, dataset: str, pattern: str) -> None:
+    """Raise UserError unless a data set that is meant to be a local folder is one, with a file to read.
+
+    What does not begin as a path is a repository of the Hub where no such folder is.
+    """
+    place = Path(dataset)
+    if place.is_file():
+        raise UserError(
+            f"{key}: found {dataset}, which is a file; allowed: a folder, or owner/name on the Hub"
+        )
+    if not place.is_dir() and dataset.startswith(("/", "./", "../")):
+        raise UserError(f"{key}: found {dataset}; no such folder")
+    if place.is_dir() and next(place.glob(pattern), None) is None:
+        raise UserError(f"{key}: found {dataset}, where nothing matches {pattern}")
+
+
+def check_scopes(config: Config) -> None:
+    """Raise UserError when a model lacks what a strategy prunes, as far as the model's size is known."""
+    for name, model in config.models.items():
+        try:
+            size = size_of(model)
+        except UserError:
+            continue  # it is not known before the model is fetched
+        for key, strategy in config.strategies.items():
+            scope_of(strategy.selection, list(size.roles), size.architecture.layers, name, key)

@@ -1,0 +1,108 @@
+"""What is wrong with an experiment's files, models or store, as far as it can be seen before any job."""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from memprune.config.experiment import Config, Model
+from memprune.errors import UserError
+from memprune.evaluation.fit import check_positions
+from memprune.files import existing_part
+from memprune.models.checkpoint import check_vocabulary, describe
+from memprune.models.model_config import read_architecture
+from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed
+from memprune.planning.costs import estimate
+from memprune.planning.inputs import check_files, check_scopes
+from memprune.planning.sizes import cached_config
+from memprune.store import entries
+
+LEAST_ROOM = 2**20  # bytes
+GIGA = 10**9
+PLANNED = ("mask", "memorization", "perplexity")  # kinds of entries in the store
+
+
+def check_experiment(config: Config, source: str) -> None:
+    """Check the experiment's files, models and scopes; `source` names the configuration in messages.
+
+    Of a repository it is the configuration, where the Hub's cache has that already. Raises UserError, which
+    names the key, model or strategy, what was found and what is allowed.
+    """
+    try:
+        check_files(config)
+        for name, model in config.models.items():
+            if model.path is not None:
+                check_local_model(name, model.path, config)
+            else:
+                check_cached_model(name, model, config)
+        check_scopes(config)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def check_local_model(name: str, folder: str, config: Config) -> None:
+    """Raise UserError unless the model is whole, long enough for the samples, and its tokenizer fits."""
+    try:
+        checkpoint = describe(folder)
+        check_positions(
+            config.samples.window, config.samples.perplexity_window, checkpoint.architecture.positions
+        )
+        check_tokenizer_files(folder)
+        check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
+    except UserError as error:
+        raise UserError(f"models.{name}: {error}") from None
+
+
+def check_cached_model(name: str, model: Model, config: Config) -> None:
+    """Raise UserError for a repository whose configuration is in the Hub's cache and cannot be used."""
+    try:
+        content = cached_config(model)
+        if content is not None:
+            positions = read_architecture(content).positions
+            check_positions(config.samples.window, config.samples.perplexity_window, positions)
+    except UserError as error:
+        raise UserError(f"models.{name}: {error}") from None
+
+
+def check_store(folder: str) -> None:
+    """Raise UserError when the store's folder, or the one that it would be made in, cannot be written."""
+    existing = existing_part(folder)
+    allowed = (
+        "allowed: a folder on a disk with room that can be written; set it with `store` or MEMPRUNE_STORE"
+    )
+    if not existing.is_dir():
+        raise UserError(f"store: found {folder}, where {existing} is no folder; {allowed}")
+    if not os.access(existing, os.W_OK):
+        raise UserError(f"store: found {folder}, which is read-only; {allowed}")
+    if shutil.disk_usage(existing).free < LEAST_ROOM:
+        raise UserError(f"store: found {folder}, on a full disk; {allowed}")
+
+
+def check_disk(config: Config, folder: str, results: Path) -> None:
+    """Raise UserError when the masks and scores that are still to come do not fit the store's disk.
+
+    Models of unknown size are left out: how much they take shows when they are fetched. What the store holds
+    is taken for these masks and scores, whosever it is: work that would only link is never refused.
+    """
+    existing = existing_part(folder)
+    free, needed = shutil.disk_usage(existing).free, bytes_to_come(config, results)
+    if needed > free:
+        needed -= sum(entry.size for entry in entries.all_entries() if entry.name.split("/")[0] in PLANNED)
+    if needed > free:
+        raise UserError(
+            f"store: masks and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB free; "
+            "set another folder with `store` or MEMPRUNE_STORE, or leave out models or levels"
+        )
+
+
+def bytes_to_come(config: Config, results: Path) -> int:
+    """What the plan says of masks and scores, without what the results have already."""
+    planned = 0
+    for name in config.models:
+        with suppress(UserError):
+            cost = estimate(name, config)
+            planned += cost.mask_bytes + cost.score_bytes
+    present = [
+        path for kind in ("masks", "scores") for path in (results / kind).glob("*/*") if path.is_file()
+    ]
+    return planned - sum(path.stat().st_size for path in present)

@@ -1,0 +1,120 @@
+"""How large a model is, known before its files are here: from its folder, the Hub's cache, or by its name."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from memprune.config.experiment import Model
+from memprune.errors import UserError
+from memprune.models.architecture import Architecture
+from memprune.models.model_config import read_architecture
+from memprune.models.model_files import read_config, read_json, weight_files
+from memprune.models.shapes import HEAD, matrix_shapes, shapes_of
+from memprune.models.weights import BYTES
+
+# Pythia's hidden size, layers, heads and rows of the embedding (EleutherAI's configurations; Biderman et al.
+# 2023, table 1). The deduplicated models have the same.
+PYTHIA = {
+    "14m": (128, 6, 4, 50304),
+    "31m": (256, 6, 8, 50304),
+    "70m": (512, 6, 8, 50304),
+    "160m": (768, 12, 12, 50304),
+    "410m": (1024, 24, 16, 50304),
+    "1b": (2048, 16, 8, 50304),
+    "1.4b": (2048, 24, 16, 50304),
+    "2.8b": (2560, 32, 32, 50304),
+    "6.9b": (4096, 32, 32, 50432),
+    "12b": (5120, 36, 40, 50688),
+}
+PYTHIA_REPO = re.compile(r"EleutherAI/pythia-([\d.]+[mb])(?:-deduped)?(?:-v0)?")
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The sizes of a model: its decoder, and the bytes of its files."""
+
+    architecture: Architecture
+    file_bytes: int
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding and of the head."""
+        return self.architecture.vocabulary
+
+    @property
+    def roles(self) -> dict[str, int]:
+        """Weights of each of one block's matrices, by role; all can be pruned."""
+        return {role: math.prod(shape) for role, shape in matrix_shapes(self.architecture).items()}
+
+    @property
+    def layer_weights(self) -> int:
+        """Weights of one block's matrices."""
+        return sum(self.roles.values())
+
+    @property
+    def weights(self) -> int:
+        """Weights of the whole model, but for norms and biases (less than 0.1 % in models of any size)."""
+        a = self.architecture
+        around = sum(
+            math.prod(shape)
+            for part, shape in shapes_of(a).items()
+            if part.layer is None and len(shape) == 2 and not (part == HEAD and a.tied)
+        )
+        return a.layers * self.layer_weights + around
+
+
+def size_of(model: Model) -> ModelSize:
+    """The size of a configured model, without network.
+
+    Raises UserError for a repository of the Hub that is neither in its cache nor known by name, and for a
+    configuration or files that cannot be used.
+    """
+    if model.path is not None:
+        architecture = read_architecture(read_config(model.path))
+        return ModelSize(architecture, sum(path.stat().st_size for path in weight_files(model.path)))
+    config = cached_config(model) or known_config(model.repo)
+    if config is None:
+        raise UserError(
+            f"{model.repo}, revision {model.revision}: its size is not known; "
+            f"fetch its configuration: hf download {model.repo} config.json --revision {model.revision}"
+        )
+    architecture = read_architecture(config)
+    return ModelSize(architecture, expected_file_bytes(architecture, config))
+
+
+def cached_config(model: Model) -> dict | None:
+    """A repository's config.json where the Hub's cache has it; raises UserError for a broken one."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        path = try_to_load_from_cache(model.repo, "config.json", revision=model.revision)
+    except ValueError as error:  # of a name that no repository has
+        raise UserError(f"repo: found {model.repo!r}, allowed: a repository's name ({error})") from None
+    return read_json(Path(path)) if isinstance(path, str) else None
+
+
+def known_config(repo: str) -> dict | None:
+    """The sizes of a Pythia model, as its config.json has them; None for any other repository."""
+    name = PYTHIA_REPO.fullmatch(repo)
+    if name is None or name[1] not in PYTHIA:
+        return None
+    hidden, layers, heads, vocabulary = PYTHIA[name[1]]
+    return {
+        "model_type": "gpt_neox",
+        "hidden_size": hidden,
+        "intermediate_size": 4 * hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "max_position_embeddings": 2048,
+        "vocab_size": vocabulary,
+        "tie_word_embeddings": False,
+        "torch_dtype": "float16",
+    }
+
+
+def expected_file_bytes(architecture: Architecture, config: dict) -> int:
+    """The bytes of a model's safetensors; those of GPT-NeoX hold each layer's causal mask too, in bytes."""
+    a, dtype = architecture, str(config.get("torch_dtype") or config.get("dtype"))
+    masks = a.layers * a.positions**2 if a.family == "gpt_neox" else 0
+    return ModelSize(a, 0).weights * BYTES.get(dtype, BYTES["float32"]) + masks

@@ -1,0 +1,34 @@
+"""How much of an experiment's scores the store has already, as far as the results so far can tell."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from memprune.config.experiment import Config
+from memprune.devices.choice import device_class
+from memprune.evaluation.variant import variant_tasks
+
+
+def stored_share(name: str, config: Config, results: Path) -> float:
+    """The share of a model's shards that are in the store, between 0 and 1.
+
+    A variant counts where model, mask and samples are known, that is after their jobs.
+    """
+    variants, device = config.variants(name), device_class(config.evaluation.device)
+    shares = [variant_share(name, variant, config, device, results) for variant in variants]
+    return sum(shares) / len(shares)
+
+
+def variant_share(name: str, variant: str, config: Config, device: str, results: Path) -> float:
+    """The share of a variant's shards, scored on a class of device, that are in the store."""
+    mask = None if variant == "dense" else results / f"masks/{name}/{variant}.safetensors"
+    files = {
+        "manifest": results / f"models/{name}/manifest.json",
+        "samples": results / "samples/samples.parquet",
+        "windows": results / "samples/windows.parquet",
+    }
+    if not all(path.exists() for path in (*files.values(), *([mask] if mask else []))):
+        return 0.0
+    arguments = Namespace(mask=mask, spec=config.evaluation_settings, **files)
+    tasks = variant_tasks(arguments, device, lambda: None)
+    shards = [shard for task in tasks for shard in task.shards]
+    return sum(shard.stored for shard in shards) / len(shards)

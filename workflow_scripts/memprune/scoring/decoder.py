@@ -1,0 +1,189 @@
+"""The forward pass of a decoder, layer by layer, over texts of one length: no cache, padding or mask.
+
+One set of functions serves all families: the weights come in one form (see `Layer`), whatever the files
+look like. On a CPU that multiplies bfloat16 natively, weights are packed for oneDNN, and activation and
+residual are fused into the products: there memory, not arithmetic, is what a pass waits for.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+from memprune.models.architecture import Architecture, Rotary
+from memprune.scoring.frequencies import frequencies_of
+
+
+class Linear(NamedTuple):
+    """A linear map: weight output × input (packed for oneDNN if `packed`), bias of length output or None."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    packed: bool = False
+
+
+class Norm(NamedTuple):
+    """Weight and bias of a norm, both of length hidden; an RMS norm has no bias."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+
+
+class Layer(NamedTuple):
+    """A decoder block's weights.
+
+    The rows of `query_key_value` are the heads' queries, keys and values in this order. With rotary positions
+    the two features that turn together lie side by side in query and key. `gate` is None in MLPs without.
+    """
+
+    attention_norm: Norm
+    query_key_value: Linear
+    output: Linear
+    mlp_norm: Norm
+    up: Linear
+    gate: Linear | None
+    down: Linear
+
+
+class Embedding(NamedTuple):
+    """What tokens enter by: vectors vocabulary × width, learned positions or None, a projection or None."""
+
+    tokens: torch.Tensor
+    positions: torch.Tensor | None
+    projection: Linear | None
+
+
+class Head(NamedTuple):
+    """What hidden states leave by: the last norm or None, a projection or None, and the map to logits."""
+
+    norm: Norm | None
+    projection: Linear | None
+    logits: Linear
+
+
+POST = {"gelu": ("gelu", "none"), "gelu tanh": ("gelu", "tanh"), "relu": ("relu", ""), "silu": ("swish", "")}
+
+
+def pack(linear: Linear) -> Linear:
+    """A linear map packed for oneDNN where products are in bfloat16 on a CPU that has them."""
+    weight = linear.weight
+    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
+        return linear
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return linear
+    return Linear(torch.ops.mkldnn._reorder_linear_weight(weight), linear.bias, packed=True)
+
+
+def apply(
+    linear: Linear, x: torch.Tensor, activation: str | None = None, add: torch.Tensor | None = None
+) -> torch.Tensor:
+    """activation(x · weightᵀ + bias) + add, rows × output; `x` is rows × input, `add` rows × output."""
+    if linear.packed:
+        fused = torch.ops.mkldnn._linear_pointwise
+        if add is not None:
+            return fused.binary(x, add, linear.weight, linear.bias, "add")
+        name, algorithm = POST[activation] if activation else ("none", "")
+        return fused(x, linear.weight, linear.bias, name, [], algorithm)
+    y = functional.linear(x, linear.weight, linear.bias)
+    if activation:
+        y = activate(y, activation)
+    return y if add is None else y.add_(add)
+
+
+def activate(x: torch.Tensor, activation: str) -> torch.Tensor:
+    """The activation of a tensor, in place."""
+    if activation == "relu":
+        return x.relu_()
+    if activation == "silu":
+        return functional.silu(x, inplace=True)
+    return torch.ops.aten.gelu_(x, approximate="tanh" if activation == "gelu tanh" else "none")
+
+
+def normalise(x: torch.Tensor, norm: Norm, architecture: Architecture) -> torch.Tensor:
+    """Layer norm or RMS norm of rows × hidden."""
+    if architecture.norm == "rms":
+        return functional.rms_norm(x, x.shape[-1:], norm.weight, architecture.epsilon)
+    return functional.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, architecture.epsilon)
+
+
+def run_layer(
+    hidden: torch.Tensor, layer: Layer, architecture: Architecture, rotations: torch.Tensor | None, kept: int
+) -> torch.Tensor:
+    """One decoder block: texts × tokens × hidden to texts × `kept` × hidden, the last `kept` tokens of each.
+
+    What no later step asks for (in the last layer, all but the scored tokens) is computed up to the
+    attention only. `rotations` is what `rotations_of` gives, None with learned positions.
+    """
+    a = architecture
+    texts, tokens, width = hidden.shape
+    rows = hidden.reshape(-1, width)
+    x = normalise(rows, layer.attention_norm, a) if a.norm_first else rows
+    x = attend(apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size), a, rotations)
+    if kept < tokens:
+        x, rows = x[:, -kept:], hidden[:, -kept:].reshape(-1, width)
+    attended = apply(layer.output, x.reshape(texts * kept, -1), add=rows)
+    if not a.norm_first:
+        attended = normalise(attended, layer.attention_norm, a)
+    x = rows if a.parallel else attended
+    x = normalise(x, layer.mlp_norm, a) if a.norm_first else x
+    if layer.gate is None:
+        x = apply(layer.up, x, activation=a.activation)
+    else:
+        x = apply(layer.gate, x, activation=a.activation).mul_(apply(layer.up, x))
+    hidden = apply(layer.down, x, add=attended)
+    if not a.norm_first:
+        hidden = normalise(hidden, layer.mlp_norm, a)
+    return hidden.view(texts, kept, width)
+
+
+def attend(
+    query_key_value: torch.Tensor, architecture: Architecture, rotations: torch.Tensor | None
+) -> torch.Tensor:
+    """Causal attention: texts × tokens × (query, key, value heads) × head size to … × heads × head size."""
+    a = architecture
+    if rotations is not None:
+        rotate(query_key_value[:, :, : a.heads + a.key_heads, : 2 * rotations.shape[-1]], rotations)
+    split = query_key_value.transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), dim=1)
+    grouped = a.key_heads != a.heads
+    return functional.scaled_dot_product_attention(*split, is_causal=True, enable_gqa=grouped).transpose(1, 2)
+
+
+def rotate(features: torch.Tensor, rotations: torch.Tensor) -> None:
+    """Turn features (… tokens × heads × 2 · pairs) by their positions, in place: a complex product."""
+    numbers = features.float()
+    if numbers.stride(-2) % 2:  # heads of an odd size do not lie as complex numbers do
+        numbers = numbers.contiguous()
+    pairs = torch.view_as_complex(numbers.unflatten(-1, (-1, 2))) * rotations
+    features.copy_(torch.view_as_real(pairs).flatten(-2))
+
+
+def rotations_of(rotary: Rotary, tokens: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """The rotations of positions 0 to `tokens` - 1: complex64, tokens × 1 × pairs.
+
+    Cosine and sine are rounded to the dtype of the computation, as transformers' are.
+    """
+    frequencies, factor = frequencies_of(rotary)
+    angles = torch.outer(torch.arange(tokens).float(), frequencies)
+    cosine, sine = ((part * factor).to(dtype).float() for part in (angles.cos(), angles.sin()))
+    return torch.complex(cosine, sine)[:, None].to(device)
+
+
+def embed(ids: torch.Tensor, embedding: Embedding, architecture: Architecture) -> torch.Tensor:
+    """Token ids (texts × tokens) to hidden states, texts × tokens × hidden.
+
+    Of OPT's learned positions the first two rows stand for padding; GPT-2 has no such rows.
+    """
+    hidden = functional.embedding(ids, embedding.tokens)
+    if embedding.projection is not None:
+        hidden = apply(embedding.projection, hidden.flatten(0, 1)).unflatten(0, ids.shape)
+    if embedding.positions is not None:
+        first = len(embedding.positions) - architecture.positions
+        hidden = hidden + embedding.positions[first : first + ids.shape[1]]
+    return hidden
+
+
+def leave(rows: torch.Tensor, head: Head, architecture: Architecture) -> torch.Tensor:
+    """Hidden states (rows × hidden) to what the map to logits takes."""
+    if head.norm is not None:
+        rows = normalise(rows, head.norm, architecture)
+    return rows if head.projection is None else apply(head.projection, rows)

@@ -1,0 +1,209 @@
+"""A pruned model in the decoder's form: the checkpoint times the mask, read slice by slice onto the device.
+
+Resident, all weights lie on the device. Streamed, each layer is read when its turn comes and dropped after
+it; a block of texts then goes through the layers together, so that a block costs one read of the checkpoint.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from memprune.errors import UserError
+from memprune.models.architecture import Architecture
+from memprune.models.families import FAMILIES, Part, find_parts
+from memprune.models.manifest import Manifest
+from memprune.models.shapes import EMBEDDING, HEAD
+from memprune.models.weights import Tensor, is_finite, new_buffer, read, read_tensors, slices
+from memprune.scoring.decoder import Embedding, Head, Layer, Linear, Norm, pack
+from memprune.store.fingerprints import unchanged
+from memprune.variants.masks import about_mask, read_bits, unpack
+
+
+@dataclass(frozen=True)
+class PrunedModel:
+    """A model as scoring uses it: `embedding`, `layers` and `head` give its weights, in memory or read anew.
+
+    `block_tokens` go through a layer before the next one is asked for; one batch if 0, the model resident.
+    `not_finite` reads the files again and names the tensors with infinite weights or such as are no numbers.
+    """
+
+    architecture: Architecture
+    dtype: torch.dtype
+    device: torch.device
+    embedding: Callable[[], Embedding]
+    layers: Callable[[], Iterator[Layer]]
+    head: Callable[[], Head]
+    not_finite: Callable[[], list[str]]
+    block_tokens: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a pruned model's weights are read from, and what they become."""
+
+    architecture: Architecture
+    tensors: dict[Part, Tensor]
+    names: dict[Part, str]  # in the files, and in the mask
+    mask: Path | None
+    masked: set[str]  # names of the matrices in the mask
+    dtype: torch.dtype
+    device: torch.device
+
+
+def load_pruned(
+    manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device, block_tokens: int = 0
+) -> PrunedModel:
+    """The model of a manifest with `mask` applied, ready to score; streamed if `block_tokens` is given.
+
+    Raises UserError when the mask names a matrix that the model lacks, and when the weights' files are not
+    those of the manifest: while a resident model is read, and at each pass of a streamed one.
+    """
+    with unchanged(manifest.weights):
+        source = find_source(manifest, mask, dtype, device)
+        model = partial(
+            PrunedModel,
+            source.architecture,
+            dtype,
+            device,
+            block_tokens=block_tokens,
+            not_finite=lambda: names_not_finite(source),
+        )
+        numbers = range(source.architecture.layers)
+        if not block_tokens:
+            embedding = read_embedding(source)
+            head = read_head(source, embedding)
+            layers = [read_layer(source, number) for number in numbers]
+            return model(lambda: embedding, lambda: iter(layers), lambda: head)
+
+    def read_last() -> Head:
+        """The head, which a pass asks for last: what it has read by then was all of the manifest's files."""
+        with unchanged(manifest.weights):
+            return read_head(source)
+
+    return model(
+        lambda: read_embedding(source), lambda: (read_layer(source, number) for number in numbers), read_last
+    )
+
+
+def names_not_finite(source: Source) -> list[str]:
+    """The tensors of a model that have a weight that is infinite or not a number."""
+    buffer = new_buffer()
+    return [source.names[part] for part, tensor in source.tensors.items() if not is_finite(tensor, buffer)]
+
+
+def find_source(manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device) -> Source:
+    """Find the tensors of a model by their parts, and those that the mask is for."""
+    headers = read_tensors(manifest)
+    names = find_parts(manifest.architecture.family, headers)
+    tensors = {part: headers[name] for part, name in names.items()}
+    in_mask = about_mask(mask)["shapes"] if mask else {}
+    for name, shape in in_mask.items():
+        if name not in headers or headers[name].shape != tuple(shape):
+            raise UserError(f"mask: matrix {name} of shape {shape} is not in the model")
+    return Source(manifest.architecture, tensors, names, mask, set(in_mask), dtype, device)
+
+
+def read_embedding(source: Source) -> Embedding:
+    """What tokens enter by."""
+    positions = Part(None, "positions", "weight")
+    return Embedding(
+        read_tensor(source, EMBEDDING if EMBEDDING in source.tensors else HEAD),
+        read_tensor(source, positions) if positions in source.tensors else None,
+        read_linear(source, None, "project_in"),
+    )
+
+
+def read_head(source: Source, embedding: Embedding | None = None) -> Head:
+    """What hidden states leave by; a tied head is the `embedding`, read anew if that is not given.
+
+    As in transformers, a head in the files is used even where the configuration ties it.
+    """
+    logits = read_linear(source, None, "head")
+    if logits is None and embedding is not None:
+        logits = pack(Linear(embedding.tokens, None))
+    elif logits is None:
+        logits = read_linear(source, None, "embedding")
+    return Head(read_norm(source, None, "final_norm"), read_linear(source, None, "project_out"), logits)
+
+
+def read_layer(source: Source, number: int) -> Layer:
+    """The weights of one decoder block."""
+    return Layer(
+        read_norm(source, number, "attention_norm"),
+        read_query_key_value(source, number),
+        read_linear(source, number, "output"),
+        read_norm(source, number, "mlp_norm"),
+        read_linear(source, number, "up"),
+        read_linear(source, number, "gate"),
+        read_linear(source, number, "down"),
+    )
+
+
+def read_query_key_value(source: Source, number: int) -> Linear:
+    """The three maps of attention as one, its rows in the decoder's order."""
+    if "query_key_value" in FAMILIES[source.architecture.family].matrices.values():
+        weight, bias = read_weight_and_bias(source, number, "query_key_value")
+    else:
+        parts = [read_weight_and_bias(source, number, name) for name in ("query", "key", "value")]
+        weight = torch.cat([weight for weight, _ in parts])
+        bias = None if parts[0][1] is None else torch.cat([bias for _, bias in parts])
+    rows = row_order(source.architecture).to(source.device)
+    return pack(Linear(weight.index_select(0, rows), None if bias is None else bias.index_select(0, rows)))
+
+
+def row_order(architecture: Architecture) -> torch.Tensor:
+    """Which rows of the stored query, key and value the decoder's are: heads together, pairs side by side."""
+    a = architecture
+    rows = torch.arange((a.heads + 2 * a.key_heads) * a.head_size).view(-1, a.head_size)
+    if a.family == "gpt_neox":
+        rows = rows.view(a.heads, 3, a.head_size).transpose(0, 1).reshape(-1, a.head_size)
+    if a.rotary is not None:
+        turned = rows[: a.heads + a.key_heads, : a.rotary.turned]
+        turned.copy_(turned.unflatten(1, (2, -1)).transpose(1, 2).flatten(1).clone())
+    return rows.flatten()
+
+
+def read_linear(source: Source, number: int | None, name: str) -> Linear | None:
+    """A linear map, None if the model has none of this name."""
+    if Part(number, name, "weight") not in source.tensors:
+        return None
+    return pack(Linear(*read_weight_and_bias(source, number, name)))
+
+
+def read_weight_and_bias(
+    source: Source, number: int | None, name: str
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Weight, output × input, and bias of a linear map."""
+    weight = read_tensor(source, Part(number, name, "weight"))
+    if source.architecture.family == "gpt2" and number is not None:
+        weight = weight.t().contiguous()
+    bias = Part(number, name, "bias")
+    return weight, read_tensor(source, bias) if bias in source.tensors else None
+
+
+def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
+    """A norm, None if the model has none of this name."""
+    weight, bias = (Part(number, name, kind) for kind in ("weight", "bias"))
+    if weight not in source.tensors:
+        return None
+    return Norm(read_tensor(source, weight), read_tensor(source, bias) if bias in source.tensors else None)
+
+
+def read_tensor(source: Source, part: Part) -> torch.Tensor:
+    """A tensor with its mask applied, in the computation's dtype on the device."""
+    tensor, name = source.tensors[part], source.names[part]
+    kept = read_bits(source.mask, name) if name in source.masked else None
+    values = torch.empty(tensor.size, dtype=source.dtype, device=source.device)
+    buffer = new_buffer()
+    for piece in slices(tensor):
+        bits = read(tensor, piece, buffer)
+        if kept is not None:
+            np.multiply(bits, unpack(kept, piece), out=bits)
+        signed = torch.from_numpy(bits.view(f"i{bits.itemsize}"))
+        # Sent as stored, and turned into the computation's dtype on the device.
+        values[piece] = signed.view(getattr(torch, tensor.dtype)).to(source.device)
+    return values.view(tensor.shape)

@@ -1,0 +1,241 @@
+"""A content-addressed store: what was computed once from the same inputs, settings and code is only linked.
+
+An entry is a folder, `{kind}/{hash of all that determines its content}`, with the files of one artefact and
+`entry.json`, which records the determinants and each file's SHA-256. Entries are built under a name of their
+own and renamed, so that jobs and machines may share a store, and are verified whenever they are read. Which
+entries a result was made from is recorded in a root (see `memprune.store.roots`).
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from memprune.errors import UserError
+from memprune.files import sha256_of, written_whole
+from memprune.store import roots
+
+ENTRY = "entry.json"
+NOT_KINDS = ("tmp", "roots", "damaged", "fingerprints", "batches")
+COPIED = 10**6  # bytes: up to here snakemake compares contents; larger results are links into the store
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the store: name, bytes of its files, and when it was made (seconds since the epoch)."""
+
+    name: str
+    size: int
+    made: float
+
+
+def folder() -> Path:
+    """The store's folder: `MEMPRUNE_STORE`, else `results/.store`."""
+    return Path(os.environ.get("MEMPRUNE_STORE") or "results/.store")
+
+
+def choose(configured: str) -> str:
+    """Have this process and its jobs use the configured store, unless `MEMPRUNE_STORE` names one already."""
+    chosen = os.environ["MEMPRUNE_STORE"] = os.path.expanduser(os.environ.get("MEMPRUNE_STORE") or configured)
+    return chosen
+
+
+def digest(determinants: Mapping) -> str:
+    """The hash that names an entry: 32 digits of the SHA-256 of the determinants as canonical JSON."""
+    return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def provide(
+    kind: str, determinants: Mapping, compute: Callable[[Path], None], outputs: Mapping[str, Path]
+) -> None:
+    """Put the files of one artefact at `outputs` (name in the entry to path), computed only if not stored.
+
+    `determinants` is all that the content depends on, as JSON values; `compute(folder)` writes the files.
+    """
+    name = f"{kind}/{digest(determinants)}"
+    entry, found = obtain(name, determinants, compute)
+    print(f"store: {name} {'found' if found else 'computed'}")
+    contents = json.loads((entry / ENTRY).read_text())["files"]
+    with explained():
+        for file, output in outputs.items():
+            place(entry / file, output)
+            roots.write(folder(), output, contents[file], [name])
+
+
+def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) -> tuple[Path, bool]:
+    """The folder of the entry `name` and whether it was there; else `compute(folder)` writes its files.
+
+    Raises UserError when the store cannot be written.
+    """
+    entry = folder() / name
+    if is_whole(entry):
+        return entry, True
+    with explained():
+        temporary = folder() / "tmp" / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+        temporary.mkdir(parents=True)
+        try:
+            compute(temporary)
+            files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
+            about = {"determinants": determinants, "files": files}
+            (temporary / ENTRY).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            move(temporary, entry)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return entry, False
+
+
+def move(temporary: Path, entry: Path) -> None:
+    """Give a finished entry its name, unless another job was faster: then its entry is as good."""
+    try:
+        temporary.rename(entry)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def is_whole(entry: Path) -> bool:
+    """Whether an entry exists and its files are those that were written; a damaged one is set aside."""
+    if not entry.is_dir():
+        return False
+    try:
+        files = json.loads((entry / ENTRY).read_text())["files"]
+        damaged = [file for file, sha256 in files.items() if sha256_of(entry / file) != sha256]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        damaged = [str(error)]
+    if not damaged:
+        return True
+    set_aside(entry, damaged[0])
+    return False
+
+
+def set_aside(entry: Path, reason: str) -> None:
+    """Take a damaged entry out of use, with a warning."""
+    aside = folder() / "damaged" / f"{entry.name}-{uuid.uuid4().hex}"
+    with explained(), suppress(FileNotFoundError):  # another job may have been faster
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        entry.rename(aside)
+    print(f"warning: store: {entry} is damaged ({reason}); set aside as {aside}", file=sys.stderr, flush=True)
+
+
+def content(result: str | Path) -> str:
+    """The SHA-256 of a result's content, which is that of its record, or the result was damaged since.
+
+    Raises UserError for a damaged one, which is set aside: it is missing then, so the next run makes it.
+    """
+    result = Path(result)
+    found, recorded = sha256_of(result), recorded_contents(result)
+    if found in recorded or not recorded:
+        return found
+    if result.is_symlink():
+        stored = result.resolve()
+        set_aside(stored.parent, stored.name)
+        result.unlink()
+        raise UserError(f"{result}: damaged in the store and set aside; run again to compute it anew")
+    aside = result.with_name(f"{result.name}.damaged")
+    result.rename(aside)
+    raise UserError(f"{result}: damaged since it was written, and set aside as {aside}; run again to make it")
+
+
+def recorded_contents(result: Path) -> set[str]:
+    """The SHA-256 that a result should have: of the store's file that it links to, or by its roots."""
+    if result.is_symlink():
+        stored = result.resolve()
+        return {json.loads((stored.parent / ENTRY).read_text())["files"][stored.name]}
+    return {root.content for root in roots.of_result(folder(), result) if root.content}
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn the errors of a full or read-only disk into a UserError that names the store."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        elsewhere = getattr(error, "filename", None) and not is_inside(error.filename)
+        if system_error(error) not in NO_ROOM or elsewhere:
+            raise
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"store {folder()}: cannot be written ({reason}); free space there, or name another folder "
+            "with `store` in the configuration or MEMPRUNE_STORE"
+        ) from None
+
+
+def system_error(error: Exception) -> int | None:
+    """The system's number of an error; safetensors tells it at the end of its message only."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = (
+        re.search(r"\(os error (\d+)\)$", str(error)) if type(error).__name__ == "SafetensorError" else None
+    )
+    return int(told[1]) if told else None
+
+
+def is_inside(path: str | Path) -> bool:
+    """Whether a path lies in the store."""
+    return Path(path).absolute().is_relative_to(folder().absolute())
+
+
+def place(stored: Path, output: Path) -> None:
+    """Put a stored file at `output`: small files are copied, large ones linked (relative within results)."""
+    with written_whole(output) as temporary:
+        if stored.stat().st_size <= COPIED:
+            shutil.copyfile(stored, temporary)
+        else:
+            temporary.symlink_to(roots.seen_from(folder(), stored, output.parent))
+
+
+def record(output: Path, names: list[str]) -> None:
+    """Record that the result at `output`, as it is now, was made from the entries `names`."""
+    with explained():
+        roots.write(folder(), output, sha256_of(output), names)
+
+
+def names_in(name: str) -> set[str]:
+    """The names in a folder of entries, none if it does not exist."""
+    parent = folder() / name
+    return {path.name for path in parent.iterdir()} if parent.is_dir() else set()
+
+
+def all_entries() -> list[Entry]:
+    """All entries of the store, by name."""
+    found = []
+    for path in sorted(folder().glob(f"*/**/{ENTRY}")):
+        name = path.parent.relative_to(folder())
+        if name.parts[0] not in NOT_KINDS:
+            size = sum(file.stat().st_size for file in path.parent.iterdir())
+            found.append(Entry(name.as_posix(), size, path.stat().st_mtime))
+    return found
+
+
+def determinants(name: str) -> dict:
+    """What an entry's content depends on, as it was recorded."""
+    return json.loads((folder() / name / ENTRY).read_text())["determinants"]
+
+
+def abandoned(seconds: float) -> list[str]:
+    """The names of what killed jobs have left unfinished, and of damaged entries, unchanged for so long."""
+    paths = [path for kind in ("tmp", "damaged") for path in (folder() / kind).glob("*")]
+    return [str(path.relative_to(folder())) for path in paths if time.time() - path.stat().st_mtime > seconds]
+
+
+def delete(name: str) -> None:
+    """Delete an entry: renamed first, so that no job finds half of it."""
+    doomed = folder() / "tmp" / f"deleted-{uuid.uuid4().hex}"
+    with explained():
+        doomed.parent.mkdir(exist_ok=True)
+        (folder() / name).rename(doomed)
+        shutil.rmtree(doomed)

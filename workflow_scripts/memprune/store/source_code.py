@@ -1,0 +1,88 @@
+"""What a piece of code does, as a digest: of its syntax trees, blind to comments, docstrings and formatting.
+
+A job carries the digest of its script and of all modules of this package that the script imports, directly
+or through others, wherever in the file the import stands. Modules that are imported by a name made at run
+time (a criterion, a corpus source) are given beside the script, so a job depends on its own only. The digest
+is the same on Python 3.11 to 3.13, whose own dumps of a tree differ.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(__file__).parents[1].name
+# These move files, name artefacts and choose where something is computed, not what an artefact holds.
+PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "files", "jobs", "store", "devices"))
+# Fields that some versions fill, and this project does not.
+NOT_CODE = ("type_comment", "kind", "type_params")
+
+
+def digest(*roots: str | Path) -> str:
+    """The digest of scripts (paths) and modules (`memprune.…`) with all that they import: 16 hex digits.
+
+    Raises FileNotFoundError for a root that does not exist.
+    """
+    lines = [f"{file.relative_to(ROOT).as_posix()} {read(file)[0]}" for file in files_behind(*roots)]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def files_behind(*roots: str | Path) -> set[Path]:
+    """The files of the roots and of all that they import, directly or through others."""
+    waiting = [root if isinstance(root, Path) else file_of(root) for root in roots]
+    files: set[Path] = set()
+    while waiting:
+        file = waiting.pop().resolve()
+        if file not in files:
+            files.add(file)
+            waiting.extend(read(file)[1])
+    return files
+
+
+@cache
+def read(file: Path) -> tuple[str, tuple[Path, ...]]:
+    """The digest of one file by itself, and the files of this package that it imports."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return hashlib.sha256(normal_form(tree).encode()).hexdigest(), tuple(imported_files(tree))
+
+
+def normal_form(node: object) -> str:
+    """A syntax tree as text without positions, docstrings and empty fields."""
+    if isinstance(node, list):
+        return f"[{','.join(map(normal_form, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in NOT_CODE}
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        fields["body"] = node.body[ast.get_docstring(node, clean=False) is not None :]
+    parts = [f"{name}={normal_form(value)}" for name, value in fields.items() if value not in (None, [])]
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def imported_files(tree: ast.Module) -> Iterator[Path]:
+    """The files of this package that a module imports, at its top or inside a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports of this package are absolute"
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            if is_deciding(name) and (file := file_of(name)).exists():
+                yield file
+
+
+def is_deciding(module: str) -> bool:
+    """Whether a module is of this project, and none of its plumbing."""
+    plumbing = any(module == name or module.startswith(f"{name}.") for name in PLUMBING)
+    return module.split(".")[0] == PACKAGE and not plumbing
+
+
+def file_of(module: str) -> Path:
+    """The file of a module or package of this project."""
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
