@@ -9,7 +9,7 @@ LIBRARY = ROOT / "workflow_scripts/memprune"
 
 
 def test_packages_import_nothing():
-    """What a package imports, all its modules would import: jobs would start slower, and run again for more."""
+    """What a package imports, all its modules would import, and depend on."""
     packages = [path for path in LIBRARY.rglob("*") if path.is_dir() and list(path.glob("*.py"))]
     assert len(packages) > 10
     assert [package for package in packages if (package / "__init__.py").read_text()] == []
