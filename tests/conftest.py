@@ -24,7 +24,7 @@ from transformers import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
 
-from memprune.files import sha256_of
+from memprune.disk import sha256_of
 from memprune.models.checkpoint import describe
 from memprune.models.manifest import Manifest
 from memprune.variants.masks import read_mask

@@ -10,8 +10,8 @@ from conftest import FAMILIES, tiny_model
 from safetensors.torch import load_file, save_file
 
 from memprune.config.experiment import Config, check
+from memprune.disk import sha256_of
 from memprune.errors import UserError
-from memprune.files import sha256_of
 from memprune.models.families import find_matrices, find_parts
 from memprune.models.fetch_model import fetch_model
 from memprune.models.manifest import read_manifest, write_manifest

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_store import provide
 
-from memprune.files import sha256_of
+from memprune.disk import sha256_of
 from memprune.store import entries, roots
 
 

@@ -134,7 +134,7 @@ def test_a_job_depends_on_what_it_imports_and_no_more(script, modules, has, lack
     found = imported_by(script, *modules)
     assert has <= found
     assert not lacks & found
-    assert not any(name.startswith(("errors", "files", "store/", "jobs/", "devices/")) for name in found)
+    assert not any(name.startswith(("errors", "disk", "store/", "jobs/", "devices/")) for name in found)
 
 
 def test_a_digest_is_that_of_all_files(tmp_path, monkeypatch):

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from memprune.disk import sha256_of, written_whole
 from memprune.errors import UserError
 from memprune.evaluation import shards
-from memprune.files import sha256_of, written_whole
 from memprune.planning.preflight import check_store
 from memprune.store import entries, roots
 from memprune.store.fingerprints import fingerprint, unchanged

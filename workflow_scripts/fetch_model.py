@@ -5,7 +5,7 @@ import argparse
 import json
 from pathlib import Path
 
-from memprune.files import written_whole
+from memprune.disk import written_whole
 from memprune.jobs.script import run
 from memprune.models.fetch_model import fetch_model
 

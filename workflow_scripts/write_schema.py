@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from memprune.config.experiment import Config
-from memprune.files import written_whole
+from memprune.disk import written_whole
 from memprune.jobs.script import run
 
 

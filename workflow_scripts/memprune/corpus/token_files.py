@@ -21,7 +21,7 @@ from huggingface_hub.utils import httpx
 
 from memprune.corpus.local_files import is_hidden, matching_files
 from memprune.errors import UserError
-from memprune.models.hub import dataset_commit, one_line, patiently
+from memprune.models.hub_contact import dataset_commit, one_line, patiently
 
 ENDINGS = (".bin", ".parquet")
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from memprune.disk import written_whole
 from memprune.errors import UserError
-from memprune.files import written_whole
 from memprune.scoring.forced_pass import Batch, forced_pass
 from memprune.scoring.pruned_model import PrunedModel
 from memprune.store import entries

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memprune.disk import written_whole
 from memprune.errors import UserError
 from memprune.evaluation.shards import SHARD_ROWS, block_count
-from memprune.files import written_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from memprune.disk import written_whole
 from memprune.errors import UserError
 from memprune.evaluation.shards import Shard, cut_shards, passes
-from memprune.files import written_whole
 from memprune.store import entries
 from memprune.variants.names import split_variant
 

@@ -10,7 +10,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from memprune.files import written_whole
+from memprune.disk import written_whole
 
 FROM_FILE = "--from-file"
 LONGEST = 2**14  # bytes of an option in a command, which has a few of them

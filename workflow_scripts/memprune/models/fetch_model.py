@@ -14,9 +14,9 @@ from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFou
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import filter_repo_objects, httpx
 
+from memprune.disk import existing_part
 from memprune.errors import UserError
-from memprune.files import existing_part
-from memprune.models.hub import contact, one_line, patiently
+from memprune.models.hub_contact import contact, one_line, patiently
 from memprune.models.model_files import INDEX, WEIGHTS, needed_files, no_weights
 from memprune.models.tokenizer_files import TOKENIZER_FILES
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from memprune.files import written_whole
+from memprune.disk import written_whole
 from memprune.models.architecture import Architecture, Rotary
 
 

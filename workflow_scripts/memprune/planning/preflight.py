@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from memprune.config.experiment import Config, Model
+from memprune.disk import existing_part
 from memprune.errors import UserError
 from memprune.evaluation.fit import check_positions
-from memprune.files import existing_part
 from memprune.models.checkpoint import check_vocabulary, describe
 from memprune.models.model_config import read_architecture
 from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed

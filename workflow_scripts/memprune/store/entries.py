@@ -21,8 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from memprune.disk import sha256_of, written_whole
 from memprune.errors import UserError
-from memprune.files import sha256_of, written_whole
 from memprune.store import roots
 
 ENTRY = "entry.json"

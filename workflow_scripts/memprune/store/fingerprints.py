@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from memprune.disk import sha256_of, written_whole
 from memprune.errors import UserError
-from memprune.files import sha256_of, written_whole
 from memprune.store import entries
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from memprune.files import written_whole
+from memprune.disk import written_whole
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(__file__).parents[1].name
 # These move files, name artefacts and choose where something is computed, not what an artefact holds.
-PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "files", "jobs", "store", "devices"))
+PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "disk", "jobs", "store", "devices"))
 # Fields that some versions fill, and this project does not.
 NOT_CODE = ("type_comment", "kind", "type_params")
 

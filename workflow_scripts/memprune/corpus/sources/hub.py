@@ -16,7 +16,7 @@ from tqdm import tqdm
 from memprune.corpus import text_rows
 from memprune.corpus.documents import Document, as_document, rank, shuffled
 from memprune.errors import UserError
-from memprune.models.hub import dataset_commit, one_line, patiently
+from memprune.models.hub_contact import dataset_commit, one_line, patiently
 
 # datasets reads on after a failure, but what a decompressor had in hand is lost with it and rows are broken.
 datasets.config.STREAMING_READ_MAX_RETRIES = 1
