@@ -118,7 +118,8 @@ def test_evidence_is_that_of_transformers_logits_of_the_masked_model(choice, dty
     surely, perhaps = ((others > chosen + sign * 2 * ALLOWED[dtype]).sum(2) for sign in (1, -1))
     assert (surely <= rank).all()
     assert (rank <= perhaps).all()
-    assert (perhaps - surely).mean() < 60  # of 300 tokens
+    nearness = {"float32": 0.1, "float16": 1, "bfloat16": 5}  # places among 300 tokens, on average
+    assert np.abs(rank - (others > chosen).sum(2)).mean() < nearness[dtype]
     dense = log_probabilities(load_pruned(manifest, None, getattr(torch, dtype), CPU), texts)
     assert np.abs(found - dense).max() > 2 * ALLOWED[dtype]
 
