@@ -15,7 +15,7 @@ DENSE = {"sparsity": 0.0, "removed": 0.0, "variant_bytes": 1000}
 
 
 def evidence_of(margins: np.ndarray, log_probabilities: np.ndarray | None = None) -> Evidence:
-    """Evidence with these margins (rows × suffix), and ranks that fit; log-probabilities are -1 if not given."""
+    """Evidence with these margins (rows × suffix), ranks that fit, and log-probabilities, else -1 each."""
     margins = np.asarray(margins, dtype=np.float32)
     if log_probabilities is None:
         log_probabilities = np.full(margins.shape, -1)
@@ -41,7 +41,7 @@ def write_sample_scores(
 ) -> None:
     """Write the scores of samples of a variant (model, strategy, level), a row for each row of evidence.
 
-    `compute_dtypes` gives the number of rows of each shard; `columns` go before what describes rows otherwise.
+    `compute_dtypes` gives the number of rows of each shard; `columns` replace what describes rows otherwise.
     """
     rows = len(evidence.rank)
     described = {
