@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from memprune.metrics.score_files import read_samples, read_windows
+from memprune.metrics.score_files import column_of, read_samples, read_windows
 
 
 def measure_samples(scores: Path, columns: Sequence[tuple[str, Mapping]], output: Path) -> None:
@@ -26,9 +26,10 @@ def measure_samples(scores: Path, columns: Sequence[tuple[str, Mapping]], output
         metric = import_module(f"memprune.metrics.{name}")
         values = metric.measure(rows, **settings)
         assert values.shape == (len(described),), (name, values.shape)
+        column = column_of(values)
         about = {"less_memorized": metric.LESS_MEMORIZED}
-        field = pa.field(column_name(name, settings), pa.from_numpy_dtype(values.dtype), metadata=about)
-        described = described.append_column(field, pa.array(values))
+        field = pa.field(column_name(name, settings), column.type, metadata=about)
+        described = described.append_column(field, column)
     pq.write_table(described, output, compression="zstd")
 
 
@@ -45,4 +46,4 @@ def measure_windows(scores: Path, output: Path) -> None:
     """
     described, log_probabilities = read_windows(scores)
     nll = np.array([-own.astype(np.float64).sum() for own in log_probabilities])
-    pq.write_table(described.append_column("nll", pa.array(nll)), output, compression="zstd")
+    pq.write_table(described.append_column("nll", column_of(nll)), output, compression="zstd")

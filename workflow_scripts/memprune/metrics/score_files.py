@@ -1,4 +1,7 @@
-"""A variant's score files: what identifies the rows, their evidence, and what is known of the whole."""
+"""A variant's score files: what identifies the rows, their evidence, and what is known of the whole.
+
+Arrow's own conversions from and to NumPy import pandas, half a second that a job need not wait.
+"""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from memprune.disk import readable
 from memprune.scoring.evidence import Evidence
 
 EVIDENCE = ("log_probability", "margin", "rank")
-ACHIEVED = {"sparsity": pa.float64(), "removed": pa.float64(), "variant_bytes": pa.int64()}
+ACHIEVED = {"sparsity": np.float64, "removed": np.float64, "variant_bytes": np.int64}
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,10 @@ def read_samples(path: Path) -> tuple[pa.Table, Rows]:
     Raises UserError when the file is damaged.
     """
     with readable(path):
-        table = read(path)
+        table, shards = read(path)
         evidence = {name: matrix(table, name) for name in EVIDENCE}
-        shards = json.loads(table.schema.metadata[b"shards"])
         dtypes = np.repeat([shard["compute_dtype"] for shard in shards], [shard["rows"] for shard in shards])
-        if len(dtypes) != len(table):
-            raise ValueError(f"{len(table)} rows, but its shards have {len(dtypes)}")
-    return with_achieved(table.drop_columns(list(EVIDENCE))), Rows(**evidence, compute_dtype=dtypes)
+        return with_achieved(table.drop_columns(list(EVIDENCE))), Rows(**evidence, compute_dtype=dtypes)
 
 
 def read_windows(path: Path) -> tuple[pa.Table, list[np.ndarray]]:
@@ -43,20 +43,24 @@ def read_windows(path: Path) -> tuple[pa.Table, list[np.ndarray]]:
     They are float32, in nats. Raises UserError when the file is damaged.
     """
     with readable(path):
-        table = read(path)
+        table, _ = read(path)
         lists = table["log_probability"].combine_chunks()
         if lists.null_count or lists.type != pa.list_(pa.float32()):
             raise ValueError(f"log_probability: {lists.type} with {lists.null_count} nulls")
-        log_probabilities = np.split(lists.flatten().to_numpy(), lists.offsets.to_numpy()[1:-1])
+        log_probabilities = np.split(np.from_dlpack(lists.flatten()), np.from_dlpack(lists.offsets)[1:-1])
         if [len(own) for own in log_probabilities] != table["tokens"].to_pylist():
             raise ValueError("log_probability: not as many as tokens")
-    return with_achieved(table.drop_columns(["log_probability"])), log_probabilities
+        return with_achieved(table.drop_columns(["log_probability"])), log_probabilities
 
 
-def read(path: Path) -> pa.Table:
-    """The whole of a Parquet file; the columns of its path's name are none of the file's."""
+def read(path: Path) -> tuple[pa.Table, list[dict]]:
+    """A score file, and how each of its shards was made, in the order of the rows."""
     with pq.ParquetFile(path) as file:
-        return file.read()
+        table = file.read()
+    shards = json.loads(table.schema.metadata[b"shards"])
+    if sum(shard["rows"] for shard in shards) != len(table):
+        raise ValueError(f"{len(table)} rows, but {sum(shard['rows'] for shard in shards)} of its shards")
+    return table, shards
 
 
 def matrix(table: pa.Table, name: str) -> np.ndarray:
@@ -64,12 +68,18 @@ def matrix(table: pa.Table, name: str) -> np.ndarray:
     lists = table[name].combine_chunks()
     if not pa.types.is_fixed_size_list(lists.type) or lists.null_count or lists.values.null_count:
         raise ValueError(f"{name}: {lists.type} with {lists.null_count} nulls")
-    return lists.flatten().to_numpy().reshape(len(lists), lists.type.list_size)
+    return np.from_dlpack(lists.flatten()).reshape(len(lists), lists.type.list_size)
 
 
 def with_achieved(table: pa.Table) -> pa.Table:
     """The rows with what their variant achieved beside its level: sparsity, removed, variant_bytes."""
     achieved = json.loads(table.schema.metadata[b"achieved"])
     for place, (name, kind) in enumerate(ACHIEVED.items(), table.column_names.index("level") + 1):
-        table = table.add_column(place, name, pa.repeat(pa.scalar(achieved[name], kind), len(table)))
+        table = table.add_column(place, name, column_of(np.full(len(table), achieved[name], kind)))
     return table.replace_schema_metadata()
+
+
+def column_of(values: np.ndarray) -> pa.Array:
+    """Booleans or numbers as an array of Arrow."""
+    bytes_ = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(bytes_)])
