@@ -1,21 +1,6 @@
 """Measures: the metrics of every variant, from the evidence in its scores, without the models."""
 
 
-def metrics_source(wildcards):
-    """The digest of the code that measures, with the configured metrics' and no others'."""
-    names = dict.fromkeys(name for name, _ in CONFIG.measured)
-    return source("measure.py", *(f"memprune.metrics.{name}" for name in names))
-
-
-def measures(kind):
-    """The files of measures of all variants of all models."""
-    return [
-        f"{RESULTS}/measures/{model}/{variant}.{kind}.parquet"
-        for model in CONFIG.models
-        for variant in CONFIG.variants(model)
-    ]
-
-
 rule measure:
     input:
         memorization=rules.evaluate.output.memorization,
