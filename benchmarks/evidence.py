@@ -3,8 +3,8 @@
 import statistics
 
 import numpy as np
+from cases import CHECKPOINTS, ROOT, main, run_case, timed, write_report
 from masks import THREADS, manifest_of
-from measure import CHECKPOINTS, ROOT, main, run_case, timed, write_report
 
 CONTEXT_LENGTHS, SUFFIX, BATCH_TOKENS, PAIRS = (50, 100, 200, 500), 50, 1100, 7
 

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from measure import (
+from cases import (
     CHECKPOINTS,
     main,
     median_seconds,

@@ -4,8 +4,8 @@ import statistics
 import sys
 
 import numpy as np
+from cases import CHECKPOINTS, main, median_seconds, run_case, timed, write_report
 from masks import THREADS, manifest_of
-from measure import CHECKPOINTS, main, median_seconds, run_case, timed, write_report
 
 CONTEXT_LENGTHS, SUFFIX, SAMPLES = (50, 100, 200, 500), 50, 64
 PEER_BATCHES, BATCH_TOKENS, REPETITIONS = (32, 64), 2048, 3

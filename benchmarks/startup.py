@@ -5,8 +5,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from cases import CHECKPOINTS, ROOT, main, peak_bytes, resident_bytes, run_case, write_report
 from masks import SPARSITY, THREADS, manifest_of
-from measure import CHECKPOINTS, ROOT, main, peak_bytes, resident_bytes, run_case, write_report
 
 REPETITIONS = 5
 TINY = ROOT / "resources/tiny-pythia/tiny-pythia-5m"

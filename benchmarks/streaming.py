@@ -5,8 +5,8 @@ import tempfile
 import time
 
 import numpy as np
+from cases import CHECKPOINTS, main, run_case, timed, write_report
 from masks import THREADS, manifest_of
-from measure import CHECKPOINTS, main, run_case, timed, write_report
 
 SAMPLES, WINDOW, SUFFIX, BATCH_TOKENS, REPETITIONS = 32, 550, 50, 2048, 3
 OFFLOADED_SAMPLES = 6  # two batches: each reads the whole checkpoint

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from measure import ROOT, timed, write_report
+from cases import ROOT, timed, write_report
 
 CHANGE = {"matrices": "mlp"}  # of the last strategy
 

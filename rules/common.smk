@@ -281,6 +281,24 @@ def evaluation_resources(weights, threads):
     return scoring_resources(weights, threads) if PARTS == 1 else resources.collect_scores()
 
 
+# Measures
+
+
+def metrics_source(wildcards):
+    """The digest of the code that measures, with the configured metrics' and no others'."""
+    names = dict.fromkeys(name for name, _ in CONFIG.measured)
+    return source("measure.py", *(f"memprune.metrics.{name}" for name in names))
+
+
+def measures(kind):
+    """The files of measures of all variants of all models."""
+    return [
+        f"{RESULTS}/measures/{model}/{variant}.{kind}.parquet"
+        for model in CONFIG.models
+        for variant in CONFIG.variants(model)
+    ]
+
+
 # Tables and figures
 
 

@@ -1,4 +1,4 @@
-"""Tables, from the scores, without the models."""
+"""Tables, from the measures."""
 
 TABLE_NAMES = [
     "memorization.csv",
@@ -15,8 +15,8 @@ TABLE_NAMES = [
 
 rule aggregate_tables:
     input:
-        memorization=scores("memorization"),
-        perplexity=scores("perplexity"),
+        memorization=measures("memorization"),
+        perplexity=measures("perplexity"),
     output:
         expand(f"{TABLES}/{{name}}", name=table_names()),
     log:
@@ -24,11 +24,11 @@ rule aggregate_tables:
     params:
         source=source("aggregate_tables.py"),
         spec=option("--spec", tables_spec()),
-        scores=lambda wildcards, input: (
+        measures=lambda wildcards, input: (
             f"{option('--memorization', *input.memorization)} {option('--perplexity', *input.perplexity)}"
         ),
     shell:
-        "aggregate_tables.py {params.scores} {params.spec} --output {output} > {log} 2>&1"
+        "aggregate_tables.py {params.measures} {params.spec} --output {output} > {log} 2>&1"
 
 
 rule tables:

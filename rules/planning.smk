@@ -41,6 +41,8 @@ def experiment_files():
         *chain.from_iterable(receipts(model, v) for model in CONFIG.models for v in CONFIG.variants(model)),
         *scores("memorization"),
         *scores("perplexity"),
+        *measures("memorization"),
+        *measures("perplexity"),
         *rules.tables.input,
         *rules.figures.input,
     ]

@@ -102,6 +102,19 @@ def changed(path: str, value) -> dict:
             [],
             "samples.context_lengths: found []; list should have at least 1 item",
         ),
+        (
+            "metrics",
+            ["extracted", "near_ties"],
+            "metrics.1: found 'near_ties'; nearest known metric: near_tie; allowed: discoverable, extracted,",
+        ),
+        ("metrics", ["extracted", "measure"], "metrics.1: found 'measure'; nearest known metric: "),
+        ("metrics", ["extracted", "matched", "extracted"], "metrics: found extracted twice; give each once"),
+        ("metrics", ["matched"], "metrics: found no extracted, which all tables and figures show; add it"),
+        ("metrics", "extracted", "metrics: found 'extracted'; input should be a valid list"),
+        ("discoverable", {"n": [0]}, "discoverable.n.0: found 0; input should be greater than or equal to 1"),
+        ("discoverable", {"p": [1.0]}, "discoverable.p.0: found 1.0; input should be less than 1"),
+        ("discoverable", {"n": []}, "discoverable.n: found []; list should have at least 1 item"),
+        ("discoverable", {"q": [0.5]}, "discoverable.q: unknown key; nearest known key: "),
     ],
 )
 def test_each_mistake_gives_its_line(path, value, message):
@@ -172,6 +185,28 @@ def test_every_key_is_documented():
         key for part in parts for key in part.model_fields if f"`{key}`" not in text and key != "source"
     ]
     assert missing == []
+
+
+def test_columns_of_measures_are_in_one_order_however_they_are_listed():
+    content = changed("metrics", ["matched", "extracted", "discoverable"])
+    content["discoverable"] = {"n": [100, 1], "p": [0.5, 0.1]}
+    assert check(content, "my.yaml").measured == [
+        ("discoverable", {"n": 1, "p": 0.1}),
+        ("discoverable", {"n": 1, "p": 0.5}),
+        ("discoverable", {"n": 100, "p": 0.1}),
+        ("discoverable", {"n": 100, "p": 0.5}),
+        ("extracted", {}),
+        ("matched", {}),
+    ]
+
+
+def test_all_metrics_are_measured_unless_some_are_listed():
+    default = check(EMBEDDED, "my.yaml")
+    assert [name for name, _ in default.measured if name != "discoverable"] == [
+        "extracted", "extraction_strength", "matched", "near_tie", "probability", "smallest_margin",
+        "suffix_log_probability", "token_accuracy",
+    ]  # fmt: skip
+    assert check(changed("metrics", ["extracted"]), "my.yaml").measured == [("extracted", {})]
 
 
 def test_variants_are_named_and_read_back():

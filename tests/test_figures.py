@@ -32,15 +32,15 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
     names = [f"model-with-a-long-name-of-its-own-{number}" for number in range(models)]
     pruned = [f"strategy-with-a-long-name-{number}" for number in range(strategies)]
     rows = [
-        (model, strategy, level, k, n, 8, 4, 0.5, 0.1, 0.9, 20.0 + level)
+        (model, strategy, level, level / 4, k, n, 8, 4, 0.5, 0.1, 0.9, 20.0 + level)
         for model in names
         for strategy, level in [("dense", 0.0), *((strategy, 0.3) for strategy in pruned)]
         for k in CONTEXT_LENGTHS
         for n in (1, 2)
     ]
     columns = [
-        "model", "strategy", "level", "context_length", "duplicates", "samples", "extracted", "fraction",
-        "ci_low", "ci_high", "token_perplexity",
+        "model", "strategy", "level", "removed", "context_length", "duplicates", "samples", "extracted",
+        "fraction", "ci_low", "ci_high", "token_perplexity",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     once = table[table.duplicates == 1]
@@ -66,6 +66,7 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
 @pytest.mark.parametrize("collapsed", [1e5, 1e29, 1e200, float("inf")])
 def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
     levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s"], "level": [0.0, 0.3, 0.6]})
+    levels["removed"] = levels.level
     perplexity = levels.assign(token_perplexity=[20.0, 30.0, collapsed])
     figure = plot_trade_off.plot(levels.assign(context_length=50, fraction=0.1), perplexity, ["m"], ["s"])
     figure.draw_without_rendering()
@@ -73,6 +74,20 @@ def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
     drawn = axes.get_lines()[0].get_xdata().tolist()
     assert drawn == [20, 30, collapsed][: 3 if collapsed < 1e30 else 2]
     assert ("1 beyond 1e+30" in axes.get_xlabel()) == (collapsed > 1e30)
+
+
+def test_a_marker_in_the_trade_off_has_the_area_of_the_share_removed():
+    levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s", "t"], "level": [0, 0.3, 0.6, 0.3]})
+    levels["removed"] = [0, 0.3, 0.6, 0.1]
+    perplexity = levels.assign(token_perplexity=[20.0, 30.0, 40.0, 25.0])
+    table = levels.assign(context_length=50, fraction=0.1)
+    [axes] = plot_trade_off.plot(table, perplexity, ["m"], ["s", "t"]).axes
+    s, t, *examples = [markers.get_sizes().tolist() for markers in axes.collections]
+    assert s[1] == pytest.approx(2 * s[0])
+    assert s[0] == pytest.approx(3 * t[0])
+    labels = [markers.get_label() for markers in axes.collections[2:]]
+    assert labels == ["3 % removed", "10 % removed", "30 % removed"]
+    assert examples[1:] == [t, s[:1]]
 
 
 def test_ticks_of_many_numbers_are_apart():

@@ -141,9 +141,11 @@ def test_left_over_is_what_the_workflow_has_made_and_no_other_file(tmp_path):
         "masks/tiny-pythia-5m/.global@0.9.csv.123.tmp",
         "scores/tiny-pythia-5m/dense.memorization.parquet",
         "scores/tiny-pythia-5m/global@0.3.parts/0.json",
+        "measures/tiny-pythia-5m/global@0.3.perplexity.parquet",
     ]
     left = ["masks/old/global@0.3.csv", "scores/old/dense.memorization.parquet"]
     left += ["scores/tiny-pythia-5m/global@0.9.parts/0.json"]
+    left += ["measures/tiny-pythia-5m/global@0.9.perplexity.parquet"]
     for name in kept + left:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

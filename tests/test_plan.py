@@ -111,9 +111,9 @@ def test_anchor_changes_what_is_scored():
 def test_jobs_without_strategies_or_in_parts():
     content = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     content["evaluation"]["shards_per_job"] = 20  # of 4 × (10 + 10) + 1 blocks
-    assert estimate("pythia-160m", check(content, "test")).jobs == 2 + 16 * (5 + 1) + 15 + 2
+    assert estimate("pythia-160m", check(content, "test")).jobs == 2 + 16 * (5 + 1 + 1) + 15 + 2
     content["strategies"] = {}
-    assert estimate("pythia-160m", check(content, "test")).jobs == 2 + (5 + 1)
+    assert estimate("pythia-160m", check(content, "test")).jobs == 2 + (5 + 1 + 1)
 
 
 def test_operations_are_those_that_torch_counts(tmp_path):

@@ -18,12 +18,13 @@ from memprune.figures import (
     plot_trade_off,
     style,
 )
-from memprune.findings import aggregate_tables
+from memprune.findings import aggregate_tables, intervals, paper_layout
 from memprune.findings.frames import read_csv
 
 MODELS, STRATEGIES = ["small", "b_10%", "large"], ["global", "attention-only"]
 LEVELS = {"small": [0.1, 0.3], "b_10%": [0.1, 0.3], "large": [0.2, 0.4]}
 CONTEXT_LENGTHS = [50, 100]
+IN_SCOPE = {"dense": 0, "global": 1, "attention-only": 0.25}  # the share of the weights
 
 
 def variants() -> list[tuple[str, str, float]]:
@@ -31,22 +32,36 @@ def variants() -> list[tuple[str, str, float]]:
     return [(m, "dense", 0.0) for m in MODELS] + pruned
 
 
+def described(model: str, strategy: str, level: float) -> dict:
+    """What identifies a variant in the measures, with what it achieved."""
+    removed = level * IN_SCOPE[strategy]
+    return {
+        "model": model,
+        "strategy": strategy,
+        "level": level,
+        "sparsity": level + 1e-9,
+        "removed": removed,
+        "variant_bytes": int(1000 * (1 - removed)),
+    }
+
+
 @pytest.fixture(scope="module")
-def memorization_scores() -> pd.DataFrame:
-    """Random scores of 64 samples, in an order that no table should have."""
+def memorization_measures() -> pd.DataFrame:
+    """Random measures of 64 samples, in an order that no table should have."""
     generator = np.random.default_rng(0)
     rows = [
         {
-            "model": model,
-            "strategy": strategy,
-            "level": level,
+            **described(model, strategy, level),
             "sample": sample,
             "duplicates": 2 ** (sample % 8),
             "subset": "ABC"[sample % 3],
             "context_length": k,
+            "discoverable_n10_p0.5": bool(generator.random() < 0.6 - level),
             "extracted": bool(generator.random() < 0.5 - level),
-            "token_accuracy": generator.random(),
             "matched": int(generator.integers(0, 50)),
+            "near_tie": bool(generator.random() < 0.1),
+            "probability": generator.random(),
+            "token_accuracy": generator.random(),
         }
         for model, strategy, level in reversed(variants())
         for k in reversed(CONTEXT_LENGTHS)
@@ -56,22 +71,23 @@ def memorization_scores() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def perplexity_scores() -> pd.DataFrame:
+def perplexity_measures() -> pd.DataFrame:
     generator = np.random.default_rng(1)
     rows = [
-        (model, strategy, level, generator.random() * 900, *generator.integers(1, 400, 3))
-        for model, strategy, level in variants()
+        described(*variant)
+        | {"nll": generator.random() * 900}
+        | dict(zip(("tokens", "bytes", "words"), generator.integers(1, 400, 3), strict=True))
+        for variant in variants()
         for _ in range(10)
     ]
-    columns = ["model", "strategy", "level", "nll", "tokens", "bytes", "words"]
-    return aggregate_tables.in_order(pd.DataFrame(rows, columns=columns), MODELS, STRATEGIES)
+    return aggregate_tables.in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
 
 
-def test_fractions_and_wilsons_intervals_equal_scipy(memorization_scores):
-    table = aggregate_tables.memorization_table(memorization_scores)
+def test_fractions_and_wilsons_intervals_equal_scipy(memorization_measures):
+    table = aggregate_tables.memorization_table(memorization_measures)
     assert len(table) == len(variants()) * len(CONTEXT_LENGTHS)
     for row in table.itertuples():
-        own = memorization_scores.query(
+        own = memorization_measures.query(
             "model == @row.model and strategy == @row.strategy and level == @row.level"
             " and context_length == @row.context_length"
         )
@@ -80,6 +96,41 @@ def test_fractions_and_wilsons_intervals_equal_scipy(memorization_scores):
         assert (row.ci_low, row.ci_high) == pytest.approx((interval.low, interval.high))
         assert row.fraction == row.extracted / 64
         assert row.token_accuracy == pytest.approx(own.token_accuracy.mean())
+        assert row.matched == pytest.approx(own.matched.mean())
+        assert row.probability == pytest.approx(own.probability.mean())
+        assert row.near_tie == own.near_tie.sum()
+        assert row.near_tie_fraction == row.near_tie / 64
+        interval = binomtest(row.near_tie, row.samples).proportion_ci(method="wilson")
+        assert (row.near_tie_ci_low, row.near_tie_ci_high) == pytest.approx((interval.low, interval.high))
+
+
+def test_columns_are_the_known_ones_and_then_those_of_the_configured_metrics(memorization_measures):
+    table = aggregate_tables.memorization_table(memorization_measures, ["subset"])
+    shares = ["fraction", "ci_low", "ci_high"]
+    assert table.columns.to_list() == [
+        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "subset", "context_length",
+        "extracted", "samples", *shares, "token_accuracy", "matched",
+        "discoverable_n10_p0.5", *(f"discoverable_n10_p0.5_{share}" for share in shares),
+        "near_tie", *(f"near_tie_{share}" for share in shares), "probability",
+    ]  # fmt: skip
+    fewer = memorization_measures.drop(
+        columns=["discoverable_n10_p0.5", "near_tie", "probability", "token_accuracy"]
+    )
+    assert aggregate_tables.memorization_table(fewer).columns.to_list()[-6:] == [
+        "extracted", "samples", *shares, "matched",
+    ]  # fmt: skip
+
+
+def test_every_table_tells_what_variants_achieved(memorization_measures, perplexity_measures):
+    for table in (
+        aggregate_tables.memorization_table(memorization_measures),
+        aggregate_tables.memorization_table(memorization_measures, ["duplicates"]),
+        aggregate_tables.paired_table(memorization_measures),
+        aggregate_tables.perplexity_table(perplexity_measures),
+    ):
+        for row in table.itertuples():
+            expected = described(row.model, row.strategy, row.level)
+            assert {name: getattr(row, name) for name in expected} == expected
 
 
 @given(
@@ -89,9 +140,7 @@ def test_fractions_and_wilsons_intervals_equal_scipy(memorization_scores):
 )
 def test_any_fractions_interval_equals_scipys_and_holds_it(drawn):
     extracted, samples = drawn
-    low, high = (
-        end.item() for end in aggregate_tables.wilson_interval(np.array([extracted]), np.array([samples]))
-    )
+    low, high = (end.item() for end in intervals.wilson_interval(np.array([extracted]), np.array([samples])))
     interval = binomtest(extracted, samples).proportion_ci(method="wilson")
     assert (low, high) == pytest.approx((interval.low, interval.high), rel=1e-9, abs=1e-12)
     assert 0 <= low <= extracted / samples <= high <= 1
@@ -99,10 +148,10 @@ def test_any_fractions_interval_equals_scipys_and_holds_it(drawn):
     assert (high == 1) == (extracted == samples)
 
 
-def test_strata_add_up(memorization_scores):
-    whole = aggregate_tables.memorization_table(memorization_scores)
+def test_strata_add_up(memorization_measures):
+    whole = aggregate_tables.memorization_table(memorization_measures)
     for stratum in ("duplicates", "subset"):
-        parts = aggregate_tables.memorization_table(memorization_scores, [stratum])
+        parts = aggregate_tables.memorization_table(memorization_measures, [stratum])
         keys = ["model", "strategy", "level", "context_length"]
         sums = parts.groupby(keys, observed=True)[["extracted", "samples"]].sum().reset_index()
         pd.testing.assert_frame_equal(sums, whole[sums.columns])
@@ -111,23 +160,25 @@ def test_strata_add_up(memorization_scores):
 def files_of(
     scores: pd.DataFrame, perplexity: pd.DataFrame, duplicates: pa.Array, folder
 ) -> tuple[list, list]:
-    """The scores as the files of one model, with these duplicates, int32 as an evaluation writes them."""
+    """The measures as the files of one model, with these duplicates, int32 as `measure` writes them."""
     table = pa.Table.from_pandas(scores.astype({"model": str, "strategy": str}), preserve_index=False)
     table = table.set_column(table.column_names.index("duplicates"), "duplicates", duplicates)
-    table = table.append_column("split", pa.array(["member"] * len(table)))
+    for name, value in (("split", "member"), ("document", "d")):
+        table = table.append_column(name, pa.array([value] * len(table)))
     pq.write_table(table, folder / "memorization.parquet")
-    perplexity.astype({"model": str, "strategy": str}).to_parquet(folder / "perplexity.parquet")
+    perplexity = perplexity.astype({"model": str, "strategy": str}).assign(document="d")
+    perplexity.to_parquet(folder / "perplexity.parquet")
     return [folder / "memorization.parquet"], [folder / "perplexity.parquet"]
 
 
 @pytest.mark.parametrize("known", ["all", "some", "none"])
 def test_duplicates_that_nobody_counted_are_no_number(
-    memorization_scores, perplexity_scores, known, tmp_path
+    memorization_measures, perplexity_measures, known, tmp_path
 ):
-    own = memorization_scores[memorization_scores.model == "small"]
+    own = memorization_measures[memorization_measures.model == "small"]
     keep = {"all": lambda i: True, "some": lambda i: i % 2 == 0, "none": lambda i: False}[known]
     counted = pa.array([2 ** (i % 8) if keep(i) else None for i in own["sample"]], pa.int32())
-    files = files_of(own, perplexity_scores[perplexity_scores.model == "small"], counted, tmp_path)
+    files = files_of(own, perplexity_measures[perplexity_measures.model == "small"], counted, tmp_path)
     aggregate_tables.write_tables(*files, ["small"], STRATEGIES, {}, tmp_path)
     lines = (tmp_path / "memorization_by_duplicates.csv").read_text().splitlines()
     cells = {line.split(",")[lines[0].split(",").index("duplicates")] for line in lines[1:]}
@@ -149,7 +200,9 @@ def test_duplicates_that_nobody_counted_are_no_number(
         assert {line.get_label() for line in axes.get_lines()} >= {"small"} or axes is figure.axes[1]
 
 
-def test_names_that_look_like_numbers_or_nothing_stay_names(memorization_scores, perplexity_scores, tmp_path):
+def test_names_that_look_like_numbers_or_nothing_stay_names(
+    memorization_measures, perplexity_measures, tmp_path
+):
     names = {
         "small": "007",
         "b_10%": "NA",
@@ -163,9 +216,9 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(memorization_scores,
         return scores.assign(model=scores.model.map(names), strategy=scores.strategy.map(names))
 
     models, strategies = [names[m] for m in MODELS], [names[s] for s in STRATEGIES]
-    scores = renamed(memorization_scores)
+    scores = renamed(memorization_measures)
     counted = pa.array(scores.duplicates.tolist(), pa.int32())
-    files = files_of(scores, renamed(perplexity_scores), counted, tmp_path)
+    files = files_of(scores, renamed(perplexity_measures), counted, tmp_path)
     aggregate_tables.write_tables(*files, models, strategies, {"007": 0.1}, tmp_path)
     memorization = read_csv(tmp_path / "memorization.csv", plot_context_length.COLUMNS)
     assert list(dict.fromkeys(memorization.model)) == models
@@ -178,20 +231,20 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(memorization_scores,
     assert all(f"| {name} " in layout for name in models)
 
 
-def test_levels_that_differ_late_are_columns_of_their_own(memorization_scores):
+def test_levels_that_differ_late_are_columns_of_their_own(memorization_measures):
     levels = {0.2: 0.3, 0.4: 0.3000000001, 0.0: 0.0}
-    large = memorization_scores[memorization_scores.model == "large"]
+    large = memorization_measures[memorization_measures.model == "large"]
     table = aggregate_tables.memorization_table(large.assign(level=large.level.map(levels)))
-    block = aggregate_tables.one_block("", table.assign(value=table.fraction))
+    block = paper_layout.one_block("", table.assign(value=table.fraction))
     assert {"global, 0.3", "global, 0.3000000001"} <= set(block.columns)
 
 
 @pytest.mark.parametrize(
     "damage", [lambda raw: raw[:-9], lambda raw: b"", lambda raw: b"PAR1" + raw[4:-4] + b"1RAP"]
 )
-def test_a_damaged_scores_file_is_one_line(memorization_scores, perplexity_scores, damage, tmp_path):
-    counted = pa.array(memorization_scores.duplicates.tolist(), pa.int32())
-    files = files_of(memorization_scores, perplexity_scores, counted, tmp_path)
+def test_a_damaged_file_of_measures_is_one_line(memorization_measures, perplexity_measures, damage, tmp_path):
+    counted = pa.array(memorization_measures.duplicates.tolist(), pa.int32())
+    files = files_of(memorization_measures, perplexity_measures, counted, tmp_path)
     files[1][0].write_bytes(damage(files[1][0].read_bytes()))
     with pytest.raises(
         UserError, match=r"perplexity.parquet: cannot be read \(.*\); delete it and run ag"
@@ -208,16 +261,14 @@ def test_a_damaged_table_is_one_line(content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_tables_keep_the_given_order(memorization_scores):
-    table = aggregate_tables.memorization_table(memorization_scores)
-    assert list(dict.fromkeys(table.model)) == MODELS
+assert list(dict.fromkeys(table.model)) == MODELS
     assert list(dict.fromkeys(table.strategy)) == ["dense", *STRATEGIES]
 
 
-def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_scores):
-    paired = aggregate_tables.paired_table(memorization_scores)
+def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_measures):
+    paired = aggregate_tables.paired_table(memorization_measures)
     assert len(paired) == (len(variants()) - len(MODELS)) * len(CONTEXT_LENGTHS)
-    wide = memorization_scores.pivot_table(
+    wide = memorization_measures.pivot_table(
         index=["model", "context_length", "sample"],
         columns=["strategy", "level"],
         values="extracted",
@@ -231,8 +282,8 @@ def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_scores):
         assert row.p_value == pytest.approx(binomtest(row.lost, row.lost + row.gained).pvalue)
 
 
-def test_a_variant_that_changes_nothing_has_p_1(memorization_scores):
-    dense = memorization_scores[memorization_scores.strategy == "dense"]
+def test_a_variant_that_changes_nothing_has_p_1(memorization_measures):
+    dense = memorization_measures[memorization_measures.strategy == "dense"]
     same = aggregate_tables.in_order(
         pd.concat([dense, dense.assign(strategy="global", level=0.1)]).astype({"model": str}),
         MODELS,
@@ -243,9 +294,9 @@ def test_a_variant_that_changes_nothing_has_p_1(memorization_scores):
     assert paired[["lost", "gained"]].to_numpy().sum() == 0
 
 
-def test_published_shares_are_tested_by_the_binomial(memorization_scores):
-    memorization = aggregate_tables.memorization_table(memorization_scores)
-    assert list(memorization_scores.model.cat.categories) == MODELS
+def test_published_shares_are_tested_by_the_binomial(memorization_measures):
+    memorization = aggregate_tables.memorization_table(memorization_measures)
+    assert list(memorization_measures.model.cat.categories) == MODELS
     table = aggregate_tables.published_table(memorization, {"small": 0.5, "large": 0.01})
     dense = memorization[memorization.strategy == "dense"].set_index(["model", "context_length"])
     assert list(zip(table.model, table.context_length, table.published, strict=True)) == [
@@ -260,10 +311,10 @@ def test_published_shares_are_tested_by_the_binomial(memorization_scores):
         assert row.p_value == pytest.approx(probabilities[as_rare].sum())
 
 
-def test_perplexities_come_from_sums(perplexity_scores):
-    table = aggregate_tables.perplexity_table(perplexity_scores)
+def test_perplexities_come_from_sums(perplexity_measures):
+    table = aggregate_tables.perplexity_table(perplexity_measures)
     for row in table.itertuples():
-        own = perplexity_scores.query(
+        own = perplexity_measures.query(
             "model == @row.model and strategy == @row.strategy and level == @row.level"
         )
         nll = own.nll.sum()
@@ -273,10 +324,10 @@ def test_perplexities_come_from_sums(perplexity_scores):
         assert row.byte_perplexity == pytest.approx(2**row.bits_per_byte)
 
 
-def test_the_papers_layout(memorization_scores, perplexity_scores):
-    memorization = aggregate_tables.memorization_table(memorization_scores)
-    perplexity = aggregate_tables.perplexity_table(perplexity_scores)
-    layout = aggregate_tables.paper_layout(memorization, perplexity)
+def test_the_papers_layout(memorization_measures, perplexity_measures):
+    memorization = aggregate_tables.memorization_table(memorization_measures)
+    perplexity = aggregate_tables.perplexity_table(perplexity_measures)
+    layout = paper_layout.paper_layout(memorization, perplexity)
     quantities = [f"memorization, k = {k}" for k in CONTEXT_LENGTHS]
     assert list(dict.fromkeys(layout.quantity)) == [
         *quantities, "memorization, mean over k", "token perplexity",
@@ -294,24 +345,24 @@ def test_the_papers_layout(memorization_scores, perplexity_scores):
         mean = by_quantity["memorization, mean over k"].loc[model, "global, level 2"]
         assert mean == pytest.approx(own.fraction.mean())
 
-    markdown, latex = aggregate_tables.as_text(layout, "markdown"), aggregate_tables.as_text(layout, "latex")
+    markdown, latex = paper_layout.as_text(layout, "markdown"), paper_layout.as_text(layout, "latex")
     assert markdown.count("| small") == len(by_quantity)
     assert latex.count(r"\begin{tabular}") == latex.count(r"\caption{") == len(by_quantity)
     assert r"b\_10\%" in latex
 
 
-def test_levels_that_all_models_share_stand_in_the_columns_of_the_papers_layout(memorization_scores):
-    one = aggregate_tables.memorization_table(memorization_scores[memorization_scores.model == "large"])
+def test_levels_that_all_models_share_stand_in_the_columns_of_the_papers_layout(memorization_measures):
+    one = aggregate_tables.memorization_table(memorization_measures[memorization_measures.model == "large"])
     names = [f"{strategy}, {level:g}" for strategy in STRATEGIES for level in LEVELS["large"]]
-    assert aggregate_tables.one_block("", one.assign(value=one.fraction)).columns.to_list()[2:] == [
+    assert paper_layout.one_block("", one.assign(value=one.fraction)).columns.to_list()[2:] == [
         "dense",
         *names,
     ]
 
 
-def test_figures_are_written_as_svg_and_png(memorization_scores, perplexity_scores, tmp_path):
-    memorization = aggregate_tables.memorization_table(memorization_scores)
-    by_duplicates = aggregate_tables.memorization_table(memorization_scores, ["duplicates"])
+def test_figures_are_written_as_svg_and_png(memorization_measures, perplexity_measures, tmp_path):
+    memorization = aggregate_tables.memorization_table(memorization_measures)
+    by_duplicates = aggregate_tables.memorization_table(memorization_measures, ["duplicates"])
     statistics = pd.DataFrame(
         [(layer, role, 0.3) for layer in range(4) for role in ("query_key_value", "up")],
         columns=["layer", "role", "sparsity"],
@@ -319,7 +370,7 @@ def test_figures_are_written_as_svg_and_png(memorization_scores, perplexity_scor
     weights = {"small": 300_000, "b_10%": 10**6, "large": 5 * 10**6}
     figures = {
         "trade_off": plot_trade_off.plot(
-            memorization, aggregate_tables.perplexity_table(perplexity_scores), MODELS, STRATEGIES
+            memorization, aggregate_tables.perplexity_table(perplexity_measures), MODELS, STRATEGIES
         ),
         "context_length": plot_context_length.plot(memorization, MODELS, STRATEGIES),
         "model_size": plot_model_size.plot(memorization, weights, STRATEGIES),
@@ -333,9 +384,9 @@ def test_figures_are_written_as_svg_and_png(memorization_scores, perplexity_scor
         assert png.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_trade_offs_lines_start_at_the_dense_model(memorization_scores, perplexity_scores):
-    memorization = aggregate_tables.memorization_table(memorization_scores)
-    perplexity = aggregate_tables.perplexity_table(perplexity_scores)
+def test_the_trade_offs_lines_start_at_the_dense_model(memorization_measures, perplexity_measures):
+    memorization = aggregate_tables.memorization_table(memorization_measures)
+    perplexity = aggregate_tables.perplexity_table(perplexity_measures)
     figure = plot_trade_off.plot(memorization, perplexity, MODELS, STRATEGIES)
     dense = perplexity.query("model == 'large' and strategy == 'dense'").token_perplexity.item()
     lines = {line.get_label(): line.get_xydata() for line in figure.axes[2].get_lines()}

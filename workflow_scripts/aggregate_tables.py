@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Aggregate the scores of all variants into the tables."""
+"""Aggregate the measures of all variants into the tables."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ def main() -> None:
 
     determinants = {
         "source": source_code.digest(Path(__file__)),
-        "scores": [entries.content(path) for path in (*arguments.memorization, *arguments.perplexity)],
+        "measures": [entries.content(path) for path in (*arguments.memorization, *arguments.perplexity)],
         "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }

@@ -18,7 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (arguments.tables / "memorization.csv").exists():
         raise UserError(f"{arguments.tables}: no memorization.csv; run snakemake --cores all first")
-    keys = ["model", "strategy", "level"]
+    keys = ["model", "strategy", "level", "removed"]
     columns = [*keys, "context_length", "fraction", "samples"]
     memorization = read_csv(arguments.tables / "memorization.csv", columns)
     perplexity = read_csv(arguments.tables / "perplexity.csv", [*keys, "token_perplexity"])
@@ -28,20 +28,28 @@ def main() -> None:
     )
     table = fractions.join(perplexity.set_index(keys).token_perplexity).reset_index()
     table.loc[table.model.duplicated(), "model"] = ""
+    table["removed"] = table.removed.map(lambda removed: f"{100 * removed:.1f}" if removed else "")
     table["level"] = table.level.map(lambda level: repr(level) if level else "")
     samples = int(memorization.samples.max())
     print(
         f"\nMemorization: percent of {samples} member samples whose suffix greedy decoding reproduces from k "
-        "tokens.\nPerplexity: per token, on validation text.\n"
+        "tokens.\nRemoved: percent of all prunable weights. Perplexity: per token, on validation text.\n"
     )
     print(
         tabulate(
             table,
-            headers=["model", "strategy", "level", *(f"k = {k}" for k in context_lengths), "perplexity"],
+            headers=[
+                "model",
+                "strategy",
+                "level",
+                "removed",
+                *(f"k = {k}" for k in context_lengths),
+                "perplexity",
+            ],
             showindex=False,
-            floatfmt=("", "", "", *[".1f"] * len(context_lengths), ".2f"),
-            colalign=("left", "left", "right", *["right"] * (len(context_lengths) + 1)),
-            disable_numparse=[0, 1, 2],
+            floatfmt=("", "", "", "", *[".1f"] * len(context_lengths), ".2f"),
+            colalign=("left", "left", *["right"] * (len(context_lengths) + 3)),
+            disable_numparse=[0, 1, 2, 3],
         )
     )
     print(f"\nTables:  {arguments.tables}/\nFigures: {arguments.figures}/")

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from memprune.config.corpora import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus, TextCorpus, TokensCorpus
 from memprune.config.evaluation import Evaluation
+from memprune.config.metrics import NAMES, Discoverable, Metrics
 from memprune.config.model import Model
 from memprune.config.problems import explain
 from memprune.config.samples import Samples
@@ -40,6 +41,8 @@ class Config(Section):
     models: Annotated[dict[Name, Model], Field(min_length=1)]
     strategies: Annotated[dict[Name, Strategy], Field(description="May be empty: dense models alone.")]
     evaluation: Evaluation = Evaluation()
+    metrics: Annotated[Metrics, Field(description="What is measured from the scores.")] = NAMES
+    discoverable: Discoverable = Discoverable()
     store: Annotated[
         Place, Field(description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
     ] = "results/.store"
@@ -151,6 +154,12 @@ class Config(Section):
         samples = self.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
         return {**samples, **self.evaluation.model_dump(exclude={"shards_per_job"})}
 
+    @property
+    def measured(self) -> list[tuple[str, dict]]:
+        """The columns of the measures, a metric and its settings each, in one order however listed."""
+        settings = {"discoverable": self.discoverable.settings}
+        return [(name, own) for name in sorted(self.metrics) for own in settings.get(name, [{}])]
+
 
 def load(path: str | Path) -> Config:
     """Read and check a configuration file.
@@ -176,6 +185,7 @@ PARTS = {
     "models": Model,
     "strategies": Strategy,
     "evaluation": Evaluation,
+    "discoverable": Discoverable,
     **SOURCES,
 }
 

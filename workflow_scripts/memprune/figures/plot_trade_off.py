@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
 from memprune.figures.style import DENSE, PANELS, folded, headline, legend_beside, looks, panels, percent_axis
 
 MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
-PERPLEXITY = ("model", "strategy", "level", "token_perplexity")
+PERPLEXITY = ("model", "strategy", "level", "removed", "token_perplexity")
 LARGEST = 1e30  # perplexity that is drawn: an axis has no room for what is all but infinite
+AREA = 180  # points² of the marker of a variant that lacks all weights
+SMALLEST = 9  # points² of a marker
+EDGE = {"edgecolors": "white", "linewidths": 0.5}  # tells markers apart that overlap
+EXAMPLES = (0.01, 0.03, 0.1, 0.3, 0.9)  # shares removed that the legend shows, three of them at most
 
 
 def plot(
@@ -19,8 +24,9 @@ def plot(
 ) -> Figure:
     """A line per strategy from the dense model through its levels.
 
-    `memorization` and `perplexity` are the tables of those names; memorization is its mean over k. Variants
-    that are beyond `LARGEST` are counted below their panel.
+    `memorization` and `perplexity` are the tables of those names; memorization is its mean over k. A marker's
+    area is the share of all prunable weights that were removed. Variants that are beyond `LARGEST` are
+    counted below their panel.
     """
     keys = ["model", "strategy", "level"]
     fraction = memorization.groupby(keys).fraction.mean()
@@ -32,13 +38,19 @@ def plot(
         own = points[points.model == model]
         dense = own[own.strategy == "dense"]
         for strategy in strategies:
-            line = pd.concat([dense, own[own.strategy == strategy].sort_values("level")])
+            pruned = own[own.strategy == strategy].sort_values("level")
+            line = pd.concat([dense, pruned])
+            look = {key: style[strategy][key] for key in ("color", "marker", "clip_on")}
             axes.plot(
                 line.token_perplexity,
                 line.fraction,
                 label=strategy,
-                markevery=range(1, len(line)),
+                linewidth=1,
+                markevery=[],
                 **style[strategy],
+            )
+            axes.scatter(
+                pruned.token_perplexity, pruned.fraction, area(pruned.removed), zorder=2.5, **EDGE, **look
             )
         axes.plot(dense.token_perplexity, dense.fraction, linestyle="", label="dense", zorder=3, **DENSE)
         scale(axes, own.token_perplexity.max() / own.token_perplexity.min())
@@ -49,20 +61,29 @@ def plot(
         )
     for axes in all_axes[::PANELS]:
         percent_axis(axes, "member samples extracted, mean over k")
+    shown = [share for share in EXAMPLES if share <= points.removed.max()][-3:]
+    for share in shown:
+        all_axes[-1].scatter(
+            [], [], area(share), color="grey", label=f"{share:.0%} removed".replace("%", " %")
+        )
     legend_beside(figure, all_axes[-1])
     headline(
-        figure, "Memorization against perplexity: along a line, sparsity grows away from the dense model"
+        figure,
+        "Memorization against perplexity: along a line, sparsity grows away from the dense model; "
+        "a marker's area is the share of all prunable weights removed",
     )
     return figure
 
 
+def area(removed: pd.Series | float) -> np.ndarray:
+    """The area of a marker in points² for a share of weights removed."""
+    return np.maximum(AREA * np.asarray(removed), SMALLEST)
+
+
 def scale(axes: Axes, widest: float) -> None:
     """Scale and ticks of perplexities of which the largest is so many times the smallest."""
-    if widest <= 3:
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        return
     axes.set_xscale("log")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     if widest <= 100:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(MaxNLocator(5) if widest <= 4 else LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(ScalarFormatter())

@@ -82,7 +82,8 @@ def legend_beside(figure: Figure, axes: Axes) -> None:
     names = [folded(label) for label in labels]
     columns = -(-len(names) // ENTRIES)
     widest = max(len(line) for name in names for line in name.split("\n"))
-    lines = line_count(labels) / columns
+    rows = -(-len(names) // columns)
+    lines = max(line_count(labels[start : start + rows]) for start in range(0, len(labels), rows))
     width, height = figure.get_size_inches()
     own = columns * max(BESIDE, 0.5 + 0.07 * widest)
     figure.set_size_inches(width - BESIDE + own, max(height, 0.6 + 0.19 * lines))

@@ -1,22 +1,21 @@
-"""The tables that a reader sees, all derived from the scores by sample and by window."""
+"""The tables that a reader sees, all derived from the measures by sample and by window."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import SeriesGroupBy
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import proportion_confint
 
 from memprune.findings.frames import read_parquet
+from memprune.findings.intervals import wilson_interval
+from memprune.findings.paper_layout import as_text, paper_layout
 
-VARIANT = ["model", "strategy", "level"]
-MEMORIZATION = [
-    *VARIANT, "sample", "split", "subset", "duplicates", "context_length",
-    "extracted", "token_accuracy", "matched",
-]  # fmt: skip
-PERPLEXITY = [*VARIANT, "nll", "tokens", "bytes", "words"]
+VARIANT = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes"]
+DESCRIBED = [*VARIANT, "sample", "split", "subset", "duplicates", "context_length"]
+FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
 
 
 def write_tables(
@@ -27,20 +26,21 @@ def write_tables(
     published: Mapping[str, float],
     folder: Path,
 ) -> None:
-    """Write all tables into `folder` from the files of scores.
+    """Write all tables into `folder` from the files of measures.
 
     `published` gives shares of extracted samples to compare dense models with; if it is empty there is no
     table of them. Raises UserError for a file that cannot be read.
     """
 
-    def read(paths: Sequence[Path], columns: list[str]) -> pd.DataFrame:
-        scores = pd.concat([read_parquet(path, columns) for path in paths], ignore_index=True)
-        return in_order(scores, models, strategies)
+    def read(paths: Sequence[Path]) -> pd.DataFrame:
+        files = [read_parquet(path).drop(columns="document") for path in paths]
+        measures = pd.concat(files, ignore_index=True)
+        return in_order(measures, models, strategies)
 
-    scores = read(memorization_files, MEMORIZATION).astype({"duplicates": "Int64"})  # null: nobody counted
-    members, others = scores[scores.split == "member"], scores[scores.split == "non_member"]
+    measures = read(memorization_files).astype({"duplicates": "Int64"})  # null: nobody counted
+    members, others = measures[measures.split == "member"], measures[measures.split == "non_member"]
     memorization = memorization_table(members)
-    perplexity = perplexity_table(read(perplexity_files, PERPLEXITY))
+    perplexity = perplexity_table(read(perplexity_files))
     tables = {
         "memorization": memorization,
         "memorization_non_members": memorization_table(others),
@@ -59,55 +59,51 @@ def write_tables(
         (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))
 
 
-def in_order(scores: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
-    """The scores with model and strategy as ordered categories, so that every table keeps the given order."""
-    return scores.assign(
-        model=pd.Categorical(scores.model, models, ordered=True),
-        strategy=pd.Categorical(scores.strategy, ["dense", *strategies], ordered=True),
+def in_order(measures: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
+    """Measures with model and strategy as ordered categories, so that every table keeps the given order."""
+    return measures.assign(
+        model=pd.Categorical(measures.model, models, ordered=True),
+        strategy=pd.Categorical(measures.strategy, ["dense", *strategies], ordered=True),
     )
 
 
-def memorization_table(scores: pd.DataFrame, strata: Sequence[str] = ()) -> pd.DataFrame:
-    """Extracted samples per model, strategy, level, stratum and context length.
+def memorization_table(measures: pd.DataFrame, strata: Sequence[str] = ()) -> pd.DataFrame:
+    """The metrics per model, strategy, level, stratum and context length.
 
-    Columns: model, strategy, level, `strata`, context_length, extracted, samples, fraction, ci_low, ci_high
-    (Wilson's 95 % interval, which ends at exactly 0 or 1 where none or all are extracted), token_accuracy
-    (forced, mean) and matched (tokens, mean). What has null for a stratum is one too, the last.
+    Columns: `VARIANT`, `strata`, context_length, extracted, samples, fraction, ci_low, ci_high, then of each
+    other metric its mean, or what `counted` gives of one that is true or false. What has null for a stratum
+    is one too, the last.
     """
     keys = [*VARIANT, *strata, "context_length"]
-    table = (
-        scores.groupby(keys, observed=True, dropna=False)
-        .agg(
-            extracted=("extracted", "sum"),
-            samples=("extracted", "size"),
-            token_accuracy=("token_accuracy", "mean"),
-            matched=("matched", "mean"),
-        )
-        .reset_index()
-    )
-    low, high = wilson_interval(table.extracted.to_numpy(), table.samples.to_numpy())
-    table.insert(table.columns.get_loc("samples") + 1, "fraction", table.extracted / table.samples)
-    table.insert(table.columns.get_loc("fraction") + 1, "ci_low", low)
-    table.insert(table.columns.get_loc("ci_low") + 1, "ci_high", high)
-    return table
+    groups = measures.groupby(keys, observed=True, dropna=False)
+    metrics = [name for name in measures.columns if name not in DESCRIBED]
+    columns: dict[str, pd.Series] = {}
+    for name in sorted(metrics, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
+        columns |= counted(groups[name]) if measures[name].dtype == bool else {name: groups[name].mean()}
+    return pd.DataFrame(columns).reset_index()
 
 
-def wilson_interval(extracted: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's 95 % interval of each fraction of `samples` (at least 1), float64.
+def counted(groups: SeriesGroupBy) -> dict[str, pd.Series]:
+    """How many samples of each group a metric is true of: count, and fraction with Wilson's 95 % interval.
 
-    At none and at all its formula ends at 0 and 1, which rounding misses.
+    All columns begin with the metric's name but those of `extracted`, which has the number of samples too.
     """
-    low, high = proportion_confint(extracted, samples, method="wilson")
-    return np.where(extracted == 0, 0.0, low), np.where(extracted == samples, 1.0, high)
+    name, count, samples = groups.obj.name, groups.sum(), groups.size()
+    low, high = wilson_interval(count.to_numpy(), samples.to_numpy())
+    ends = {"ci_low": pd.Series(low, count.index), "ci_high": pd.Series(high, count.index)}
+    shares = {"fraction": count / samples, **ends}
+    if name == "extracted":
+        return {name: count, "samples": samples, **shares}
+    return {name: count, **{f"{name}_{share}": column for share, column in shares.items()}}
 
 
-def perplexity_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Perplexities per model, strategy and level, from sums over all windows (never a mean of perplexities).
+def perplexity_table(measures: pd.DataFrame) -> pd.DataFrame:
+    """Perplexities per variant, from sums over all windows (never a mean of perplexities).
 
-    Columns: model, strategy, level, tokens, token_perplexity, word_perplexity, byte_perplexity,
+    Columns: `VARIANT`, tokens, token_perplexity, word_perplexity, byte_perplexity,
     bits_per_byte. Word and byte forms are those of lm-evaluation-harness.
     """
-    sums = scores.groupby(VARIANT, observed=True)[["nll", "tokens", "bytes", "words"]].sum().reset_index()
+    sums = measures.groupby(VARIANT, observed=True)[["nll", "tokens", "bytes", "words"]].sum().reset_index()
     return sums[[*VARIANT, "tokens"]].assign(
         token_perplexity=np.exp(sums.nll / sums.tokens),
         word_perplexity=np.exp(sums.nll / sums.words),
@@ -116,15 +112,15 @@ def perplexity_table(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def paired_table(scores: pd.DataFrame) -> pd.DataFrame:
+def paired_table(measures: pd.DataFrame) -> pd.DataFrame:
     """Each pruned variant against the dense model on the same samples, by the exact McNemar test.
 
-    Columns: model, strategy, level, context_length, lost (extracted from the dense model only), gained (from
-    the pruned only), p_value (two-sided).
+    Columns: `VARIANT`, context_length, lost (extracted from the dense model only), gained (from the pruned
+    only), p_value (two-sided).
     """
     keys = ["model", "context_length", "sample"]
-    dense = scores[scores.strategy == "dense"].set_index(keys).extracted.rename("dense")
-    pruned = scores[scores.strategy != "dense"].join(dense, on=keys, validate="many_to_one")
+    dense = measures[measures.strategy == "dense"].set_index(keys).extracted.rename("dense")
+    pruned = measures[measures.strategy != "dense"].join(dense, on=keys, validate="many_to_one")
     rows = []
     for key, pairs in pruned.groupby([*VARIANT, "context_length"], observed=True):
         lost = int((pairs.dense & ~pairs.extracted).sum())
@@ -145,66 +141,3 @@ def published_table(memorization: pd.DataFrame, published: Mapping[str, float]) 
     shares = table.model.map(published).astype(float)
     tests = map(binomtest, table.extracted.astype(int), table.samples.astype(int), shares)
     return table.assign(published=shares, p_value=[test.pvalue for test in tests])
-
-
-def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
-    """The paper's layout in one long frame: models in rows, variants in columns, one block per quantity.
-
-    The first column, `quantity`, is `memorization, k = …` for each context length, `memorization, mean over
-    k`, and `token perplexity`. A column is a strategy and level; where the models' levels differ, a strategy
-    and the level's place, from the lightest.
-    """
-    blocks = [
-        (f"memorization, k = {k}", rows.rename(columns={"fraction": "value"}))
-        for k, rows in memorization.groupby("context_length")
-    ]
-    blocks.append(
-        ("memorization, mean over k", mean_over_k(memorization).rename(columns={"fraction": "value"}))
-    )
-    blocks.append(("token perplexity", perplexity.rename(columns={"token_perplexity": "value"})))
-    return pd.concat([one_block(quantity, rows) for quantity, rows in blocks], ignore_index=True)
-
-
-def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
-    """The mean over the context lengths of the fraction extracted: model, strategy, level, fraction."""
-    return memorization.groupby(VARIANT, observed=True).fraction.mean().reset_index()
-
-
-def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Models × variants of one quantity; `rows` has model, strategy, level and value."""
-    place = rows.groupby(["model", "strategy"], observed=True)["level"].rank().astype(int)
-    shared = rows.level.groupby([rows.strategy, place], observed=True).nunique().max() == 1
-
-    def column(strategy: str, level: float, number: int) -> str:
-        if strategy == "dense":
-            return strategy
-        return f"{strategy}, {float(level)!r}" if shared else f"{strategy}, level {number}"
-
-    names = map(column, rows.strategy, rows.level, place)
-    named = rows.assign(variant=list(names), place=place).sort_values(["strategy", "place"])
-    order = list(dict.fromkeys(named.variant))
-    block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
-    block.columns.name = None
-    return block.reset_index().assign(model=lambda b: b.model.astype(str)).pipe(with_first, quantity)
-
-
-def with_first(block: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """The block with its quantity as first column."""
-    block.insert(0, "quantity", quantity)
-    return block
-
-
-def as_text(layout: pd.DataFrame, kind: str) -> str:
-    """The paper's layout as `markdown` or `latex`: one table per quantity, with a caption."""
-    parts = []
-    for quantity, rows in layout.groupby("quantity", sort=False):
-        table = rows.drop(columns="quantity").set_index("model")
-        digits = ".2f" if "perplexity" in quantity else ".4f"
-        if kind == "markdown":
-            parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits, disable_numparse=[0])}\n")
-        else:
-            style = table.style.format(f"{{:{digits}}}")
-            for axis in (0, 1):
-                style = style.format_index(escape="latex", axis=axis)
-            parts.append(style.to_latex(hrules=True, caption=quantity))
-    return "\n".join(parts)

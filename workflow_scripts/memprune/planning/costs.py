@@ -92,8 +92,10 @@ def count_jobs(name: str, config: Config) -> int:
     variants = len(config.variants(name))
     manifest = 1 if config.models[name].repo is None else 2  # fetched before
     scoring = variants * (1 if parts_of(config) == 1 else parts_of(config) + 1)
+    measuring = variants
     masks = variants - 1  # all variants but `dense`
-    return manifest + scoring + (masks + 2 if masks else 0)  # the count of magnitudes, and a figure of masks
+    masking = masks + 2 if masks else 0  # the count of magnitudes, and a figure of masks
+    return manifest + scoring + measuring + masking
 
 
 def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:

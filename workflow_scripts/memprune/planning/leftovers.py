@@ -7,12 +7,13 @@ from memprune.config.experiment import Config
 ENDINGS = {
     "masks": (".safetensors", ".csv"),
     "scores": (".memorization.parquet", ".perplexity.parquet", ".parts"),
+    "measures": (".memorization.parquet", ".perplexity.parquet"),
 }
 SHOWN = 5
 
 
 def leftovers(results: Path, config: Config) -> str:
-    """One line that names masks and scores of variants that the configuration lacks, or nothing."""
+    """One line that names masks, scores and measures of variants that the configuration lacks, or nothing."""
     expected = {
         results / kind / model / f"{variant}{ending}"
         for kind, endings in ENDINGS.items()

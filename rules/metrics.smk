@@ -1,0 +1,23 @@
+"""Measures: the metrics of every variant, from the evidence in its scores, without the models."""
+
+
+rule measure:
+    input:
+        memorization=rules.evaluate.output.memorization,
+        perplexity=rules.evaluate.output.perplexity,
+    output:
+        memorization=f"{RESULTS}/measures/{{model}}/{{variant}}.memorization.parquet",
+        perplexity=f"{RESULTS}/measures/{{model}}/{{variant}}.perplexity.parquet",
+    log:
+        f"{RESULTS}/logs/measure/{{model}}/{{variant}}.log",
+    group:
+        "measures"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        source=metrics_source,
+        spec=option("--spec", canonical({"columns": CONFIG.measured})),
+    shell:
+        "measure.py --memorization-scores {input.memorization} --perplexity-scores {input.perplexity}"
+        " {params.spec} --memorization {output.memorization} --perplexity {output.perplexity} > {log} 2>&1"

@@ -1,0 +1,66 @@
+"""The paper's layout of memorization and perplexity: models in rows, strategies in columns."""
+
+import pandas as pd
+
+
+def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
+    """The paper's layout in one long frame: models in rows, variants in columns, one block per quantity.
+
+    The first column, `quantity`, is `memorization, k = …` for each context length, `memorization, mean over
+    k`, and `token perplexity`. A column is a strategy and level; where the models' levels differ, a strategy
+    and the level's place, from the lightest.
+    """
+    blocks = [
+        (f"memorization, k = {k}", rows.rename(columns={"fraction": "value"}))
+        for k, rows in memorization.groupby("context_length")
+    ]
+    blocks.append(
+        ("memorization, mean over k", mean_over_k(memorization).rename(columns={"fraction": "value"}))
+    )
+    blocks.append(("token perplexity", perplexity.rename(columns={"token_perplexity": "value"})))
+    return pd.concat([one_block(quantity, rows) for quantity, rows in blocks], ignore_index=True)
+
+
+def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
+    """The mean over the context lengths of the fraction extracted: model, strategy, level, fraction."""
+    return memorization.groupby(["model", "strategy", "level"], observed=True).fraction.mean().reset_index()
+
+
+def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Models × variants of one quantity; `rows` has model, strategy, level and value."""
+    place = rows.groupby(["model", "strategy"], observed=True)["level"].rank().astype(int)
+    shared = rows.level.groupby([rows.strategy, place], observed=True).nunique().max() == 1
+
+    def column(strategy: str, level: float, number: int) -> str:
+        if strategy == "dense":
+            return strategy
+        return f"{strategy}, {float(level)!r}" if shared else f"{strategy}, level {number}"
+
+    names = map(column, rows.strategy, rows.level, place)
+    named = rows.assign(variant=list(names), place=place).sort_values(["strategy", "place"])
+    order = list(dict.fromkeys(named.variant))
+    block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
+    block.columns.name = None
+    return block.reset_index().assign(model=lambda b: b.model.astype(str)).pipe(with_first, quantity)
+
+
+def with_first(block: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """The block with its quantity as first column."""
+    block.insert(0, "quantity", quantity)
+    return block
+
+
+def as_text(layout: pd.DataFrame, kind: str) -> str:
+    """The paper's layout as `markdown` or `latex`: one table per quantity, with a caption."""
+    parts = []
+    for quantity, rows in layout.groupby("quantity", sort=False):
+        table = rows.drop(columns="quantity").set_index("model")
+        digits = ".2f" if "perplexity" in quantity else ".4f"
+        if kind == "markdown":
+            parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits, disable_numparse=[0])}\n")
+        else:
+            style = table.style.format(f"{{:{digits}}}")
+            for axis in (0, 1):
+                style = style.format_index(escape="latex", axis=axis)
+            parts.append(style.to_latex(hrules=True, caption=quantity))
+    return "\n".join(parts)

@@ -1,0 +1,49 @@
+"""Measure a variant: a row a sample and context length with a column a metric, and a row a window.
+
+A metric is a module of this package: `measure(rows, **settings)` gives one value a row, and `LESS_MEMORIZED`
+says which way less memorization lies: `lower`, `higher` or `neither`. Tables count what is true, and average
+what is a number (see `docs/metrics.md`).
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from memprune.metrics.score_files import column_of, read_samples, read_windows
+
+
+def measure_samples(scores: Path, columns: Sequence[tuple[str, Mapping]], output: Path) -> None:
+    """Write the measures of a score file's samples: what identifies a row, and a column a metric and setting.
+
+    `columns` are names of metrics with settings. Raises UserError when the score file is damaged.
+    """
+    described, rows = read_samples(scores)
+    for name, settings in columns:
+        metric = import_module(f"memprune.metrics.{name}")
+        values = metric.measure(rows, **settings)
+        assert values.shape == (len(described),), (name, values.shape)
+        column = column_of(values)
+        about = {"less_memorized": metric.LESS_MEMORIZED}
+        field = pa.field(column_name(name, settings), column.type, metadata=about)
+        described = described.append_column(field, column)
+    pq.write_table(described, output, compression="zstd")
+
+
+def column_name(metric: str, settings: Mapping) -> str:
+    """The column of a metric under some settings, which stand behind its name: `discoverable_n10_p0.5`."""
+    return "_".join([metric, *(f"{key}{value!r}" for key, value in settings.items())])
+
+
+def measure_windows(scores: Path, output: Path) -> None:
+    """Write the measures of a score file's windows: what identifies a window, and `nll`.
+
+    `nll` is the negative log-likelihood of all its scored tokens, float64, in nats. Raises UserError when the
+    score file is damaged.
+    """
+    described, log_probabilities = read_windows(scores)
+    nll = np.array([-own.astype(np.float64).sum() for own in log_probabilities])
+    pq.write_table(described.append_column("nll", column_of(nll)), output, compression="zstd")
