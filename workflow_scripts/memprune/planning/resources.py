@@ -3,12 +3,16 @@
 Estimates for slow disks and old processors: asking for too little kills a job, for too much makes it wait.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
+from memprune.errors import UserError
 from memprune.models.weights import BYTES
 from memprune.planning.costs import scored_texts
 from memprune.planning.parts import parts_of
+from memprune.planning.sizes import size_of
 
 UNKNOWN = 12 * 10**9  # weights of a model whose size is not known: as many as the largest Pythia
 SMALL = 10**9  # weights: models below it are quick enough for several jobs in one
@@ -19,6 +23,29 @@ STORED_BYTES = 4  # of a weight on disk, at most
 FETCHED, READ = 2 * 10**7, 10**8  # bytes a second, from the network and from a shared disk
 GPU_RATE, CPU_RATE = 10**13, 2 * 10**10  # operations a second, of a GPU in float32 and of a thread
 STARTUP, LONGEST = 10, 24 * 60  # minutes; a job killed after the longest goes on where it stopped
+
+
+def sizes(config: Config) -> dict[str, int]:
+    """Weights of each model; one of unknown size is taken for a large one."""
+    found = {}
+    for name, model in config.models.items():
+        found[name] = UNKNOWN
+        with suppress(UserError):
+            found[name] = size_of(model).weights
+    return found
+
+
+def threads(weights: int) -> int:
+    """Threads of a job on a model: one for each 64 million weights, 16 at most.
+
+    Small models' jobs run side by side.
+    """
+    return min(1 + weights // 2**26, 16)
+
+
+def group(name: str) -> Callable[[int], str | None]:
+    """The group of a small model's jobs, several of which a profile may submit as one; None for others."""
+    return lambda weights: name if weights < SMALL else None
 
 
 @dataclass(frozen=True)
@@ -68,6 +95,16 @@ def score_shards(weights: int, threads: int, gpu: int, config: Config) -> Resour
     tokens = sum(count * length for count, length, _ in scored_texts(config))
     seconds = 2 * weights * tokens / parts_of(config) / rate
     return resources(memory, 2 * seconds + STORED_BYTES * weights / READ)
+
+
+def evaluate(weights: int, threads: int, gpu: int, config: Config) -> Resources:
+    """To put a variant's tables together, and to score it where no parts have."""
+    return score_shards(weights, threads, gpu, config) if parts_of(config) == 1 else collect_scores()
+
+
+def evaluation_threads(weights: int, config: Config) -> int:
+    """Threads of the same."""
+    return threads(weights) if parts_of(config) == 1 else 1
 
 
 def collect_scores() -> Resources:

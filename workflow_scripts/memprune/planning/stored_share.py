@@ -6,6 +6,7 @@ from pathlib import Path
 from memprune.config.experiment import Config
 from memprune.devices.choice import device_class
 from memprune.evaluation.variant import variant_tasks
+from memprune.planning import paths
 
 
 def stored_share(name: str, config: Config, results: Path) -> float:
@@ -20,11 +21,11 @@ def stored_share(name: str, config: Config, results: Path) -> float:
 
 def variant_share(name: str, variant: str, config: Config, device: str, results: Path) -> float:
     """The share of a variant's shards, scored on a class of device, that are in the store."""
-    mask = None if variant == "dense" else results / f"masks/{name}/{variant}.safetensors"
+    mask = None if variant == "dense" else Path(paths.mask(results, name, variant))
     files = {
-        "manifest": results / f"models/{name}/manifest.json",
-        "samples": results / "samples/samples.parquet",
-        "windows": results / "samples/windows.parquet",
+        "manifest": Path(paths.manifest(results, name)),
+        "samples": Path(paths.samples(results)),
+        "windows": Path(paths.windows(results)),
     }
     if not all(path.exists() for path in (*files.values(), *([mask] if mask else []))):
         return 0.0
