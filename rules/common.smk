@@ -28,6 +28,7 @@ from memprune.planning.leftovers import leftovers
 from memprune.planning.params import source
 from memprune.planning.parts import parts_of
 from memprune.planning.preflight import check_all
+from memprune.planning.sizes import assumed_sizes
 from memprune.planning.stale import changed_sources, stale_results
 from memprune.store import entries
 
@@ -62,7 +63,7 @@ TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
 FIRST_MODEL = next(iter(CONFIG.models))  # its tokenizer is the experiment's
 PRUNED_MODELS = list(CONFIG.models) if CONFIG.strategies else []
-SIZES = resources.sizes(CONFIG)
+SIZES = assumed_sizes(CONFIG)
 
 # As many jobs score at one time as this machine has GPUs; `--resources gpu=N` goes before. A cluster's profile
 # has that option, since the machine that submits may have none.

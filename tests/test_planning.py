@@ -17,7 +17,12 @@ def experiment(**changed) -> Config:
     """Two models, the second with levels of its own, and two strategies."""
     content = {
         "experiment": "e",
-        "corpus": {"source": "files", "train": ["b.gz", "a.gz"], "validation": ["v.gz"], "test": ["t.gz"]},
+        "corpus": {
+            "source": "files",
+            "train": ["b.jsonl", "a.jsonl"],
+            "validation": ["v.jsonl"],
+            "test": ["t.jsonl"],
+        },
         "samples": {"members": 600, "non_members": 100, "context_lengths": [50, 100]},
         "models": {
             "m": {"repo": "a/b", "published": 0.25},
@@ -76,7 +81,7 @@ def test_members_are_drawn_in_the_parts_that_a_corpus_asks_for():
     assert all_draws(hub) == ["member-0", "member-1", "non_member-0", "perplexity-0"]
     assert draw_files(hub, "member-1") == []
     files = [draw_files(experiment(), draw) for draw in all_draws(experiment())]
-    assert files == [["a.gz", "b.gz"], ["t.gz"], ["v.gz"]]
+    assert files == [["a.jsonl", "b.jsonl"], ["t.jsonl"], ["v.jsonl"]]
 
 
 def test_specs_are_the_same_for_the_same_settings_and_no_others():

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from memprune.config.experiment import Model
+from memprune.config.experiment import Config, Model
 from memprune.errors import UserError
 from memprune.models.architecture import Architecture
 from memprune.models.model_config import read_architecture
@@ -28,6 +28,8 @@ PYTHIA = {
     "12b": (5120, 36, 40, 50688),
 }
 PYTHIA_REPO = re.compile(r"EleutherAI/pythia-([\d.]+[mb])(?:-deduped)?(?:-v0)?")
+
+LARGEST = "EleutherAI/pythia-12b"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,19 @@ def size_of(model: Model) -> ModelSize:
         )
     architecture = read_architecture(config)
     return ModelSize(architecture, expected_file_bytes(architecture, config))
+
+
+def assumed_sizes(config: Config) -> dict[str, ModelSize]:
+    """The sizes of all models; one whose size is not known is taken for the largest Pythia."""
+    return {name: assumed_size(model) for name, model in config.models.items()}
+
+
+def assumed_size(model: Model) -> ModelSize:
+    """The size of a configured model, or that of the largest Pythia."""
+    try:
+        return size_of(model)
+    except UserError:
+        return size_of(Model(repo=LARGEST))
 
 
 def cached_config(model: Model) -> dict | None:
