@@ -8,6 +8,7 @@ from pathlib import Path
 from memprune.config.experiment import Config, Model
 from memprune.errors import UserError
 from memprune.models.architecture import Architecture
+from memprune.models.families import FAMILIES
 from memprune.models.model_config import read_architecture
 from memprune.models.model_files import read_config, read_json, weight_files
 from memprune.models.shapes import HEAD, matrix_shapes, shapes_of
@@ -129,7 +130,7 @@ def known_config(repo: str) -> dict | None:
 
 
 def expected_file_bytes(architecture: Architecture, config: dict) -> int:
-    """The bytes of a model's safetensors; those of GPT-NeoX hold each layer's causal mask too, in bytes."""
+    """The bytes of a model's safetensors; those of some families hold each layer's causal mask, in bytes."""
     a, dtype = architecture, str(config.get("torch_dtype") or config.get("dtype"))
-    masks = a.layers * a.positions**2 if a.family == "gpt_neox" else 0
+    masks = a.layers * a.positions**2 if FAMILIES[a.family].causal_masks else 0
     return ModelSize(a, 0).weights * BYTES.get(dtype, BYTES["float32"]) + masks
