@@ -6,6 +6,7 @@ min_version("9.0")
 
 
 include: "rules/common.smk"
+include: "rules/planning.smk"
 include: "rules/corpus.smk"
 include: "rules/models.smk"
 include: "rules/variants.smk"
@@ -13,7 +14,6 @@ include: "rules/evaluation.smk"
 include: "rules/metrics.smk"
 include: "rules/findings.smk"
 include: "rules/figures.smk"
-include: "rules/planning.smk"
 
 
 rule all:

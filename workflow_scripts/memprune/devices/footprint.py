@@ -23,6 +23,11 @@ def device_bytes(manifest: Manifest, spec: dict) -> int:
     weights = max(layers) if spec["residency"] == "streamed" else sum(layers)
     batch_tokens = spec["batch_tokens"] or BATCH_TOKENS
     working = working_bytes(manifest.architecture, manifest.vocabulary, batch_tokens, itemsize)
+    return room_on_gpu(weights, working)
+
+
+def room_on_gpu(weights: int, working: int) -> int:
+    """How many bytes a GPU should have free for so many of weights and of a batch."""
     return CUDA_BYTES + int((weights + working) / FREE_SHARE)
 
 

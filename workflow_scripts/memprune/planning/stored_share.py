@@ -7,6 +7,7 @@ from memprune.devices.choice import device_class
 from memprune.evaluation.scorer import cannot_score
 from memprune.evaluation.variant import Variant, variant_tasks
 from memprune.models.manifest import read_manifest
+from memprune.planning import paths
 
 
 def stored_share(name: str, config: Config, results: Path) -> float:
@@ -21,9 +22,9 @@ def stored_share(name: str, config: Config, results: Path) -> float:
 
 def variant_share(name: str, variant: str, config: Config, device: str, results: Path) -> float:
     """The share of a variant's shards, scored on a class of device, that are in the store."""
-    mask = None if variant == "dense" else results / f"masks/{name}/{variant}.safetensors"
-    manifest = results / f"models/{name}/manifest.json"
-    samples, windows = (results / f"samples/{kind}.parquet" for kind in ("samples", "windows"))
+    mask = None if variant == "dense" else Path(paths.mask(results, name, variant))
+    manifest = Path(paths.manifest(results, name))
+    samples, windows = Path(paths.samples(results)), Path(paths.windows(results))
     if not all(path.exists() for path in filter(None, (manifest, mask, samples, windows))):
         return 0.0
     found = Variant(variant, read_manifest(manifest), mask, samples, windows, config.evaluation_settings)
