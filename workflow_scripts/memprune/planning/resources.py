@@ -53,6 +53,11 @@ def compute_mask(weights: int, threads: int) -> Resources:
     return resources(STARTED + weights / 2 / 10**6 + threads * THREAD, 3 * STORED_BYTES * weights / READ)
 
 
+def export_variant(weights: int, threads: int) -> Resources:
+    """To read a model three times, twice for its hashes, and write it once; an eighth of a byte a weight."""
+    return resources(STARTED + weights / 8 / 10**6, 4 * STORED_BYTES * weights / READ)
+
+
 def score_shards(weights: int, threads: int, gpu: int, config: Config) -> Resources:
     """To score a variant, or one of its parts.
 
