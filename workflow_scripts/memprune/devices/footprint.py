@@ -38,9 +38,9 @@ def layer_bytes(manifest: Manifest, itemsize: int) -> list[int]:
 def working_bytes(architecture: Architecture, vocabulary: int, batch_tokens: int, itemsize: int) -> int:
     """What one batch takes beside the weights: the largest of its intermediate results, and its logits.
 
-    The logits are counted twice, the second time in float32.
+    The logits are counted twice, the second time in float32, and four bytes for what is compared for ranks.
     """
     a = architecture
     tokens = max(batch_tokens, a.positions)
     widest = max(2 * (a.heads + 2 * a.key_heads) * a.head_size, 2 * a.intermediate) + 4 * a.hidden
-    return tokens * widest * itemsize + LOGIT_ROWS * vocabulary * (itemsize + 4)
+    return tokens * widest * itemsize + LOGIT_ROWS * vocabulary * (itemsize + 8)

@@ -40,6 +40,11 @@ class PrunedModel:
     not_finite: Callable[[], list[str]]
     block_tokens: int
 
+    @property
+    def waiting(self) -> torch.device:
+        """Where hidden states lie between layers: on the device, or in host memory while layers stream."""
+        return torch.device("cpu") if self.block_tokens else self.device
+
 
 @dataclass(frozen=True)
 class Source:
