@@ -1,4 +1,4 @@
-"""Write files whole or not at all: under a temporary name in the same folder, then renamed."""
+"""Files written whole or not at all: under a temporary name beside, then renamed; and damage explained."""
 
 import hashlib
 import os
@@ -7,6 +7,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from memprune.errors import UserError
+
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, NotImplementedError)  # Arrow's errors among them
 
 
 @contextmanager
@@ -24,6 +28,16 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Turn the errors that reading a damaged or incomplete result raises into a UserError that names it."""
+    try:
+        yield
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{path}: cannot be read ({reason}); delete it and run again") from None
 
 
 @contextmanager

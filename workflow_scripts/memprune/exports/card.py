@@ -1,12 +1,12 @@
 """The card of an exported variant: its README.md, which says what was done to which model."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from memprune.models.manifest import Manifest
+from memprune.variants.achieved import achieved
 from memprune.variants.masks import about_mask
 from memprune.variants.names import split_variant
 
@@ -78,9 +78,7 @@ def pruning(manifest: Manifest, variant: str, mask: Path) -> dict[str, str]:
     """How the variant was made and what that came to, in words."""
     about, (strategy, level) = about_mask(mask), split_variant(variant)
     selection, layers = about["selection"], about["selection"]["layers"]
-    scope = sum(map(math.prod, about["shapes"].values()))
-    removed = scope - sum(about["kept"].values())
-    prunable = sum(matrix.weights for matrix in manifest.matrices)
+    found = achieved(manifest, mask)
     return {
         "strategy": strategy,
         "level": repr(level),
@@ -88,6 +86,6 @@ def pruning(manifest: Manifest, variant: str, mask: Path) -> dict[str, str]:
         "matrices": ", ".join(sorted({m.role for m in manifest.matrices if m.name in about["shapes"]})),
         "layers": layers if isinstance(layers, str) else ", ".join(map(str, layers)),
         "where the sparsity holds": selection["allocation"],
-        "achieved sparsity in scope": f"{removed / scope:.6f} ({removed:,} of {scope:,} weights)",
-        "share of all prunable weights removed": f"{removed / prunable:.6f} (of {prunable:,})",
+        "achieved sparsity in scope": f"{found.sparsity:.6f}",
+        "share of all prunable weights removed": f"{found.removed:.6f}",
     }
