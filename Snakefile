@@ -12,6 +12,7 @@ include: "rules/models.smk"
 include: "rules/variants.smk"
 include: "rules/evaluation.smk"
 include: "rules/metrics.smk"
+include: "rules/exports.smk"
 include: "rules/findings.smk"
 include: "rules/figures.smk"
 

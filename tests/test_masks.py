@@ -56,7 +56,7 @@ def mask_of(manifest, selection, level, folder):
     """The mask as it comes back from its file."""
     folder.mkdir(exist_ok=True)
     write_mask_of(manifest, selection, level, folder / "mask.safetensors")
-    return read_mask(folder / "mask.safetensors")
+    return {name: torch.from_numpy(kept) for name, kept in read_mask(folder / "mask.safetensors").items()}
 
 
 def weights_of(manifest) -> dict[str, torch.Tensor]:

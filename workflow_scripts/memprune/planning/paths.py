@@ -94,6 +94,11 @@ def masks_of(config: Config, model: str, variant: str) -> list[str]:
     return [] if variant == "dense" else [mask(results_of(config), model, variant)]
 
 
+def fetched_of(config: Config, model: str) -> list[str]:
+    """The record of having fetched a model from the Hub; none of a local one."""
+    return [] if config.models[model].repo is None else [fetched(results_of(config), model)]
+
+
 def receipts(config: Config, model: str, variant: str) -> list[str]:
     """The receipts of a variant's parts; none where one job scores all of it."""
     parts = parts_of(config)

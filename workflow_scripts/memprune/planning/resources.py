@@ -79,6 +79,11 @@ def compute_mask(size: ModelSize, threads: int) -> Resources:
     return with_margins(memory, 2 * size.file_bytes / READ_RATE)
 
 
+def export_variant(size: ModelSize, threads: int) -> Resources:
+    """To read a model three times, twice for its hashes, and write it once; a mask takes a bit a weight."""
+    return with_margins(PROCESS_BYTES + size.weights / 8, 4 * size.file_bytes / READ_RATE)
+
+
 def score_shards(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
     """To score a variant, or one of its parts, on a GPU or with `threads` of a CPU.
 
