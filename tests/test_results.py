@@ -26,7 +26,7 @@ from memprune.variants.masks import write_mask
 MODEL, PRUNED = "007", "global@0.3"
 SAMPLES, SUFFIX = 5, 4
 ACHIEVED = {"sparsity": 0.3, "removed": 0.2, "variant_bytes": 1000}
-SHARDS = [{"rows": SAMPLES, "compute_dtype": "float32"}]
+HOW = {"compute_dtype": "float32", "device": "cpu"}
 WINDOWS = [np.float32([-1.5, -0.25]), np.float32([-3])]
 EXAMPLE = re.search(r"```python\n(.*?)```", (ROOT / "docs/results.md").read_text(), re.DOTALL)[1]
 
@@ -65,7 +65,10 @@ def folder(tmp_path_factory, kept) -> Path:
     pq.write_table(samples, results / "samples/samples.parquet")
     windows = pa.table({"window": [0, 1], "tokens": pa.array([[1, 2, 3], [4, 5]], pa.list_(pa.int32()))})
     pq.write_table(windows, results / "samples/windows.parquet")
-    about = {"achieved": json.dumps(ACHIEVED), "shards": json.dumps(SHARDS)}
+
+    def about(rows: int) -> dict[str, str]:
+        return {"achieved": json.dumps(ACHIEVED), "shards": json.dumps([{"rows": rows, **HOW}])}
+
     for variant in ("dense", PRUNED, "global@1e-05"):
         rows = described(variant, SAMPLES) | {
             "sample": range(SAMPLES),
@@ -73,10 +76,10 @@ def folder(tmp_path_factory, kept) -> Path:
             "duplicates": pa.array([1, None, 3, 4, 5], pa.int32()),
             "context_length": [10] * SAMPLES,
         }
-        table = pa.table({**rows, **suffix_columns(random_evidence(variant))}, metadata=about)
+        table = pa.table({**rows, **suffix_columns(random_evidence(variant))}, metadata=about(SAMPLES))
         write_evidence(table, results / f"scores/{MODEL}/{variant}.memorization.parquet")
-        columns = described(variant, 2) | {"window": [0, 1], **window_columns(WINDOWS)}
-        table = pa.table(columns, metadata=about)
+        columns = described(variant, 2) | {"window": [0, 1], "tokens": [2, 1], **window_columns(WINDOWS)}
+        table = pa.table(columns, metadata=about(2))
         write_evidence(table, results / f"scores/{MODEL}/{variant}.perplexity.parquet")
     for kind in ("memorization", "perplexity"):
         pq.write_table(pa.table({"of": [kind]}), results / f"measures/{MODEL}/{PRUNED}.{kind}.parquet")
@@ -109,10 +112,13 @@ def test_evidence_comes_back_as_it_was_written(folder, variant):
     rows, evidence = load(folder).evidence(MODEL, variant)
     for name, values in vars(random_evidence(variant)).items():
         np.testing.assert_array_equal(getattr(evidence, name), values)
-    assert list(rows) == ["model", "strategy", "level", "sample", "split", "duplicates", "context_length"]
+    own = ["sample", "split", "duplicates", "context_length"]
+    assert list(rows) == ["model", "strategy", "level", *ACHIEVED, *own]
+    assert rows.loc[0, list(ACHIEVED)].to_dict() == ACHIEVED
+    assert set(evidence.compute_dtype) == {"float32"}
     assert rows.duplicates.tolist() == [1, pd.NA, 3, 4, 5]
     assert set(rows.model) == {MODEL}
-    assert rows.attrs == {"achieved": ACHIEVED, "shards": SHARDS}
+    assert rows.attrs == {"shards": [{"rows": SAMPLES, **HOW}]}
 
 
 def test_windows_evidence_and_measures(folder):
@@ -121,7 +127,8 @@ def test_windows_evidence_and_measures(folder):
     for found, expected in zip(windows.log_probability, WINDOWS, strict=True):
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, expected)
-    assert windows.attrs["achieved"] == ACHIEVED
+    assert windows.attrs == {"shards": [{"rows": 2, **HOW}]}
+    assert windows.loc[0, list(ACHIEVED)].to_dict() == ACHIEVED
     assert results.measures(MODEL, PRUNED).of.tolist() == ["memorization"]
     assert results.perplexity_measures(MODEL, PRUNED).of.tolist() == ["perplexity"]
 

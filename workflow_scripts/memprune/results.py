@@ -13,14 +13,13 @@ import pyarrow.parquet as pq
 
 from memprune.disk import readable
 from memprune.errors import UserError
+from memprune.metrics.score_files import Rows, read_samples, read_windows
 from memprune.models.manifest import Manifest, read_manifest
-from memprune.scoring.evidence import Evidence
 from memprune.variants.masks import read_mask
 from memprune.variants.names import split_variant
 
 # Texts, even where a model is called 007, 1e5 or NA; and whole numbers that may be null.
 TYPES = {"model": str, "strategy": str, "subset": str, "role": str, "duplicates": "Int64"}
-EVIDENCE = ("log_probability", "margin", "rank")
 
 
 @dataclass(frozen=True)
@@ -70,16 +69,14 @@ class Results:
         """The perplexity windows, a row each, with their token ids in `tokens`; the last `scored` count."""
         return read_parquet(self.folder / "samples/windows.parquet")
 
-    def evidence(self, model: str, variant: str) -> tuple[pd.DataFrame, Evidence]:
+    def evidence(self, model: str, variant: str) -> tuple[pd.DataFrame, Rows]:
         """A variant's rows, one a sample and context length, and their evidence, arrays of rows × suffix.
 
-        `rows.attrs` says how each shard was computed (`shards`) and what the variant achieved (`achieved`).
+        `rows.attrs["shards"]` says how each shard of rows was computed.
         """
         path = self.path("scores", model, variant, ".memorization.parquet")
-        with readable(path):
-            table = pq.read_table(path)
-            evidence = Evidence(**{name: matrix(table[name]) for name in EVIDENCE})
-            return as_frame(table.drop_columns(list(EVIDENCE))), evidence
+        table, evidence = read_samples(path)
+        return with_shards(as_frame(table), path), evidence
 
     def perplexity_evidence(self, model: str, variant: str) -> pd.DataFrame:
         """A variant's perplexity windows; `log_probability` has an array each: float32, nats, a scored token.
@@ -87,8 +84,8 @@ class Results:
         Its `attrs` are those of `evidence`.
         """
         path = self.path("scores", model, variant, ".perplexity.parquet")
-        with readable(path):
-            return as_frame(pq.read_table(path))
+        table, log_probabilities = read_windows(path)
+        return with_shards(as_frame(table).assign(log_probability=log_probabilities), path)
 
     def measures(self, model: str, variant: str) -> pd.DataFrame:
         """The metrics of a variant, a column each, by sample and context length."""
@@ -152,15 +149,11 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def as_frame(table: pa.Table) -> pd.DataFrame:
-    """A table as a data frame, with what its metadata say of the whole in `attrs`."""
-    frame = table.to_pandas().astype({name: t for name, t in TYPES.items() if name in table.column_names})
-    about = table.schema.metadata or {}
-    frame.attrs = {
-        name: json.loads(about[name.encode()]) for name in ("achieved", "shards") if name.encode() in about
-    }
+    """A table as a data frame."""
+    return table.to_pandas().astype({name: t for name, t in TYPES.items() if name in table.column_names})
+
+
+def with_shards(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The rows of a score file with what it says of each shard, in `attrs`."""
+    frame.attrs["shards"] = json.loads(pq.read_schema(path).metadata[b"shards"])
     return frame
-
-
-def matrix(lists: pa.ChunkedArray) -> np.ndarray:
-    """A column of lists of one length as an array, rows × that length."""
-    return lists.combine_chunks().flatten().to_numpy().reshape(len(lists), lists.type.list_size)
