@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from corpora import ROWS, corpus_of, json_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_documents import ROWS, corpus_of, json_lines
 
 from memprune.corpus.documents import Document
 from memprune.corpus.sources.files import read_files

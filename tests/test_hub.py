@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 import zstandard
-from conftest import tiny_model
 from hub_server import Hub, every, serve
 from huggingface_hub import HfApi, HfFileSystem, snapshot_download
 from project import job_counts, snakemake
+from tiny_models import tiny_model
 
 from memprune.corpus.sources.hub import read
 from memprune.errors import UserError

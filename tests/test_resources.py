@@ -1,23 +1,13 @@
 """What jobs ask for is at least what they are known to take, and grows with model, attempt and samples."""
 
 import pytest
+from experiments import experiment
 
-from memprune.config.experiment import Model, check
+from memprune.config.experiment import Model
 from memprune.devices.footprint import working_bytes
 from memprune.planning import resources
 from memprune.planning.costs import scored_texts
 from memprune.planning.sizes import PYTHIA, size_of
-
-
-def experiment(**evaluation):
-    content = {
-        "experiment": "e",
-        "corpus": {"source": "embedded"},
-        "models": {"m": {"repo": "a/b"}},
-        "strategies": {"global": {"levels": [0.3]}},
-        "evaluation": evaluation,
-    }
-    return check(content, "test")
 
 
 @pytest.mark.parametrize("name", PYTHIA)

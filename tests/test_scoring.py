@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, reference_model, tiny_model
+from conftest import FAMILIES
 from hypothesis import given
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
 from lm_eval.models.huggingface import HFLM
 from safetensors.torch import load_file, save_file
+from tiny_models import greedy, reference_model, tiny_model
 
 from memprune.corpus.documents import Document
 from memprune.corpus.draw_samples import draw_windows
@@ -33,22 +34,6 @@ from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
 CONTEXT, SUFFIX = 12, 8
-
-
-def greedy(model, context: np.ndarray, length: int) -> np.ndarray:
-    """The tokens that `generate` appends to `context` (rows × tokens) with greedy decoding and KV cache."""
-    ids = torch.from_numpy(context.astype(np.int64))
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=length,
-        min_new_tokens=length,
-        do_sample=False,
-        use_cache=True,
-        pad_token_id=0,
-        eos_token_id=-1,
-    )
-    return output[:, ids.shape[1] :].numpy()
 
 
 @pytest.fixture(params=FAMILIES)

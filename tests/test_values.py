@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from experiments import EMBEDDED, ROOT, changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_config import EMBEDDED, ROOT, changed
 
 from memprune.config.experiment import SHARED_FOLDERS, Config, check, load
 from memprune.config.values import LONGEST_NAME
