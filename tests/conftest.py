@@ -17,6 +17,11 @@ os.environ["OMP_NUM_THREADS"] = "1"  # tiny models gain nothing by threads, and 
 FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Tests of named files run in this process: another's start takes longer than most files do."""
+    return 0 if config.option.file_or_dir else None
+
+
 LONGEST = ("test_reruns", "test_deaths", "test_workflow", "test_embedded", "test_keys")
 
 

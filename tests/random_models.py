@@ -1,6 +1,7 @@
 """Folders of models of any configuration with random weights, held against transformers."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from memprune.errors import UserError
 from memprune.scoring.pruned_model import load_pruned
 
 logging.set_verbosity(logging.CRITICAL)
-logging.disable_progress_bar()
 
 CPU = torch.device("cpu")
 
@@ -37,8 +37,14 @@ booleans = st.booleans()
 
 def random_weights(config: dict, seed: int) -> dict[str, torch.Tensor]:
     """Weights for a configuration, by transformers' names; a tied head is left out."""
+    return {name: values.clone() for name, values in weights_once(json.dumps(config), seed).items()}
+
+
+@lru_cache
+def weights_once(config: str, seed: int) -> dict[str, torch.Tensor]:
+    """Weights for a configuration, given as JSON."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**json.loads(json.dumps(config))))
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**json.loads(config)))
     generator = torch.Generator().manual_seed(seed)
     weights = {}
     for name, parameter in model.state_dict().items():

@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.utils import logging
 
 from memprune.disk import sha256_of
 from memprune.models.checkpoint import describe
@@ -27,6 +28,7 @@ from memprune.variants.criteria import magnitude
 from memprune.variants.masks import read_mask, write_mask
 from memprune.variants.scope import Selection
 
+logging.disable_progress_bar()
 VOCABULARY = 300
 
 
