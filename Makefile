@@ -13,11 +13,11 @@ demo: .venv/installed
 	@python workflow_scripts/show_results.py --tables results/embedded/tables --figures results/embedded/figures
 
 test: .venv/installed-test
-	pytest -q -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	pytest -q
 
 test-cluster: .venv/installed-test
 	@command -v slurmctld slurmd srun > /dev/null && [ "$$(id -u)" = 0 ] || { echo "make test-cluster needs root and SLURM: apt-get install --no-install-recommends slurm-wlm" >&2; exit 1; }
-	pytest -q -m cluster
+	pytest -q -m cluster tests/test_cluster.py
 
 bench: .venv/installed-test
 	for name in masks startup scoring evidence streaming whole; do python benchmarks/$$name.py || exit 1; done

@@ -1,120 +1,25 @@
-"""Tiny random models of every family, complete with a tokenizer, as folders on disk, and a stand-in Hub."""
+"""What all tests share: a store of their own, a stand-in Hub, and a finished run of a small experiment.
+
+It imports nothing heavy, since each process of a run in parallel reads it before it starts.
+"""
 
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from filelock import FileLock
 from hub_server import Hub, serve
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    AutoModelForCausalLM,
-    GPT2Config,
-    GPTNeoXConfig,
-    LlamaConfig,
-    OPTConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow_scripts"))
-
-from memprune.disk import sha256_of
-from memprune.models.checkpoint import describe
-from memprune.models.manifest import Manifest
-from memprune.variants.masks import read_mask
-
-torch.set_num_threads(1)
-VOCABULARY = 300
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny models gain nothing by threads, and tests run side by side
 FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")
-COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
 
 
-def family_config(family: str, layers: int = 4):
-    """A configuration with a hidden size of 32 and 128 positions."""
-    if family == "gpt_neox":
-        return GPTNeoXConfig(
-            hidden_size=32,
-            num_hidden_layers=layers,
-            num_attention_heads=4,
-            intermediate_size=64,
-            max_position_embeddings=128,
-            **COMMON,
-        )
-    if family == "gpt2":
-        return GPT2Config(n_embd=32, n_layer=layers, n_head=4, n_positions=128, **COMMON)
-    if family == "llama":
-        return LlamaConfig(
-            hidden_size=32,
-            num_hidden_layers=layers,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            intermediate_size=48,
-            max_position_embeddings=128,
-            **COMMON,
-        )
-    return OPTConfig(
-        hidden_size=32,
-        word_embed_proj_dim=32,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        ffn_dim=64,
-        max_position_embeddings=128,
-        **{**COMMON, "pad_token_id": 1},
-    )
-
-
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer with `VOCABULARY` entries at most."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(["In the beginning was the word, and the word was with them."] * 3, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
-    )
-
-
-def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int = 0) -> Path:
-    """Save a random model of the family with its tokenizer in `folder`, weights in `dtype`."""
-    torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(family_config(family, layers))
-    # Larger weights than a new model's: else the random models' predictions are all near ties.
-    for parameter in model.parameters():
-        if parameter.ndim == 2:
-            parameter.data.normal_(std=0.2)
-    model.to(getattr(torch, dtype)).save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
-
-
-def manifest_of(folder: Path) -> Manifest:
-    """The manifest of a folder without a tokenizer."""
-    checkpoint = describe(folder)
-    hashes = {file: sha256_of(folder / file) for file in checkpoint.files}
-    about = {"model": "tiny", "folder": str(folder), "fingerprint": "", "tokenizer": ""}
-    return Manifest(**vars(checkpoint), **about, hashes=hashes)
-
-
-def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedModel:
-    """The model in a folder as transformers loads and runs it, with the pruned weights set to zero."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
-    parameters = dict(model.named_parameters())
-    for name, kept in (read_mask(mask) if mask else {}).items():
-        own = name if name in parameters else f"{model.base_model_prefix}.{name}"
-        parameters[own].data.masked_fill_(torch.from_numpy(~kept), 0)
-    return model.eval()
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Tests of named files run in this process: another's start takes longer than most files do."""
+    return 0 if config.option.file_or_dir else None
 
 
 LONGEST = ("test_reruns", "test_deaths", "test_workflow", "test_embedded", "test_keys")

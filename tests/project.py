@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
-from conftest import tiny_model
-from test_samples import documents
+from corpora import documents
+from tiny_models import tiny_model
 
 ROOT = Path(__file__).parents[1]
 FILES = ("Snakefile", "rules", "workflow_scripts", "profiles", "config")

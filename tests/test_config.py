@@ -3,29 +3,15 @@
 import copy
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
+from experiments import EMBEDDED, ROOT, changed
 
 from memprune.config.experiment import PARTS, Config, Strategy, check, load
 from memprune.errors import UserError
 from memprune.variants.names import split_variant
 from memprune.variants.scope import layers_in_scope
-
-ROOT = Path(__file__).parents[1]
-EMBEDDED = yaml.safe_load((ROOT / "config/embedded.yaml").read_text())
-
-
-def changed(path: str, value) -> dict:
-    """The embedded configuration with one key set."""
-    content = copy.deepcopy(EMBEDDED)
-    *parents, last = path.split("/")
-    part = content
-    for parent in parents:
-        part = part[parent]
-    part[last] = value
-    return content
 
 
 @pytest.mark.parametrize(

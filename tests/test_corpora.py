@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from corpora import ROWS, corpus_of, json_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_documents import ROWS, corpus_of, json_lines
 
 from memprune.corpus.documents import Document
 from memprune.corpus.sources.files import read_files
@@ -107,8 +107,11 @@ def test_a_data_set_has_the_same_freedom(tmp_path_factory, files):
     assert found == sorted(expected, key=lambda document: document.document)
 
 
-MANY = [{"text": f"text {i}", "meta": {"pile_set_name": "A"}, "n": i} for i in range(40_000)]
-LATE = [*MANY, {"text": "last", "meta": {"pile_set_name": "B", "duplicates": 3}, "n": "x", "more": [1]}]
+# Two million bytes and more before the last row, which is another's kind.
+MANY = [{"text": f"text {i} " * 40, "meta": {"pile_set_name": "A"}, "n": i} for i in range(5000)]
+LATE = json_lines(
+    [*MANY, {"text": "last", "meta": {"pile_set_name": "B", "duplicates": 3}, "n": "x", "more": [1]}]
+)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +128,11 @@ LATE = [*MANY, {"text": "last", "meta": {"pile_set_name": "B", "duplicates": 3},
     ],
 )
 def test_keys_that_come_late_in_a_data_set(name, compress, tmp_path):
-    corpus = data_set_of(tmp_path, **{name: compress(json_lines(LATE))})
+    corpus = data_set_of(tmp_path, **{name: compress(LATE)})
     documents = {d.document: d for d in read(corpus, [], "train", 0)}
-    assert len(documents) == len(LATE)
-    assert documents["train:0:40000"] == Document("train:0:40000", "B", "last", 3)
-    assert documents["train:0:7"] == Document("train:0:7", "A", "text 7", None)
+    assert len(documents) == len(MANY) + 1
+    assert documents["train:0:5000"] == Document("train:0:5000", "B", "last", 3)
+    assert documents["train:0:7"] == Document("train:0:7", "A", "text 7 " * 40, None)
 
 
 def test_other_forms_of_data_sets_are_read_too(tmp_path):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import tiny_model
 from project import copy_project
+from tiny_models import tiny_model
 
 from memprune.models.manifest import write_manifest
 from memprune.models.resolve_model import resolve_model

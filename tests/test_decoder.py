@@ -1,14 +1,23 @@
 """The decoder against transformers: all families, dtypes and choices, masked, resident and streamed."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, family_config, reference_model, tiny_tokenizer
-from test_masks import write_mask_of
+from conftest import FAMILIES
+from tiny_models import (
+    evidence,
+    family_config,
+    log_probabilities,
+    reference_model,
+    tiny_tokenizer,
+    write_mask_of,
+)
 from transformers import AutoModelForCausalLM
 
 from memprune.config.experiment import Strategy
@@ -16,9 +25,6 @@ from memprune.devices.residency import choose_block_tokens
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
-from memprune.scoring.batches import cut_batches, cut_blocks
-from memprune.scoring.forced_pass import forced_pass
-from memprune.scoring.logit_evidence import all_evidence
 from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
@@ -72,24 +78,18 @@ def save_model(choice: str, folder: Path) -> Path:
     return folder
 
 
-def model_and_mask(choice: str, matrices: str, folder: Path) -> tuple[Manifest, Path]:
-    """A random model, and a mask of four tenths of some of its matrices."""
-    manifest, mask = resolve_model("tiny", save_model(choice, folder / "model")), folder / "mask.safetensors"
-    write_mask_of(manifest, Strategy(matrices=matrices).selection, 0.4, mask)
-    return manifest, mask
+@pytest.fixture(scope="module")
+def model_and_mask(tmp_path_factory) -> Callable[[str, str], tuple[Manifest, Path]]:
+    """Gives a random model, and a mask of four tenths of some of its matrices; each is made once."""
 
+    @cache
+    def make(choice: str, matrices: str) -> tuple[Manifest, Path]:
+        folder = tmp_path_factory.mktemp("masked")
+        manifest = resolve_model("tiny", save_model(choice, folder / "model"))
+        write_mask_of(manifest, Strategy(matrices=matrices).selection, 0.4, folder / "mask.safetensors")
+        return manifest, folder / "mask.safetensors"
 
-def evidence(model, texts: np.ndarray) -> list[np.ndarray]:
-    """Log-probability, margin and rank of all tokens but each text's first, in batches of two texts."""
-    batches = cut_batches(np.arange(len(texts)), texts, 2 * texts.shape[1])
-    blocks = cut_blocks(batches, model.block_tokens)
-    measured = [part for block in blocks for part in forced_pass(model, block, None, all_evidence)]
-    return list(map(np.concatenate, zip(*measured, strict=True)))
-
-
-def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
-    """Of all tokens but each text's first, from memprune's forced pass."""
-    return evidence(model, texts)[0]
+    return make
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def texts() -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("choice", CHOICES)
-def test_evidence_is_that_of_transformers_logits_of_the_masked_model(choice, dtype, texts, tmp_path):
-    manifest, mask = model_and_mask(choice, "all", tmp_path)
+def test_evidence_is_that_of_transformers_logits_of_the_masked_model(choice, dtype, texts, model_and_mask):
+    manifest, mask = model_and_mask(choice, "all")
     found, margin, rank = evidence(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
 
     ids = torch.from_numpy(texts)
@@ -126,8 +126,8 @@ def test_evidence_is_that_of_transformers_logits_of_the_masked_model(choice, dty
 
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("choice", FAMILIES)
-def test_a_streamed_model_gives_the_same_bits(choice, dtype, texts, tmp_path):
-    manifest, mask = model_and_mask(choice, "mlp", tmp_path)
+def test_a_streamed_model_gives_the_same_bits(choice, dtype, texts, model_and_mask):
+    manifest, mask = model_and_mask(choice, "mlp")
     resident = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
     for block_tokens in (1, 2 * texts.size // 3, 10**6):
         streamed = load_pruned(manifest, mask, getattr(torch, dtype), CPU, block_tokens)

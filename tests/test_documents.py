@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from corpora import ROWS, corpus_of, json_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,15 +18,6 @@ from memprune.corpus.documents import Document, as_document, shuffled
 from memprune.corpus.sources.files import read_files, short_names
 from memprune.corpus.sources.hub import read
 from memprune.errors import UserError
-
-ROWS = [
-    {"text": "Fünf Wörter stehen hier.", "meta": {"pile_set_name": "Books3"}},
-    {"text": "x = 1\n", "meta": {"pile_set_name": "Github", "document": "a.py", "duplicates": 8}},
-]
-
-
-def json_lines(rows: list[dict]) -> bytes:
-    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
 
 
 def write(path, rows: list[dict] = ROWS) -> str:
@@ -103,12 +95,6 @@ def data_set(tmp_path) -> str:
         (folder / "data").mkdir(parents=True, exist_ok=True)
         write(folder / f"data/{split}-00000-of-00001.parquet", rows)
     return str(folder)
-
-
-def corpus_of(data_set: str) -> dict:
-    """The settings of a corpus of the Hub, whose splits have their usual names."""
-    splits = {split: split for split in ("train", "validation", "test")}
-    return {"dataset": data_set, "revision": "main", "text": "content", "shuffle_buffer": 1000} | splits
 
 
 def test_a_data_set_is_shuffled_by_the_seed(data_set):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import tiny_model
+from tiny_models import tiny_model
 from tokenizer_folders import TEXT, folder_of
 
 from memprune.corpus.draw_samples import draw

@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import reference_model
-from test_scoring import greedy
+from tiny_models import greedy, reference_model
 
 from memprune.config.experiment import load
 

@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import tiny_model
-from test_masks import write_mask_of
+from tiny_models import tiny_model, write_mask_of
 
 from memprune.config.strategy import Strategy
 from memprune.evaluation.evaluate import write_scores

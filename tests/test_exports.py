@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, reference_model, tiny_model, tiny_tokenizer
+from conftest import FAMILIES
 from huggingface_hub import ModelCard
 from project import ROOT, snakemake
 from safetensors import safe_open
 from safetensors.torch import load_file
+from tiny_models import reference_model, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from memprune.disk import folder_written_whole

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import tiny_model
 from project import lay_out, snakemake
+from tiny_models import tiny_model
 
 from memprune.config.experiment import Evaluation
 from memprune.devices import gpus

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import tiny_model
-from test_config import EMBEDDED
+from experiments import EMBEDDED
+from tiny_models import tiny_model
 
 from memprune.config.corpora import ENDINGS
 from memprune.config.experiment import Config, Strategy, check, load

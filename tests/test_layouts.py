@@ -13,7 +13,7 @@ import torch
 from conftest import FAMILIES
 from hypothesis import given
 from hypothesis import strategies as st
-from test_grid import (
+from random_models import (
     GATE,
     HEAD,
     SMALL,

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, family_config, manifest_of, tiny_model
+from conftest import FAMILIES
+from experiments import local_experiment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_models import SMALL, random_weights, write_folder
 from safetensors.torch import load_file, save_file
-from test_decoder import log_probabilities
-from test_grid import SMALL, random_weights, write_folder
-from test_models import experiment
+from tiny_models import family_config, log_probabilities, manifest_of, tiny_model
 from transformers import PreTrainedConfig
 
 from memprune.config.experiment import Model
@@ -368,7 +368,7 @@ def test_a_configuration_in_the_hubs_cache_is_checked_before_any_job(tmp_path, m
     cached(tmp_path, config)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     samples = {"context_lengths": [4], "suffix": 4, "perplexity_window": 64}
-    checked = experiment(tmp_path, models={"m": {"repo": "some/model"}}, samples=samples)
+    checked = local_experiment(tmp_path, models={"m": {"repo": "some/model"}}, samples=samples)
     refusal = message_of(lambda: check_experiment(checked, "my.yaml"))
     assert refusal.startswith("my.yaml: models.m: ")
     assert message in refusal

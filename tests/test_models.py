@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FAMILIES, tiny_model
+from conftest import FAMILIES
+from experiments import local_experiment
 from safetensors.torch import load_file, save_file
+from tiny_models import tiny_model
 
-from memprune.config.experiment import Config, check
 from memprune.disk import sha256_of
 from memprune.errors import UserError
 from memprune.models.families import find_matrices, find_parts
@@ -17,20 +18,6 @@ from memprune.models.fetch_model import fetch_model
 from memprune.models.manifest import read_manifest, write_manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.planning.preflight import check_experiment
-
-STRATEGIES = {"global": {"levels": [0.3]}}
-
-
-def experiment(folder: Path, **changed) -> Config:
-    """A small experiment on one local model."""
-    content = {
-        "experiment": "tiny",
-        "corpus": {"source": "embedded"},
-        "samples": {"context_lengths": [20, 50], "suffix": 20, "perplexity_window": 64},
-        "models": {"tiny": {"path": str(folder)}},
-        "strategies": STRATEGIES,
-    }
-    return check(content | changed, "my.yaml")
 
 
 @pytest.fixture
@@ -157,7 +144,7 @@ def larger_tokenizer(folder: Path) -> None:
 def test_a_bad_folder_gives_its_line_before_any_job_and_in_the_job(folder, spoil, message):
     spoil(folder)
     for described, start in (
-        (lambda: check_experiment(experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
+        (lambda: check_experiment(local_experiment(folder), "my.yaml"), "my.yaml: models.tiny: "),
         (lambda: resolve_model("tiny", folder), "models.tiny: "),
     ):
         with pytest.raises(UserError) as caught:
@@ -202,9 +189,9 @@ def test_a_tokenizer_that_cannot_be_loaded(folder):
     ],
 )
 def test_an_experiment_that_does_not_fit_its_model(folder, changed, message):
-    check_experiment(experiment(folder), "my.yaml")
+    check_experiment(local_experiment(folder), "my.yaml")
     with pytest.raises(UserError, match=message.replace("+", r"\+")):
-        check_experiment(experiment(folder, **changed), "my.yaml")
+        check_experiment(local_experiment(folder, **changed), "my.yaml")
 
 
 def test_a_checkpoint_without_matrices():

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import tiny_model
-from test_resources import experiment
+from experiments import experiment
+from tiny_models import tiny_model
 
 from memprune.corpus.draw_samples import WINDOWS_SCHEMA
 from memprune.errors import UserError

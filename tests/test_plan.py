@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import family_config, tiny_model
+from tiny_models import family_config, tiny_model
 
 from memprune.config.experiment import Model, check, load
 from memprune.errors import UserError

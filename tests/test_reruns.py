@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from conftest import tiny_model
 from project import EXPERIMENT, change_config, copy_project, entries, lay_out, run, snakemake
 from safetensors.torch import load_file, save_file
+from tiny_models import tiny_model
 
 PLOTS = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
 TABLES = {"aggregate_tables": 1} | PLOTS

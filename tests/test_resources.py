@@ -1,9 +1,10 @@
 """What jobs ask for is at least what they are known to take, and grows with model, attempt and samples."""
 
 import pytest
-from conftest import tiny_model
+from experiments import experiment
+from tiny_models import tiny_model
 
-from memprune.config.experiment import Model, check
+from memprune.config.experiment import Model
 from memprune.devices import footprint
 from memprune.devices.footprint import working_bytes
 from memprune.models.resolve_model import resolve_model
@@ -15,17 +16,6 @@ from memprune.planning.parts import parts_of
 from memprune.planning.sizes import LARGEST, PYTHIA, assumed_sizes, size_of
 
 BILLION, TWELVE_BILLION = (size_of(Model(repo=f"EleutherAI/pythia-{name}")) for name in ("1b", "12b"))
-
-
-def experiment(repo="a/b", **evaluation):
-    content = {
-        "experiment": "e",
-        "corpus": {"source": "embedded"},
-        "models": {"m": {"repo": repo}},
-        "strategies": {"global": {"levels": [0.3]}},
-        "evaluation": evaluation,
-    }
-    return check(content, "test")
 
 
 @pytest.mark.parametrize("name", PYTHIA)

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import tiny_model
 from project import ROOT
+from tiny_models import tiny_model
 
 from memprune.errors import UserError
 from memprune.evaluation.evidence_files import suffix_columns, window_columns, write_evidence

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from test_store import provide
+from store_entries import provide
 
 from memprune.disk import sha256_of
 from memprune.store import entries, roots

@@ -8,14 +8,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import tiny_model, tiny_tokenizer
+from corpora import documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+from tiny_models import tiny_model, tiny_tokenizer
 
 from memprune.config.experiment import check
 from memprune.corpus.documents import Document, shuffled
@@ -38,17 +38,6 @@ EXPERIMENT = {
     "strategies": {"global": {"levels": [0.1]}},
 }
 texts = st.text(st.sampled_from("ab \n\t—ü\u3000😀x"), max_size=120)
-
-
-def documents(count: int, duplicates=lambda i: 2 ** (i % 3)) -> list[Document]:
-    """Documents of unequal length, some too short for a window."""
-    generator = np.random.default_rng(0)
-    words = ["In", "the", "beginning", "was", "word", "with", "them", "2026", "δ"]
-    lengths = generator.integers(3, 60, count)
-    return [
-        Document(f"d{i}", "ABC"[i % 3], " ".join(generator.choice(words, n)), duplicates(i))
-        for i, n in enumerate(lengths)
-    ]
 
 
 @given(few=st.integers(1, 20), more=st.integers(1, 20), seed=st.integers(0, 5))

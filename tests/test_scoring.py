@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, reference_model, tiny_model
+from conftest import FAMILIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
 from lm_eval.models.huggingface import HFLM
 from safetensors.torch import load_file, save_file
+from tiny_models import greedy, reference_model, tiny_model
 
 from memprune.corpus.documents import Document
 from memprune.corpus.draw_samples import draw_windows
 from memprune.errors import UserError
-from memprune.findings.aggregate_tables import perplexity_table
+from memprune.findings.aggregate_tables import VARIANT, perplexity_table
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer
 from memprune.scoring.batches import cut_batches, cut_blocks
@@ -29,22 +30,6 @@ from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
 CONTEXT, SUFFIX = 12, 8
-
-
-def greedy(model, context: np.ndarray, length: int) -> np.ndarray:
-    """The tokens that `generate` appends to `context` (rows × tokens) with greedy decoding and KV cache."""
-    ids = torch.from_numpy(context.astype(np.int64))
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=length,
-        min_new_tokens=length,
-        do_sample=False,
-        use_cache=True,
-        pad_token_id=0,
-        eos_token_id=-1,
-    )
-    return output[:, ids.shape[1] :].numpy()
 
 
 @pytest.fixture(params=FAMILIES)
@@ -186,7 +171,7 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
     log_probabilities = score_windows(model, tokens, windows["scored"].to_numpy(), 100)
     scores = windows.select(["bytes", "words"]).to_pandas()
     scores = scores.assign(tokens=windows["scored"], nll=[-values.sum() for values in log_probabilities])
-    table = perplexity_table(scores.assign(model="tiny", strategy="dense", level=0.0)).iloc[0]
+    table = perplexity_table(scores.assign(**dict.fromkeys(VARIANT, 0))).iloc[0]
     assert scores.words.sum() == words
     assert scores.bytes.sum() == size
     assert table.word_perplexity == pytest.approx(weighted_perplexity([(log_likelihood, words)]), rel=1e-4)

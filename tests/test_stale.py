@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_models import tiny_model
 
 from memprune.jobs.failures import failures
 from memprune.models.manifest import write_manifest

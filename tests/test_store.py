@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
+from store_entries import provide
 
 from memprune.disk import sha256_of, written_whole
 from memprune.errors import UserError
@@ -36,17 +37,6 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEMPRUNE_STORE", "results/.store")
     return tmp_path / "results/.store"
-
-
-def provide(content: bytes, output: Path, determinants=None, calls=None) -> None:
-    """Provide one artefact of one file; `calls` notes each computation."""
-
-    def compute(target: Path) -> None:
-        if calls is not None:
-            calls.append(target)
-        (target / "file").write_bytes(content)
-
-    entries.provide("thing", determinants or {"a": 1}, compute, {"file": output})
 
 
 @given(st.dictionaries(st.text(max_size=3), JSON), st.dictionaries(st.text(max_size=3), JSON))

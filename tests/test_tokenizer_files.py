@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import FAMILIES, VOCABULARY, tiny_model
+from conftest import FAMILIES
+from tiny_models import VOCABULARY, tiny_model
 from tokenizer_folders import SPECIAL, edit, lay_out, several_files
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.auto import tokenization_auto

@@ -9,12 +9,12 @@ from tempfile import mkdtemp
 
 import pytest
 import torch
-from conftest import reference_model, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import weighted_perplexity
 from lm_eval.models.huggingface import HFLM
+from tiny_models import reference_model, tiny_model
 from tokenizer_folders import ADDED, FORMS, SPECIAL, TEXT, edit, folder_of, lay_out, several_files
 from transformers import AutoTokenizer
 

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from conftest import reference_model, tiny_model
+from corpora import documents
 from hub_server import every
 from hypothesis import given
 from hypothesis import strategies as st
 from project import snakemake
-from test_samples import documents
+from tiny_models import reference_model, tiny_model
 
 from memprune.corpus import token_table
 from memprune.corpus.documents import Document

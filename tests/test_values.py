@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from experiments import EMBEDDED, ROOT, changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_config import EMBEDDED, ROOT, changed
 
 from memprune.config.experiment import SHARED_FOLDERS, Config, check, load
 from memprune.config.values import LONGEST_NAME
@@ -27,7 +27,7 @@ from memprune.variants.names import split_variant, variant_name
         ("seed: 0x10", "line 1: 0x10 is another number in YAML 1.1"),
         ("models:\n  no: {path: x}", "line 2: key no is no text in YAML; write 'no'"),
         ("experiment: 2024-13-01", "not YAML: month must be in 1..12"),
-        ("[" * 2000, "not YAML: maximum recursion depth"),
+        ("[" * 800, "not YAML: maximum recursion depth"),
         ("seed: " + "9" * 5000, "not YAML: Exceeds the limit"),
     ],
 )

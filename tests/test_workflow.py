@@ -223,6 +223,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
         "extract_samples": 1,
         "compute_mask": variants - 7,
         "evaluate": variants,
+        "measure": variants,
         "aggregate_tables": 1,
         "plot_sparsity": 7,
     }
@@ -238,6 +239,7 @@ def test_dense_models_alone_need_no_masks(tmp_path):
         "draw_samples": 3,
         "extract_samples": 1,
         "evaluate": 8,
+        "measure": 8,
         "aggregate_tables": 1,
     }
 

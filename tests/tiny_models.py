@@ -1,0 +1,166 @@
+"""Tiny random models of every family as folders on disk, what transformers and memprune compute with them."""
+
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    OPTConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging
+
+from memprune.disk import sha256_of
+from memprune.models.checkpoint import describe
+from memprune.models.manifest import Manifest
+from memprune.scoring.batches import cut_batches, cut_blocks
+from memprune.scoring.forced_pass import forced_pass
+from memprune.scoring.logit_evidence import all_evidence
+from memprune.variants.compute_mask import compute_mask
+from memprune.variants.criteria import magnitude
+from memprune.variants.masks import read_mask, write_mask
+from memprune.variants.scope import Selection
+
+logging.disable_progress_bar()
+VOCABULARY = 300
+
+
+COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
+
+
+def family_config(family: str, layers: int = 4):
+    """A configuration with a hidden size of 32 and 128 positions."""
+    if family == "gpt_neox":
+        return GPTNeoXConfig(
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=128,
+            **COMMON,
+        )
+    if family == "gpt2":
+        return GPT2Config(n_embd=32, n_layer=layers, n_head=4, n_positions=128, **COMMON)
+    if family == "llama":
+        return LlamaConfig(
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            intermediate_size=48,
+            max_position_embeddings=128,
+            **COMMON,
+        )
+    return OPTConfig(
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        ffn_dim=64,
+        max_position_embeddings=128,
+        **{**COMMON, "pad_token_id": 1},
+    )
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with `VOCABULARY` entries at most."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["In the beginning was the word, and the word was with them."] * 3, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
+    )
+
+
+def tiny_model(family: str, dtype: str, folder: Path, layers: int = 4, seed: int = 0) -> Path:
+    """Save a random model of the family with its tokenizer in `folder`, weights in `dtype`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in tiny_model_files(family, dtype, layers, seed).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@cache
+def tiny_model_files(family: str, dtype: str, layers: int, seed: int) -> dict[str, bytes]:
+    """The files of a tiny model by name; transformers builds each model once only."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(family_config(family, layers))
+    # Larger weights than a new model's: else the random models' predictions are all near ties.
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            parameter.data.normal_(std=0.2)
+    with TemporaryDirectory() as folder:
+        model.to(getattr(torch, dtype)).save_pretrained(folder)
+        tiny_tokenizer().save_pretrained(folder)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """The manifest of a folder without a tokenizer."""
+    checkpoint = describe(folder)
+    hashes = {file: sha256_of(folder / file) for file in checkpoint.files}
+    about = {"model": "tiny", "folder": str(folder), "fingerprint": "", "tokenizer": ""}
+    return Manifest(**vars(checkpoint), **about, hashes=hashes)
+
+
+def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedModel:
+    """The model in a folder as transformers loads and runs it, with the pruned weights set to zero."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+    parameters = dict(model.named_parameters())
+    for name, kept in (read_mask(mask) if mask else {}).items():
+        own = name if name in parameters else f"{model.base_model_prefix}.{name}"
+        parameters[own].data.masked_fill_(torch.from_numpy(~kept), 0)
+    return model.eval()
+
+
+def evidence(model, texts: np.ndarray) -> list[np.ndarray]:
+    """Log-probability, margin and rank of all tokens but each text's first, in batches of two texts."""
+    batches = cut_batches(np.arange(len(texts)), texts, 2 * texts.shape[1])
+    blocks = cut_blocks(batches, model.block_tokens)
+    measured = [part for block in blocks for part in forced_pass(model, block, None, all_evidence)]
+    return list(map(np.concatenate, zip(*measured, strict=True)))
+
+
+def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
+    """Of all tokens but each text's first, from memprune's forced pass."""
+    return evidence(model, texts)[0]
+
+
+def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: Path) -> None:
+    """Compute and write a mask as the workflow does."""
+    packed = compute_mask(manifest, magnitude.count(manifest, 2), selection, level, "tested", 2)
+    shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
+    about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
+    write_mask(packed, shapes, about, path)
+
+
+def greedy(model, context: np.ndarray, length: int) -> np.ndarray:
+    """The tokens that `generate` appends to `context` (rows × tokens) with greedy decoding and KV cache."""
+    ids = torch.from_numpy(context.astype(np.int64))
+    output = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=length,
+        min_new_tokens=length,
+        do_sample=False,
+        use_cache=True,
+        pad_token_id=0,
+        eos_token_id=-1,
+    )
+    return output[:, ids.shape[1] :].numpy()
