@@ -20,7 +20,7 @@ test-cluster: .venv/installed-test
 	pytest -q -m cluster
 
 bench: .venv/installed-test
-	for name in masks startup scoring streaming whole; do python benchmarks/$$name.py || exit 1; done
+	for name in masks startup scoring evidence streaming whole; do python benchmarks/$$name.py || exit 1; done
 
 lint: .venv/installed-test
 	ruff check .

@@ -6,14 +6,15 @@ min_version("9.0")
 
 
 include: "rules/common.smk"
+include: "rules/planning.smk"
 include: "rules/corpus.smk"
 include: "rules/models.smk"
 include: "rules/variants.smk"
 include: "rules/evaluation.smk"
 include: "rules/metrics.smk"
+include: "rules/exports.smk"
 include: "rules/findings.smk"
 include: "rules/figures.smk"
-include: "rules/planning.smk"
 
 
 rule all:

@@ -27,12 +27,15 @@ STRATEGIES = {
 
 
 def manifest_of(folder: str):
-    """A manifest without what masks do not ask for, the tokenizer and the hashes."""
+    """A manifest without a tokenizer, which a checkpoint of random weights lacks."""
     from memprune.models.checkpoint import describe
     from memprune.models.manifest import Manifest
+    from memprune.store.fingerprints import fingerprint
 
-    unused = {"hashes": {}, "fingerprint": "", "tokenizer": ""}
-    return Manifest(**vars(describe(folder)), model="benchmark", folder=folder, **unused)
+    checkpoint = describe(folder)
+    hashes = {file: fingerprint(Path(folder) / file) for file in checkpoint.files}
+    about = {"hashes": hashes, "fingerprint": "", "tokenizer": ""}
+    return Manifest(**vars(checkpoint), model="benchmark", folder=str(folder), **about)
 
 
 def torch_prune(folder: str) -> dict:

@@ -19,7 +19,8 @@ def protocol(folder: str, dtype: str) -> dict:
     from naive import decode
     from transformers import AutoModelForCausalLM
 
-    from memprune.scoring.forced_pass import score_memorization
+    from memprune.scoring.evidence import Evidence
+    from memprune.scoring.forced_pass import score_suffixes
     from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)
@@ -32,9 +33,9 @@ def protocol(folder: str, dtype: str) -> dict:
         rows = torch.from_numpy(contexts[:samples, -k:])
         return torch.cat([decode(peer, some, SUFFIX, cache) for some in rows.split(batch)]).numpy()
 
-    def score(k: int) -> dict:
+    def score(k: int) -> Evidence:
         windows = np.concatenate([contexts[:, -k:], suffixes[k]], axis=1)
-        return score_memorization(model, windows, [k], SUFFIX, BATCH_TOKENS)
+        return score_suffixes(model, windows, [k], SUFFIX, BATCH_TOKENS)
 
     suffixes, by_batch = {}, {batch: {} for batch in PEER_BATCHES}
     for k in CONTEXT_LENGTHS:
@@ -52,7 +53,7 @@ def protocol(folder: str, dtype: str) -> dict:
     without_cache = {k: timed(generate, k, UNCACHED, UNCACHED, False)[1] for k in CONTEXT_LENGTHS}
     longest = np.concatenate([contexts, suffixes[max(CONTEXT_LENGTHS)]], axis=1)
     settings = (model, longest, CONTEXT_LENGTHS, SUFFIX, BATCH_TOKENS)
-    prefix = [timed(score_memorization, *settings)[1] for _ in range(REPETITIONS)]
+    prefix = [timed(score_suffixes, *settings)[1] for _ in range(REPETITIONS)]
     differ = {k: score(k) for k in CONTEXT_LENGTHS}
     return {
         "peer_by_batch": by_batch,
@@ -61,10 +62,8 @@ def protocol(folder: str, dtype: str) -> dict:
         "memprune": ours,
         "without_cache": without_cache,
         "prefix": prefix,
-        "bits_that_differ": {k: int((~found["extracted"]).sum()) for k, found in differ.items()},
-        "tokens_that_differ": {
-            k: round((1 - found["token_accuracy"]).sum() * SUFFIX) for k, found in differ.items()
-        },
+        "bits_that_differ": {k: int((~found.greedy.all(axis=1)).sum()) for k, found in differ.items()},
+        "tokens_that_differ": {k: int((~found.greedy).sum()) for k, found in differ.items()},
     }
 
 
@@ -74,7 +73,7 @@ def efficiency(folder: str, dtype: str) -> dict:
 
     from memprune.planning.operations import scoring_operations
     from memprune.planning.sizes import ModelSize
-    from memprune.scoring.forced_pass import score_memorization
+    from memprune.scoring.forced_pass import score_suffixes
     from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)
@@ -91,7 +90,7 @@ def efficiency(folder: str, dtype: str) -> dict:
         for _ in range(5):
             product = 2 * 4096**3 / median_seconds(3, torch.matmul, square, square)
             settings = (model, windows, [k], SUFFIX, BATCH_TOKENS)
-            seconds = median_seconds(1, score_memorization, *settings)
+            seconds = median_seconds(1, score_suffixes, *settings)
             pairs.append((texts * scoring_operations(size, k + SUFFIX, SUFFIX) / seconds, product))
         found[k] = pairs
     return {"pairs": found}

@@ -26,7 +26,7 @@ def transformers(folder: str, mask: str) -> dict:
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, kept in read_mask(mask).items():
-            parameters[name].mul_(kept)
+            parameters[name].mul_(torch.from_numpy(kept))
     return {"imports": imported - start, "load": time.perf_counter() - imported}
 
 

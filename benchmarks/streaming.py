@@ -17,7 +17,7 @@ def memprune(folder: str, block_samples: str) -> dict:
     """Tokens per second after loading, of a block of samples; 0 samples a block: resident."""
     import torch
 
-    from memprune.scoring.forced_pass import score_memorization
+    from memprune.scoring.forced_pass import score_suffixes
     from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)
@@ -25,12 +25,12 @@ def memprune(folder: str, block_samples: str) -> dict:
     settings = (None, getattr(torch, DTYPE), torch.device("cpu"), block_tokens)
     model, load = timed(load_pruned, manifest_of(folder), *settings)
     windows = np.random.default_rng(0).integers(0, 50304, (SAMPLES, WINDOW))
-    scores, seconds = timed(score_memorization, model, windows, [WINDOW - SUFFIX], SUFFIX, BATCH_TOKENS)
+    scores, seconds = timed(score_suffixes, model, windows, [WINDOW - SUFFIX], SUFFIX, BATCH_TOKENS)
     return {
         "load": load,
         "seconds": seconds,
         "rate": SAMPLES * WINDOW / seconds,
-        "log_probabilities": scores["suffix_log_probability"].tolist(),
+        "log_probabilities": scores.log_probability.sum(axis=1).tolist(),
     }
 
 

@@ -14,19 +14,19 @@ rule build_mini_pile:
 
 rule draw_samples:
     input:
-        files=draw_files,
-        manifest=f"{RESULTS}/models/{FIRST_MODEL}/manifest.json",
+        files=lambda wildcards: draw_files(CONFIG, wildcards.draw),
+        manifest=paths.manifest(RESULTS, FIRST_MODEL),
     output:
-        f"{RESULTS}/samples/draws/{{draw}}.parquet",
+        paths.draw(RESULTS, "{draw}"),
     log:
         f"{RESULTS}/logs/draw_samples/{{draw}}.log",
     resources:
         mem_mb=4000,
         runtime=240,  # minutes: the Hub lets so many requests through
     params:
-        source=draw_source,
-        spec=lambda wildcards: option("--spec", draw_spec(wildcards)),
-        files=lambda wildcards: option("--files", *draw_files(wildcards)),
+        source=lambda wildcards: params.draw_source(CONFIG, wildcards.draw),
+        spec=lambda wildcards: option("--spec", params.draw_spec(CONFIG, wildcards.draw)),
+        files=lambda wildcards: option("--files", *draw_files(CONFIG, wildcards.draw)),
     shell:
         "draw_samples.py {params.spec} {params.files} --manifest {input.manifest}"
         " --output {output} > {log} 2>&1"
@@ -34,17 +34,17 @@ rule draw_samples:
 
 rule extract_samples:
     input:
-        members=expand(rules.draw_samples.output, draw=member_draws()),
-        non_members=f"{RESULTS}/samples/draws/non_member-0.parquet",
-        perplexity=f"{RESULTS}/samples/draws/perplexity-0.parquet",
+        members=expand(rules.draw_samples.output, draw=member_draws(CONFIG)),
+        non_members=paths.draw(RESULTS, "non_member-0"),
+        perplexity=paths.draw(RESULTS, "perplexity-0"),
     output:
-        samples=f"{RESULTS}/samples/samples.parquet",
-        windows=f"{RESULTS}/samples/windows.parquet",
+        samples=paths.samples(RESULTS),
+        windows=paths.windows(RESULTS),
     log:
         f"{RESULTS}/logs/extract_samples.log",
     params:
         source=source("extract_samples.py"),
-        spec=option("--spec", canonical({"suffix": str(CONFIG.samples.suffix)})),
+        spec=option("--spec", params.samples_spec(CONFIG)),
         members=lambda wildcards, input: option("--members", *input.members),
     shell:
         "extract_samples.py {params.members} --non-members {input.non_members}"

@@ -4,24 +4,24 @@
 rule score_shards:
     input:
         manifest=rules.resolve_model.output,
-        mask=mask_of_variant,
+        mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
         samples=rules.extract_samples.output.samples,
         windows=rules.extract_samples.output.windows,
     output:
-        f"{RESULTS}/scores/{{model}}/{{variant}}.parts/{{part}}.json",
+        paths.receipt(RESULTS, "{model}", "{variant}", "{part}"),
     log:
         f"{RESULTS}/logs/score_shards/{{model}}/{{variant}}/{{part}}.log",
     group:
-        grouped("evaluations")
-    threads: model_threads
+        of_model(resources.group("evaluations"))
+    threads: of_model(resources.threads)
     resources:
-        **asked(scoring_resources),
+        **asked(lambda size, threads: resources.score_shards(size, threads, GPU, CONFIG)),
         gpu=GPU,
     params:
         source=source("score_shards.py"),
-        spec=option("--spec", evaluation_spec()),
-        mask=mask_option,
-        parts=PARTS,
+        spec=option("--spec", params.evaluation_spec(CONFIG)),
+        mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
+        parts=parts_of(CONFIG),
     shell:
         "score_shards.py --model {wildcards.model} --variant {wildcards.variant}"
         " --manifest {input.manifest} {params.mask} --samples {input.samples} --windows {input.windows}"
@@ -32,25 +32,25 @@ rule score_shards:
 rule evaluate:
     input:
         manifest=rules.resolve_model.output,
-        mask=mask_of_variant,
+        mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
         samples=rules.extract_samples.output.samples,
         windows=rules.extract_samples.output.windows,
-        parts=lambda wildcards: receipts(wildcards.model, wildcards.variant),
+        parts=lambda wildcards: paths.receipts(CONFIG, wildcards.model, wildcards.variant),
     output:
-        memorization=f"{RESULTS}/scores/{{model}}/{{variant}}.memorization.parquet",
-        perplexity=f"{RESULTS}/scores/{{model}}/{{variant}}.perplexity.parquet",
+        memorization=paths.scores(RESULTS, "{model}", "{variant}", "memorization"),
+        perplexity=paths.scores(RESULTS, "{model}", "{variant}", "perplexity"),
     log:
         f"{RESULTS}/logs/evaluate/{{model}}/{{variant}}.log",
     group:
-        grouped("evaluations")
-    threads: evaluation_threads
+        of_model(resources.group("evaluations"))
+    threads: of_model(lambda size: resources.evaluation_threads(size, CONFIG))
     resources:
-        **asked(evaluation_resources),
-        gpu=evaluation_gpu,
+        **asked(lambda size, threads: resources.evaluate(size, threads, GPU, CONFIG)),
+        gpu=GPU if parts_of(CONFIG) == 1 else 0,
     params:
         source=source("evaluate.py"),
-        spec=option("--spec", evaluation_spec()),
-        mask=mask_option,
+        spec=option("--spec", params.evaluation_spec(CONFIG)),
+        mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
         parts=lambda wildcards, input: option("--parts", *input.parts),
     shell:
         "evaluate.py --model {wildcards.model} --variant {wildcards.variant}"

@@ -6,12 +6,12 @@ rule plot_trade_off:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
     output:
-        **both("trade_off"),
+        **paths.figure(FIGURES, "trade_off"),
     log:
         f"{RESULTS}/logs/plot_trade_off.log",
     params:
         source=source("plot_trade_off.py"),
-        spec=option("--spec", ORDER),
+        spec=option("--spec", params.order_spec(CONFIG)),
     shell:
         "plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
         " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -21,12 +21,12 @@ rule plot_context_length:
     input:
         f"{TABLES}/memorization.csv",
     output:
-        **both("context_length"),
+        **paths.figure(FIGURES, "context_length"),
     log:
         f"{RESULTS}/logs/plot_context_length.log",
     params:
         source=source("plot_context_length.py"),
-        spec=option("--spec", ORDER),
+        spec=option("--spec", params.order_spec(CONFIG)),
     shell:
         "plot_context_length.py --memorization {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -37,12 +37,12 @@ rule plot_model_size:
         memorization=f"{TABLES}/memorization.csv",
         manifests=expand(rules.resolve_model.output, model=CONFIG.models),
     output:
-        **both("model_size"),
+        **paths.figure(FIGURES, "model_size"),
     log:
         f"{RESULTS}/logs/plot_model_size.log",
     params:
         source=source("plot_model_size.py"),
-        spec=option("--spec", ORDER),
+        spec=option("--spec", params.order_spec(CONFIG)),
         manifests=lambda wildcards, input: option("--manifests", *input.manifests),
     shell:
         "plot_model_size.py --memorization {input.memorization} {params.manifests}"
@@ -53,12 +53,12 @@ rule plot_duplicates:
     input:
         f"{TABLES}/memorization_by_duplicates.csv",
     output:
-        **both("duplicates"),
+        **paths.figure(FIGURES, "duplicates"),
     log:
         f"{RESULTS}/logs/plot_duplicates.log",
     params:
         source=source("plot_duplicates.py"),
-        spec=option("--spec", ORDER),
+        spec=option("--spec", params.order_spec(CONFIG)),
     shell:
         "plot_duplicates.py --by-duplicates {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -66,9 +66,9 @@ rule plot_duplicates:
 
 rule plot_sparsity:
     input:
-        highest_levels,
+        lambda wildcards: paths.zeros_at_highest_levels(CONFIG, wildcards.model),
     output:
-        **both("sparsity_{model}"),
+        **paths.figure(FIGURES, "sparsity_{model}"),
     log:
         f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
     params:
@@ -85,4 +85,4 @@ rule figures:
         rules.plot_context_length.output,
         rules.plot_model_size.output,
         rules.plot_duplicates.output,
-        expand(rules.plot_sparsity.output, model=pruned_models()),
+        expand(rules.plot_sparsity.output, model=PRUNED_MODELS),

@@ -10,20 +10,21 @@ TABLE_NAMES = [
     "paper_layout.md",
     "paper_layout.tex",
     "paper_layout.parquet",
+    *(["published.csv"] if params.published(CONFIG) else []),
 ]
 
 
 rule aggregate_tables:
     input:
-        memorization=measures("memorization"),
-        perplexity=measures("perplexity"),
+        memorization=paths.all_measures(CONFIG, "memorization"),
+        perplexity=paths.all_measures(CONFIG, "perplexity"),
     output:
-        expand(f"{TABLES}/{{name}}", name=table_names()),
+        expand(f"{TABLES}/{{name}}", name=TABLE_NAMES),
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
     params:
         source=source("aggregate_tables.py"),
-        spec=option("--spec", tables_spec()),
+        spec=option("--spec", params.tables_spec(CONFIG)),
         measures=lambda wildcards, input: (
             f"{option('--memorization', *input.memorization)} {option('--perplexity', *input.perplexity)}"
         ),

@@ -16,8 +16,8 @@ rule measure:
         mem_mb=2000,
         runtime=10,
     params:
-        source=metrics_source,
-        spec=option("--spec", canonical({"columns": CONFIG.measured})),
+        source=params.metrics_source(CONFIG),
+        spec=option("--spec", params.metrics_spec(CONFIG)),
     shell:
         "measure.py --memorization-scores {input.memorization} --perplexity-scores {input.perplexity}"
         " {params.spec} --memorization {output.memorization} --perplexity {output.perplexity} > {log} 2>&1"

@@ -3,7 +3,7 @@
 
 rule fetch_model:
     output:
-        f"{RESULTS}/models/{{model}}/fetched.json",
+        paths.fetched(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
     resources:
@@ -21,16 +21,16 @@ rule resolve_model:
     input:
         model_files,
     output:
-        f"{RESULTS}/models/{{model}}/manifest.json",
+        paths.manifest(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/resolve_model/{{model}}.log",
     group:
-        grouped("models")
+        of_model(resources.group("models"))
     resources:
         **asked(resources.resolve_model),
     params:
         source=source("resolve_model.py"),
-        place=model_place,
+        place=lambda wildcards: params.model_place(CONFIG, wildcards.model),
     shell:
         "resolve_model.py --name {wildcards.model} {params.place} --output {output} > {log} 2>&1"
 

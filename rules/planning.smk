@@ -1,8 +1,19 @@
 """What Snakemake takes for up to date and is not: the next run makes it again, whatever its target."""
 
-from itertools import chain
-
 from snakemake.io import IOFile
+
+
+def model_files(wildcards):
+    """What a model's manifest is made from: its local files, or the record of having fetched them.
+
+    Whether a local file has changed is told by its content, not its time. All chains of jobs begin here,
+    so stale results are looked for here, before Snakemake chooses the jobs.
+    """
+    force_stale()
+    model = CONFIG.models[wildcards.model]
+    if model.repo is not None:
+        return paths.fetched(RESULTS, wildcards.model)
+    return [ancient(str(path)) for path in input_files(model.path)]
 
 
 @cache
@@ -13,7 +24,7 @@ def force_stale():
     """
     if not workflow.is_main_process:
         return
-    stale = stale_results(experiment_files(), recorded_inputs) | changed_sources()
+    stale = stale_results(experiment_files(), recorded_inputs) | changed_sources(CONFIG)
     workflow.dag.forcefiles.update(stale)
     if stale:
         path, why = next(iter(stale.items()))
@@ -34,33 +45,15 @@ def experiment_files():
         *(rules.build_mini_pile.output if embedded else []),
         *expand(rules.fetch_model.output, model=fetched),
         *expand(rules.resolve_model.output, model=CONFIG.models),
-        *expand(rules.count_magnitudes.output, model=pruned_models()),
-        *expand(rules.draw_samples.output, draw=draws()),
+        *expand(rules.count_magnitudes.output, model=PRUNED_MODELS),
+        *expand(rules.draw_samples.output, draw=all_draws(CONFIG)),
         *rules.extract_samples.output,
-        *masks(),
-        *chain.from_iterable(receipts(model, v) for model in CONFIG.models for v in CONFIG.variants(model)),
-        *scores("memorization"),
-        *scores("perplexity"),
-        *measures("memorization"),
-        *measures("perplexity"),
+        *paths.all_masks(CONFIG),
+        *paths.all_receipts(CONFIG),
+        *paths.all_scores(CONFIG, "memorization"),
+        *paths.all_scores(CONFIG, "perplexity"),
+        *paths.all_measures(CONFIG, "memorization"),
+        *paths.all_measures(CONFIG, "perplexity"),
         *rules.tables.input,
         *rules.figures.input,
     ]
-
-
-def changed_sources():
-    """Manifests and draws whose local files have changed, and models that have left the Hub's cache."""
-    found = {}
-    for name, model in CONFIG.models.items():
-        [manifest] = expand(rules.resolve_model.output, model=name)
-        [record] = expand(rules.fetch_model.output, model=name)
-        if model.repo is not None and os.path.exists(record):
-            found[record] = no_longer_fetched(record)
-        if os.path.exists(manifest):
-            found[manifest] = changed_model(manifest)
-    for draw in draws():
-        [path] = expand(rules.draw_samples.output, draw=draw)
-        if os.path.exists(path):
-            corpus, split = corpus_of(CONFIG, draw)
-            found[path] = changed_corpus(path, corpus, split)
-    return {path: why for path, why in found.items() if why}

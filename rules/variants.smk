@@ -9,8 +9,8 @@ rule count_magnitudes:
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
     group:
-        grouped("models")
-    threads: model_threads
+        of_model(resources.group("models"))
+    threads: of_model(resources.threads)
     resources:
         **asked(resources.count_magnitudes),
     params:
@@ -24,18 +24,18 @@ rule compute_mask:
         manifest=rules.resolve_model.output,
         magnitudes=rules.count_magnitudes.output,
     output:
-        mask=f"{RESULTS}/masks/{{model}}/{{strategy}}@{{level}}.safetensors",
-        statistics=f"{RESULTS}/masks/{{model}}/{{strategy}}@{{level}}.csv",
+        mask=paths.mask(RESULTS, "{model}", "{strategy}@{level}"),
+        statistics=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
     log:
         f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
     group:
-        grouped("masks")
-    threads: model_threads
+        of_model(resources.group("masks"))
+    threads: of_model(resources.threads)
     resources:
         **asked(resources.compute_mask),
     params:
-        source=mask_source,
-        spec=lambda wildcards: option("--spec", mask_spec(wildcards)),
+        source=lambda wildcards: params.mask_source(CONFIG, wildcards.strategy),
+        spec=lambda wildcards: option("--spec", params.mask_spec(CONFIG, wildcards.strategy, wildcards.level)),
     shell:
         "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
         " --magnitudes {input.magnitudes} {params.spec} --threads {threads}"

@@ -113,7 +113,7 @@ def reference_model(folder: Path, mask: Path | None, dtype: str) -> PreTrainedMo
     parameters = dict(model.named_parameters())
     for name, kept in (read_mask(mask) if mask else {}).items():
         own = name if name in parameters else f"{model.base_model_prefix}.{name}"
-        parameters[own].data.masked_fill_(~kept, 0)
+        parameters[own].data.masked_fill_(torch.from_numpy(~kept), 0)
     return model.eval()
 
 

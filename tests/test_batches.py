@@ -1,6 +1,7 @@
 """Batches where memory ends, as a GPU's does; and that a pass never waits for the device's values."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from memprune.config.experiment import Evaluation
+from memprune.devices import placement
+from memprune.devices.placement import Placed, place
 from memprune.errors import UserError
-from memprune.evaluation import scorer
-from memprune.evaluation.scorer import load_scorer
 from memprune.models.resolve_model import resolve_model
-from memprune.scoring import forced_pass
-from memprune.scoring.forced_pass import cut_batches
+from memprune.scoring import hidden_states
+from memprune.scoring.batches import cut_batches
+from memprune.scoring.forced_pass import forced_pass, score_suffixes, score_windows
+from memprune.scoring.logit_evidence import all_evidence
 from memprune.scoring.pruned_model import load_pruned
 from memprune.store import entries
 
@@ -31,7 +34,7 @@ ERRORS = {
 @pytest.fixture
 def room(monkeypatch):
     """Says how many tokens a pass may have on the device, and which error comes at more; lists the passes."""
-    passes, real = [], forced_pass.run_layer
+    passes, real = [], hidden_states.run_layer
 
     def limit(tokens: int, error: Exception = ERRORS["torch"]) -> list[int]:
         def run_layer(hidden, *rest):
@@ -40,7 +43,7 @@ def room(monkeypatch):
                 raise error
             return real(hidden, *rest)
 
-        monkeypatch.setattr(forced_pass, "run_layer", run_layer)
+        monkeypatch.setattr(hidden_states, "run_layer", run_layer)
         return passes
 
     return limit
@@ -56,25 +59,25 @@ def folder(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def gpu(monkeypatch):
     """The CPU passes for a GPU with 10 GB free."""
-    monkeypatch.setattr(scorer, "choose_device", lambda device: torch.device("cpu"))
-    monkeypatch.setattr(scorer, "name_of", lambda device: "a stand-in")
-    monkeypatch.setattr(scorer, "free_on_gpu", lambda device: 1e10)
+    monkeypatch.setattr(placement, "choose_device", lambda device: torch.device("cpu"))
+    monkeypatch.setattr(placement, "name_of", lambda device: "a stand-in")
+    monkeypatch.setattr(placement, "free_on_gpu", lambda device: 1e10)
 
 
-def load(folder: Path, device: str = "cuda", **settings) -> scorer.Scorer:
-    spec = Evaluation(**settings).model_dump() | {"suffix": SUFFIX}
-    return load_scorer(resolve_model("tiny", folder), None, device, 1, spec, LENGTH)
+def load(folder: Path, device: str = "cuda", **settings) -> Placed:
+    spec = Evaluation(**settings).model_dump()
+    return place(resolve_model("tiny", folder), None, device, 1, spec, LENGTH)
 
 
 def texts(rows: int) -> np.ndarray:
     return np.random.default_rng(0).integers(1, 300, (rows, LENGTH)).astype(np.int32)
 
 
-def score(loaded: scorer.Scorer, rows: int) -> tuple[np.ndarray, int]:
+def score(loaded: Placed, rows: int) -> tuple[np.ndarray, int]:
     """The log-probabilities of some texts, and the tokens that the bar of progress has at the end."""
     told = []
-    scores = loaded.memorization(texts(rows), [LENGTH - SUFFIX], told.append)
-    return scores["suffix_log_probability"], sum(told)
+    work = partial(score_suffixes, loaded.model, texts(rows), [LENGTH - SUFFIX], SUFFIX)
+    return loaded.within_memory(work, LENGTH, told.append).log_probability, sum(told)
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -96,7 +99,7 @@ def test_progress_forgets_an_attempt_that_failed_half_way(folder, gpu, room):
     passes = room(10**6)
     loaded = load(folder, batch_tokens=100)
     score(loaded, 3)
-    real = forced_pass.run_layer
+    real = hidden_states.run_layer
 
     def fails_once(*arguments):
         if len(passes) == 3:
@@ -104,7 +107,7 @@ def test_progress_forgets_an_attempt_that_failed_half_way(folder, gpu, room):
             raise ERRORS["torch"]
         return real(*arguments)
 
-    forced_pass.run_layer = fails_once
+    hidden_states.run_layer = fails_once
     assert score(loaded, 20)[1] == 20 * LENGTH
     assert loaded.how["batch_tokens"] == "50"
 
@@ -122,11 +125,13 @@ def test_each_shard_keeps_the_size_that_it_was_scored_with(folder, gpu, room):
 def test_perplexity_windows_are_halved_too(folder, gpu, room):
     windows = [row[:n] for row, n in zip(texts(6), (20, 9, 20, 5, 20, 20), strict=True)]
     scored = np.array([4, 8, 2, 1, 19, 3])
-    expected = load(folder, batch_tokens=20).perplexity(windows, scored, lambda tokens: None)["nll"]
+    expected = score_windows(load(folder).model, windows, scored, 20)
     room(25)
     loaded = load(folder, batch_tokens=80)
-    found = loaded.perplexity(windows, scored, lambda tokens: None)["nll"]
-    np.testing.assert_array_equal(found, expected)
+    work = partial(score_windows, loaded.model, windows, scored)
+    found = loaded.within_memory(work, LENGTH, lambda tokens: None)
+    for ours, others in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, others)
     assert loaded.how["batch_tokens"] == "20"
 
 
@@ -190,7 +195,7 @@ def test_a_model_that_fills_the_device_on_loading_is_streamed(folder, gpu, monke
         return load_pruned(*arguments)
 
     expected, _ = score(load(folder, batch_tokens=100), 7)
-    monkeypatch.setattr(scorer, "load_pruned", full_if_resident)
+    monkeypatch.setattr(placement, "load_pruned", full_if_resident)
     loaded = load(folder, batch_tokens=100)
     assert loaded.how["residency"] == "streamed"
     np.testing.assert_array_equal(score(loaded, 7)[0], expected)
@@ -217,8 +222,8 @@ def test_a_pass_stays_on_its_device_and_asks_it_for_results_alone(family, tmp_pa
     with OneDevice():
         model = load_pruned(manifest, None, torch.float16, torch.device("meta"))
         batches = list(cut_batches(np.arange(3), texts(3), 2 * LENGTH))
-        forced_pass.forced_pass(model, batches, np.array([4, 7, 9, 12]))
+        forced_pass(model, batches, np.array([4, 7, 9, 12]), all_evidence)
     assert [(tuple(t.shape), t.dtype) for t in asked] == [
-        ((rows, 4), dtype) for rows in (2, 1) for dtype in (torch.bool, torch.float64)
+        ((rows, 4), dtype) for rows in (2, 1) for dtype in (torch.float32, torch.float32, torch.int32)
     ]
     assert {tensor.device.type for tensor in asked} == {"meta"}

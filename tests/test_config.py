@@ -203,7 +203,7 @@ def test_columns_of_measures_are_in_one_order_however_they_are_listed():
 def test_all_metrics_are_measured_unless_some_are_listed():
     default = check(EMBEDDED, "my.yaml")
     assert [name for name, _ in default.measured if name != "discoverable"] == [
-        "extracted", "extraction_strength", "matched", "near_tie", "probability", "smallest_margin",
+        "extracted", "extraction_strength", "matched", "near_tie", "probability",
         "suffix_log_probability", "token_accuracy",
     ]  # fmt: skip
     assert check(changed("metrics", ["extracted"]), "my.yaml").measured == [("extracted", {})]

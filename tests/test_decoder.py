@@ -16,7 +16,9 @@ from memprune.devices.residency import choose_block_tokens
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
-from memprune.scoring.forced_pass import cut_batches, cut_blocks, forced_pass
+from memprune.scoring.batches import cut_batches, cut_blocks
+from memprune.scoring.forced_pass import forced_pass
+from memprune.scoring.logit_evidence import all_evidence
 from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
@@ -77,16 +79,17 @@ def model_and_mask(choice: str, matrices: str, folder: Path) -> tuple[Manifest, 
     return manifest, mask
 
 
-def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
-    """Of all tokens but each text's first, from memprune's forced pass in batches of two texts."""
+def evidence(model, texts: np.ndarray) -> list[np.ndarray]:
+    """Log-probability, margin and rank of all tokens but each text's first, in batches of two texts."""
     batches = cut_batches(np.arange(len(texts)), texts, 2 * texts.shape[1])
-    return np.concatenate(
-        [
-            part.log_probabilities
-            for block in cut_blocks(batches, model.block_tokens)
-            for part in forced_pass(model, block, None)
-        ]
-    )
+    blocks = cut_blocks(batches, model.block_tokens)
+    measured = [part for block in blocks for part in forced_pass(model, block, None, all_evidence)]
+    return list(map(np.concatenate, zip(*measured, strict=True)))
+
+
+def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
+    """Of all tokens but each text's first, from memprune's forced pass."""
+    return evidence(model, texts)[0]
 
 
 @pytest.fixture
@@ -96,9 +99,9 @@ def texts() -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("choice", CHOICES)
-def test_log_probabilities_equal_transformers_on_the_masked_model(choice, dtype, texts, tmp_path):
+def test_evidence_is_that_of_transformers_logits_of_the_masked_model(choice, dtype, texts, tmp_path):
     manifest, mask = model_and_mask(choice, "all", tmp_path)
-    found = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
+    found, margin, rank = evidence(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
 
     ids = torch.from_numpy(texts)
     reference = reference_model(Path(manifest.folder), mask, dtype)
@@ -106,6 +109,17 @@ def test_log_probabilities_equal_transformers_on_the_masked_model(choice, dtype,
         logits = reference(input_ids=ids[:, :-1], use_cache=False).logits.float()
     expected = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0].numpy()
     np.testing.assert_allclose(found, expected, atol=ALLOWED[dtype])
+    logits, targets = logits.numpy(), texts[:, 1:, None]
+    chosen = np.take_along_axis(logits, targets, 2)
+    others = logits.copy()
+    np.put_along_axis(others, targets, -np.inf, 2)
+    np.testing.assert_allclose(margin, chosen[..., 0] - others.max(2), atol=2 * ALLOWED[dtype])
+    # A rank can differ by tokens whose logits are as near as the two computations are.
+    surely, perhaps = ((others > chosen + sign * 2 * ALLOWED[dtype]).sum(2) for sign in (1, -1))
+    assert (surely <= rank).all()
+    assert (rank <= perhaps).all()
+    nearness = {"float32": 0.1, "float16": 1, "bfloat16": 5}  # places among 300 tokens, on average
+    assert np.abs(rank - (others > chosen).sum(2)).mean() < nearness[dtype]
     dense = log_probabilities(load_pruned(manifest, None, getattr(torch, dtype), CPU), texts)
     assert np.abs(found - dense).max() > 2 * ALLOWED[dtype]
 

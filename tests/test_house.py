@@ -1,9 +1,12 @@
 """The house stays in order: empty packages, one name for one module."""
 
+import ast
 from collections import Counter
 from pathlib import Path
 
 from project import ROOT
+
+from memprune.models.families import FAMILIES
 
 LIBRARY = ROOT / "workflow_scripts/memprune"
 
@@ -23,3 +26,15 @@ def test_no_two_modules_have_one_name():
 def test_a_rules_file_has_the_name_of_its_package():
     rules = {path.stem for path in Path(ROOT, "rules").glob("*.smk")} - {"common"}
     assert rules <= {path.name for path in LIBRARY.iterdir() if path.is_dir()}
+
+
+def test_what_a_family_is_stands_in_its_record():
+    """No other module asks which family a model is of."""
+    asking = [
+        (path.name, node.lineno)
+        for path in LIBRARY.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare | ast.Match)
+        and any(isinstance(part, ast.Constant) and part.value in FAMILIES for part in ast.walk(node))
+    ]
+    assert asking == []

@@ -20,11 +20,12 @@ from memprune.errors import UserError
 from memprune.models import weights as weights_module
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
+from memprune.models.roles import MATRIX_GROUPS
 from memprune.models.weights import read_headers
 from memprune.variants.compute_mask import compute_mask, mask_statistics
 from memprune.variants.criteria import magnitude
 from memprune.variants.masks import mask_digest, read_mask, unpack, write_mask
-from memprune.variants.scope import MATRIX_GROUPS, Selection, layers_in_scope, matrices_in_scope
+from memprune.variants.scope import Selection, layers_in_scope, matrices_in_scope
 
 DTYPES = ("float32", "float16", "bfloat16")
 PAPER = {
@@ -55,7 +56,7 @@ def mask_of(manifest, selection, level, folder):
     """The mask as it comes back from its file."""
     folder.mkdir(exist_ok=True)
     write_mask_of(manifest, selection, level, folder / "mask.safetensors")
-    return read_mask(folder / "mask.safetensors")
+    return {name: torch.from_numpy(kept) for name, kept in read_mask(folder / "mask.safetensors").items()}
 
 
 def weights_of(manifest) -> dict[str, torch.Tensor]:

@@ -1,19 +1,27 @@
 """What jobs ask for is at least what they are known to take, and grows with model, attempt and samples."""
 
 import pytest
+from conftest import tiny_model
 
 from memprune.config.experiment import Model, check
+from memprune.devices import footprint
 from memprune.devices.footprint import working_bytes
+from memprune.models.resolve_model import resolve_model
 from memprune.planning import resources
-from memprune.planning.costs import scored_texts
-from memprune.planning.sizes import PYTHIA, size_of
+from memprune.planning.costs import device_bytes, estimate, host_bytes
+from memprune.planning.machines import CUDA_HOST_BYTES
+from memprune.planning.operations import variant_tokens
+from memprune.planning.parts import parts_of
+from memprune.planning.sizes import LARGEST, PYTHIA, assumed_sizes, size_of
+
+BILLION, TWELVE_BILLION = (size_of(Model(repo=f"EleutherAI/pythia-{name}")) for name in ("1b", "12b"))
 
 
-def experiment(**evaluation):
+def experiment(repo="a/b", **evaluation):
     content = {
         "experiment": "e",
         "corpus": {"source": "embedded"},
-        "models": {"m": {"repo": "a/b"}},
+        "models": {"m": {"repo": repo}},
         "strategies": {"global": {"levels": [0.3]}},
         "evaluation": evaluation,
     }
@@ -25,37 +33,83 @@ def experiment(**evaluation):
 def test_memory_to_score_is_more_than_weights_and_working_memory(name, batch_tokens):
     size = size_of(Model(repo=f"EleutherAI/pythia-{name}"))
     working = working_bytes(size.architecture, size.vocabulary, batch_tokens, 4)
-    asked = resources.score_shards(size.weights, 16, 0, experiment())
-    assert 10**6 * asked.memory > 4 * size.weights + working
+    for config in (experiment(), experiment(batch_tokens=batch_tokens)):
+        asked = resources.score_shards(size, 16, 0, config)
+        assert 10**6 * asked.memory > 4 * size.weights + working
 
 
-def test_memory_to_score_follows_the_configuration():
-    of = {
-        name: resources.score_shards(10**10, 1, 1, experiment(**evaluation)).memory
-        for name, evaluation in {
-            "float32": {},
-            "bfloat16": {"dtype": "bfloat16"},
-            "bounded": {"memory": 6},
-        }.items()
-    }
-    assert of == {"float32": 54_000, "bfloat16": 29_000, "bounded": 7_000}
+def test_memory_to_score_is_the_plans_with_a_margin_or_what_the_configuration_allows():
+    def asked(gpu, config):
+        return resources.score_shards(TWELVE_BILLION, 1, gpu, config).memory
+
+    for evaluation in ({}, {"dtype": "bfloat16"}, {"batch_tokens": 16384}):
+        config = experiment(**evaluation)
+        planned = host_bytes(TWELVE_BILLION, config.evaluation)
+        assert asked(0, config) == int(1000 + 1.25 * planned / 10**6)
+        assert asked(1, config) == int(1000 + 1.25 * (planned + CUDA_HOST_BYTES) / 10**6)
+    assert asked(0, experiment()) > 54_000 > asked(0, experiment(dtype="bfloat16")) > 29_000
+    assert asked(1, experiment(memory=6)) == 7_000
+
+
+@pytest.mark.parametrize("evaluation", [{}, {"dtype": "bfloat16", "shards_per_job": 6}])
+def test_runtime_on_a_gpu_is_the_plans_with_a_margin(evaluation):
+    config = experiment("EleutherAI/pythia-1b", **evaluation)
+    plan = estimate("m", config)
+    jobs = plan.variants * parts_of(config)
+    minutes = 60 * plan.gpu_hours("A100", config.evaluation.dtype) / jobs
+    asked = resources.score_shards(BILLION, 4, 1, config).runtime
+    assert asked == resources.SPARE_MINUTES + int(resources.RUNTIME_MARGIN * minutes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_gpu_is_planned_to_have_free_what_a_job_will_ask_for(tmp_path, family, dtype):
+    folder = tiny_model(family, "float16", tmp_path / "model")
+    spec = experiment(dtype=dtype).evaluation
+    needed = footprint.device_bytes(resolve_model("m", folder), spec.model_dump())
+    planned = device_bytes(size_of(Model(path=str(folder))), spec)
+    # Norms and biases are all that a plan leaves out.
+    assert 0 <= needed - planned < 10_000 < planned
 
 
 def test_parts_share_the_runtime_and_a_gpu_shortens_it():
-    whole = resources.score_shards(10**9, 4, 1, experiment()).runtime
-    part = resources.score_shards(10**9, 4, 1, experiment(shards_per_job=6)).runtime
-    assert resources.STARTUP < part < whole < resources.score_shards(10**9, 4, 0, experiment()).runtime
+    whole = resources.score_shards(BILLION, 4, 1, experiment()).runtime
+    part = resources.score_shards(BILLION, 4, 1, experiment(shards_per_job=6)).runtime
+    on_cpu = resources.score_shards(BILLION, 4, 0, experiment()).runtime
+    assert resources.SPARE_MINUTES < part < whole < on_cpu
+
+
+def test_tables_of_parts_are_put_together_by_a_small_job():
+    config = experiment(shards_per_job=6)
+    small = resources.evaluate(BILLION, 1, 0, config)
+    assert small.memory < resources.score_shards(BILLION, 1, 0, config).memory / 2
+    assert small.runtime == resources.SPARE_MINUTES
+    assert resources.evaluation_threads(BILLION, config) == 1
+    whole = resources.score_shards(BILLION, 16, 1, experiment())
+    assert resources.evaluate(BILLION, 16, 1, experiment()) == whole
 
 
 def test_a_mask_asks_for_a_part_of_the_model_and_a_later_attempt_for_more():
-    first = resources.compute_mask(12 * 10**9, 16)
+    first = resources.compute_mask(TWELVE_BILLION, 16)
     assert 1000 + 6000 <= first.memory < 12_000
     assert first.at(3).memory == 3 * first.memory
     assert first.at(2).runtime == 2 * first.runtime
     assert first.at(10**6).runtime == resources.LONGEST
 
 
+def test_threads_and_groups_follow_the_size():
+    small = size_of(Model(repo="EleutherAI/pythia-70m"))
+    assert [resources.threads(size) for size in (small, BILLION, TWELVE_BILLION)] == [2, 16, 16]
+    of = resources.group("masks")
+    assert [of(size) for size in (small, BILLION, TWELVE_BILLION)] == ["masks", None, None]
+
+
+def test_a_model_of_unknown_size_is_taken_for_the_largest():
+    assert assumed_sizes(experiment()) == {"m": TWELVE_BILLION}
+    assert assumed_sizes(experiment("EleutherAI/pythia-1b")) == {"m": BILLION}
+    assert size_of(Model(repo=LARGEST)).weights == max(
+        size_of(Model(repo=f"EleutherAI/pythia-{name}")).weights for name in PYTHIA
+    )
+
+
 def test_scored_tokens_are_those_of_all_passes():
-    config = experiment()
-    tokens = sum(count * length for count, length, _ in scored_texts(config))
-    assert tokens == (100 + 150 + 250 + 550) * 6000 + 500 * 513
+    assert variant_tokens(experiment()) == (100 + 150 + 250 + 550) * 6000 + 500 * 513

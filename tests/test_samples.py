@@ -22,7 +22,7 @@ from memprune.corpus.documents import Document, shuffled
 from memprune.corpus.draw_samples import balanced, draw_samples, draw_windows
 from memprune.corpus.extract_samples import interleaved
 from memprune.errors import UserError
-from memprune.evaluation.tasks import memorization_tasks, score_tasks, write_scores
+from memprune.evaluation.tasks import memorization_tasks
 from memprune.models.manifest import write_manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.planning.draws import draw_settings
@@ -101,7 +101,7 @@ def test_members_whose_duplicates_nobody_counted_are_not_balanced(capsys):
         balanced(unknown)
 
 
-def test_duplicates_that_nobody_counted_are_null_in_samples_and_scores(capsys, tmp_path):
+def test_duplicates_that_nobody_counted_are_null_in_samples_and_scores(capsys):
     counted = documents(60, lambda i: None if i % 2 else i)
     table = draw_samples(shuffled(counted, 0), TOKENIZER, WINDOW, 12, 0, "member")
     by_name = {document.document: document.duplicates for document in counted}
@@ -111,13 +111,8 @@ def test_duplicates_that_nobody_counted_are_null_in_samples_and_scores(capsys, t
     assert 0 < expected.count(None) < 12
     assert f"not counted: {expected.count(None)}" in capsys.readouterr().out
 
-    def score(tokens, lengths, advance):
-        return {"extracted": np.zeros(len(tokens) * len(lengths), bool)}
-
-    tasks = memorization_tasks(table, [10, 20], 10, "suffix", {"window": "unknown duplicates"}, score)
-    path = tmp_path / "scores.parquet"
-    write_scores(score_tasks(tasks, lambda: {"device": "cpu"}), "tiny", "dense", path)
-    assert pq.read_table(path)["duplicates"].to_pylist() == expected * 2
+    tasks = memorization_tasks(table, [10, 20], 10, "suffix", {}, None)
+    assert [task.described["duplicates"].to_pylist() for task in tasks] == [expected] * 2
 
 
 def test_too_few_texts_are_an_error_with_the_number_found(capsys):

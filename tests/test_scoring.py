@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import FAMILIES, reference_model, tiny_model
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
@@ -17,18 +17,14 @@ from safetensors.torch import load_file, save_file
 from memprune.corpus.documents import Document
 from memprune.corpus.draw_samples import draw_windows
 from memprune.errors import UserError
-from memprune.evaluation.tasks import perplexity_task, score_tasks
 from memprune.findings.aggregate_tables import perplexity_table
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer
+from memprune.scoring.batches import cut_batches, cut_blocks
 from memprune.scoring.decoder import Head, Linear
-from memprune.scoring.forced_pass import (
-    cut_batches,
-    cut_blocks,
-    score_memorization,
-    score_perplexity,
-    score_rows,
-)
+from memprune.scoring.evidence import LARGEST_RANK
+from memprune.scoring.forced_pass import score_suffixes, score_windows
+from memprune.scoring.logit_evidence import all_evidence, measure_rows, only_log_probability, ranks_on_gpu
 from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
@@ -80,61 +76,81 @@ def half_memorized(reference, rows: int = 8) -> np.ndarray:
     return np.concatenate([context, suffix], axis=1)
 
 
-def test_extracted_and_matched_equal_greedy_decoding(model, reference):
+def test_greedy_tokens_are_those_of_greedy_decoding(model, reference):
     windows = half_memorized(reference)
-    scores = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+    evidence = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
     same = greedy(reference, windows[:, :CONTEXT], SUFFIX) == windows[:, CONTEXT:]
-    assert scores["extracted"].tolist() == [True, False] * 4
-    np.testing.assert_array_equal(scores["extracted"], same.all(axis=1))
-    np.testing.assert_array_equal(scores["matched"], np.cumprod(same, axis=1).sum(axis=1))
+    assert evidence.greedy.all(axis=1).tolist() == [True, False] * 4
+    # After its first mismatch decoding has another context than the forced pass.
+    until = np.cumprod(same, axis=1).sum(axis=1)
+    np.testing.assert_array_equal(np.cumprod(evidence.greedy, axis=1).sum(axis=1), until)
+    assert (evidence.margin[evidence.greedy] >= 0).all()
+    assert (evidence.margin[~evidence.greedy] <= 0).all()
 
 
 def test_one_pass_from_the_start_scores_every_context_length(model, reference):
     windows = half_memorized(reference)
     lengths = [3, 5, CONTEXT]
-    together = score_memorization(model, windows, lengths, SUFFIX, batch_tokens=50)
+    together = score_suffixes(model, windows, lengths, SUFFIX, batch_tokens=50)
     for i, length in enumerate(lengths):
-        alone = score_memorization(model, windows[:, : length + SUFFIX], [length], SUFFIX, batch_tokens=50)
-        for name in ("extracted", "matched", "token_accuracy"):
-            np.testing.assert_array_equal(together[name][i :: len(lengths)], alone[name])
-        np.testing.assert_allclose(
-            together["suffix_log_probability"][i :: len(lengths)], alone["suffix_log_probability"], atol=1e-4
-        )
+        alone = score_suffixes(model, windows[:, : length + SUFFIX], [length], SUFFIX, batch_tokens=50)
+        np.testing.assert_array_equal(together.greedy[i :: len(lengths)], alone.greedy)
+        for name in ("log_probability", "margin"):
+            ours = getattr(together, name)[i :: len(lengths)]
+            np.testing.assert_allclose(ours, getattr(alone, name), atol=1e-4)
         same = greedy(reference, windows[:, :length], SUFFIX) == windows[:, length : length + SUFFIX]
-        np.testing.assert_array_equal(alone["extracted"], same.all(axis=1))
+        np.testing.assert_array_equal(alone.greedy.all(axis=1), same.all(axis=1))
 
 
-def test_ties_are_decided_as_greedy_decoding_does():
-    logits = torch.tensor([[1.0, 3.0, 3.0], [3.0, 1.0, 3.0], [2.0, 2.0, 2.0], [5.0, 5.0, 6.0]])
-    head = Head(None, None, Linear(logits.T.contiguous(), None))
-    targets = torch.tensor([2, 2, 0, 2])
-    matches, log_probabilities = score_rows(torch.eye(4), targets, head)
-    assert matches.tolist() == (logits.argmax(1) == targets).tolist() == [False, False, True, True]
-    expected = logits.log_softmax(1).gather(1, targets[:, None])[:, 0]
-    torch.testing.assert_close(log_probabilities.float(), expected)
+@given(
+    logits=st.lists(st.lists(st.integers(-2, 3), min_size=7, max_size=7), min_size=1, max_size=20),
+    token=st.integers(0, 6),
+)
+@settings(deadline=None)
+def test_ties_are_decided_as_greedy_decoding_does(logits, token):
+    """Few values, so many are equal; the reference is a stable sort, and argmax, which takes the first."""
+    rows = torch.tensor(logits, dtype=torch.float32)
+    head = Head(None, None, Linear(torch.eye(7), None))
+    targets = (torch.arange(len(rows)) + token) % 7
+    found, margin, rank = measure_rows(all_evidence, rows, targets, head)
+    order = rows.argsort(dim=1, descending=True, stable=True)
+    assert rank.tolist() == [row.tolist().index(t) for row, t in zip(order, targets, strict=True)]
+    assert (rank == 0).tolist() == (rows.argmax(1) == targets).tolist()
+    chosen = rows.gather(1, targets[:, None])
+    others = rows.scatter(1, targets[:, None], -torch.inf).amax(1)
+    assert margin.tolist() == (chosen[:, 0] - others).tolist()
+    assert ranks_on_gpu(rows, targets[:, None], chosen, others).tolist() == rank.tolist()
+    torch.testing.assert_close(found, rows.log_softmax(1).gather(1, targets[:, None])[:, 0])
+    assert measure_rows(only_log_probability, rows, targets, head)[0].tolist() == found.tolist()
+
+
+def test_ranks_beyond_sixteen_bits_are_the_largest():
+    logits = torch.arange(2**17, dtype=torch.float32)[None]
+    targets = torch.tensor([[5]])
+    chosen = logits.gather(1, targets)
+    assert all_evidence(logits.clone(), targets)[2].tolist() == [LARGEST_RANK]
+    assert ranks_on_gpu(logits, targets, chosen, chosen).tolist() == [LARGEST_RANK]
 
 
 def test_scores_do_not_depend_on_the_batch(model, reference):
     windows = half_memorized(reference)
-    one = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=1)
-    all_at_once = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=10**6)
-    np.testing.assert_array_equal(one["extracted"], all_at_once["extracted"])
-    np.testing.assert_allclose(
-        one["suffix_log_probability"], all_at_once["suffix_log_probability"], atol=1e-4
-    )
+    one = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=1)
+    all_at_once = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=10**6)
+    np.testing.assert_array_equal(one.greedy, all_at_once.greedy)
+    np.testing.assert_allclose(one.log_probability, all_at_once.log_probability, atol=1e-4)
 
 
-def test_nll_of_windows_of_unequal_length(model, reference):
+def test_log_probabilities_of_windows_of_unequal_length(model, reference):
     generator = np.random.default_rng(1)
     windows = [generator.integers(1, reference.config.vocab_size, n) for n in (9, 4, 9, 17, 2)]
     scored = np.array([8, 1, 3, 16, 1])
-    nll = score_perplexity(model, windows, scored, batch_tokens=20)
-    for window, count, found in zip(windows, scored, nll, strict=True):
+    log_probabilities = score_windows(model, windows, scored, batch_tokens=20)
+    for window, count, found in zip(windows, scored, log_probabilities, strict=True):
         ids = torch.from_numpy(window)[None]
         with torch.no_grad():
             logits = reference(input_ids=ids).logits[0, :-1].double()
-        expected = torch.nn.functional.cross_entropy(logits[-count:], ids[0, -count:], reduction="sum")
-        assert found == pytest.approx(expected.item(), rel=1e-5)
+        expected = torch.nn.functional.cross_entropy(logits[-count:], ids[0, -count:], reduction="none")
+        np.testing.assert_allclose(-found, expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("window", [24, 125])
@@ -166,11 +182,10 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
     count = sum(-(-len(tokenizer(text).input_ids) // window) for text in texts)
     windows = draw_windows(documents, tokenizer, window, count)
 
-    def score(tokens, scored, advance):
-        return {"nll": score_perplexity(model, tokens, scored, 100, advance)}
-
-    [scores] = score_tasks([perplexity_task(windows, {"window": window}, score)], lambda: {"device": "cpu"})
-    scores = scores.to_pandas()
+    tokens = [np.asarray(row) for row in windows["tokens"].to_pylist()]
+    log_probabilities = score_windows(model, tokens, windows["scored"].to_numpy(), 100)
+    scores = windows.select(["bytes", "words"]).to_pandas()
+    scores = scores.assign(tokens=windows["scored"], nll=[-values.sum() for values in log_probabilities])
     table = perplexity_table(scores.assign(model="tiny", strategy="dense", level=0.0)).iloc[0]
     assert scores.words.sum() == words
     assert scores.bytes.sum() == size
@@ -206,7 +221,7 @@ def test_a_non_finite_log_probability_names_the_row(folder):
     windows = np.full((4, CONTEXT + SUFFIX), 4)
     windows[2, 0] = 3
     with pytest.raises(UserError, match=r"non-finite one at row [02] of those scored"):
-        score_memorization(model, windows, [CONTEXT], SUFFIX, 100)
+        score_suffixes(model, windows, [CONTEXT], SUFFIX, 100)
 
 
 @pytest.mark.parametrize("moment", ["before", "while"])
@@ -226,14 +241,14 @@ def test_weights_that_change_are_not_scored_under_the_old_ones_name(folder, mome
         overwrite()
         with expected:
             model = load_pruned(manifest, None, torch.float32, CPU, block_tokens)
-            score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+            score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
         return
     model = load_pruned(manifest, None, torch.float32, CPU, block_tokens)
-    before = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+    before = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
     overwrite()
     if block_tokens:
         with expected:
-            score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+            score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
     else:  # its weights are in memory
-        after = score_memorization(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
-        np.testing.assert_array_equal(after["suffix_log_probability"], before["suffix_log_probability"])
+        after = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
+        np.testing.assert_array_equal(after.log_probability, before.log_probability)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from memprune.errors import UserError
-from memprune.evaluation.tasks import task_scores, write_scores
 from memprune.figures import (
     plot_context_length,
     plot_duplicates,
@@ -260,27 +259,6 @@ def test_a_damaged_table_is_one_line(content, tmp_path):
     with pytest.raises(UserError, match=r"memorization.csv: cannot be read \(.*\); delete it") as caught:
         read_csv(tmp_path / "memorization.csv", ["model", "fraction"])
     assert "\n" not in str(caught.value)
-
-
-def test_a_scores_file_tells_of_all_its_tasks_how_they_were_made(tmp_path):
-    def part(**how: str) -> pa.Table:
-        return pa.table({"extracted": [True]}).replace_schema_metadata({"compute_dtype": "float32", **how})
-
-    class Rows:
-        described = pa.table({"sample": [0, 1]})
-
-    first = task_scores(
-        Rows, [part(batch_tokens="9000", device="cuda"), part(batch_tokens="800", device="cuda")]
-    )
-    second = task_scores(
-        Rows, [part(batch_tokens="800", device="cpu"), part(batch_tokens="9000", device="cpu")]
-    )
-    write_scores([first, second], "m", "global@0.3", tmp_path / "scores.parquet")
-    assert pq.read_schema(tmp_path / "scores.parquet").metadata == {
-        b"compute_dtype": b"float32",
-        b"batch_tokens": b"9000; 800",
-        b"device": b"cuda; cpu",
-    }
 
 
 def test_tables_keep_the_given_order(memorization_measures):

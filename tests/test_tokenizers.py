@@ -22,7 +22,7 @@ from memprune.corpus.documents import Document
 from memprune.corpus.draw_samples import draw_samples, draw_windows
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
-from memprune.scoring.forced_pass import score_perplexity
+from memprune.scoring.forced_pass import score_windows
 from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
@@ -107,7 +107,7 @@ def test_word_and_byte_perplexity_are_lm_evaluation_harness(special, added):
     windows = draw_windows(as_documents(contents), tokenizer, window, count)
     model = load_pruned(resolve_model("tiny", harness.model.folder), None, torch.float32, CPU)
     tokens = [torch.tensor(row).numpy() for row in windows["tokens"].to_pylist()]
-    nll = score_perplexity(model, tokens, windows["scored"].to_numpy(), 100).sum()
+    nll = -sum(values.sum() for values in score_windows(model, tokens, windows["scored"].to_numpy(), 100))
     for column, unit in (("words", lambda text: re.split(r"\s+", text)), ("bytes", str.encode)):
         units = sum(len(unit(text)) for text in contents)
         assert sum(windows[column].to_pylist()) == units

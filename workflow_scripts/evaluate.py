@@ -5,39 +5,37 @@ import argparse
 from pathlib import Path
 
 from memprune.devices.choice import device_class
-from memprune.errors import UserError
+from memprune.evaluation.evaluate import write_scores
 from memprune.evaluation.receipts import device_of
-from memprune.evaluation.tasks import score_tasks, write_scores
-from memprune.evaluation.variant import add_arguments, lazy_scorer, variant_named, variant_tasks
+from memprune.evaluation.score_shards import score_shards
+from memprune.evaluation.scorer import Scorer, cannot_score
+from memprune.evaluation.variant import variant_named, variant_tasks
+from memprune.evaluation.variant_arguments import add_arguments, variant_of
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries
+from memprune.variants.achieved import achieved
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
     parser.add_argument("--parts", type=Path, nargs="*", help="receipts of the parts: nothing is scored here")
-    parser.add_argument("--memorization", type=Path, required=True, help="scores by sample, written")
-    parser.add_argument("--perplexity", type=Path, required=True, help="scores by window, written")
+    parser.add_argument("--memorization", type=Path, required=True, help="evidence by sample, written")
+    parser.add_argument("--perplexity", type=Path, required=True, help="evidence by window, written")
     arguments = parse(parser)
-    with variant_named(arguments):
-        if arguments.parts:
-            device, scorer = device_of(arguments.parts), no_scorer
-        else:
-            device = device_class(arguments.spec["device"])
-            scorer = lazy_scorer(arguments, device)
-        tasks = variant_tasks(arguments, device, scorer)
-        *memorization, perplexity = score_tasks(tasks, lambda: scorer().how)
-    write_scores(memorization, arguments.model, arguments.variant, arguments.memorization)
-    write_scores([perplexity], arguments.model, arguments.variant, arguments.perplexity)
+    variant = variant_of(arguments)
+    with variant_named(arguments.model, arguments.variant):
+        device = device_of(arguments.parts) if arguments.parts else device_class(variant.spec["device"])
+        scorer = Scorer(variant, device, arguments.threads)
+        how_scored = (cannot_score, cannot_score) if arguments.parts else (scorer.suffixes, scorer.windows)
+        tasks = variant_tasks(variant, device, *how_scored)
+        scored = score_shards(tasks, scorer.how)
+    reached = achieved(variant.manifest, variant.mask)
     names = [shard.name for task in tasks for shard in task.shards]
-    for output in (arguments.memorization, arguments.perplexity):
+    for output, own in ((arguments.memorization, slice(0, -1)), (arguments.perplexity, slice(-1, None))):
+        write_scores(tasks[own], scored[own], arguments.model, arguments.variant, reached, output)
         entries.record(output, names)
-
-
-def no_scorer() -> None:
-    raise UserError("scored by a part, but no longer in the store; score it again: --forcerun score_shards")
 
 
 run(main)

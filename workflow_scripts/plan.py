@@ -9,7 +9,8 @@ from tabulate import tabulate
 
 from memprune.config.experiment import load
 from memprune.jobs.script import run
-from memprune.planning.costs import PEAKS, UTILISATION, Estimate, estimate
+from memprune.planning.costs import Estimate, estimate
+from memprune.planning.machines import PEAKS, READ_RATE, UTILISATION
 from memprune.planning.stored_share import stored_share
 from memprune.store import entries
 
@@ -32,9 +33,10 @@ def main() -> None:
     print(tabulate(rows, headers="keys", disable_numparse=True, colalign=alignment))
     peaks = ", ".join(f"{gpu} {peak[dtype] / 1e12:g}" for gpu, peak in PEAKS.items())
     print(
-        f"\nGPU hours assume {100 * UTILISATION[dtype]:.0f} % of the peak in {dtype} ({peaks} TFLOP/s).\n"
-        "Device and host: memory of one evaluation, the weights on a GPU or on a CPU; a model that does not\n"
-        "fit is streamed. Stored: the share of all scores that the store has. GB are 10^9 bytes."
+        f"\nGPU hours assume {100 * UTILISATION[dtype]:.0f} % of the peak in {dtype} ({peaks} TFLOP/s), and\n"
+        f"that a job reads its model at {READ_RATE / 10**6:.0f} MB a second. Device and host: memory of one\n"
+        "evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored: the\n"
+        "share of all scores that the store has. GB are 10^9 bytes."
     )
 
 

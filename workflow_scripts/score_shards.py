@@ -6,8 +6,10 @@ from pathlib import Path
 
 from memprune.devices.choice import device_class
 from memprune.evaluation.receipts import part_of, write_receipt
-from memprune.evaluation.tasks import score_shards
-from memprune.evaluation.variant import add_arguments, lazy_scorer, variant_named, variant_tasks
+from memprune.evaluation.score_shards import score_shards
+from memprune.evaluation.scorer import Scorer
+from memprune.evaluation.variant import variant_named, variant_tasks
+from memprune.evaluation.variant_arguments import add_arguments, variant_of
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries
@@ -20,11 +22,13 @@ def main() -> None:
     parser.add_argument("--parts", type=int, required=True, help="how many there are")
     parser.add_argument("--receipt", type=Path, required=True, help="what was scored, and how; written")
     arguments = parse(parser)
-    with variant_named(arguments):
-        device = device_class(arguments.spec["device"])
-        scorer = lazy_scorer(arguments, device)
-        tasks = part_of(variant_tasks(arguments, device, scorer), arguments.part, arguments.parts)
-        scored = score_shards(tasks, lambda: scorer().how)
+    variant = variant_of(arguments)
+    with variant_named(arguments.model, arguments.variant):
+        device = device_class(variant.spec["device"])
+        scorer = Scorer(variant, device, arguments.threads)
+        tasks = variant_tasks(variant, device, scorer.suffixes, scorer.windows)
+        tasks = part_of(tasks, arguments.part, arguments.parts)
+        scored = score_shards(tasks, scorer.how)
     names = write_receipt(tasks, scored, device, arguments.receipt)
     entries.record(arguments.receipt, names)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,24 @@ def readable(path: str | Path) -> Iterator[None]:
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: cannot be read ({reason}); delete it and run again") from None
+
+
+@contextmanager
+def folder_written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success it takes the place of `path`, else it is removed.
+
+    What a killed job has left of it is removed first, so that large files do not pile up.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def existing_part(path: str | Path) -> Path:

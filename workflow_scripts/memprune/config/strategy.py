@@ -6,7 +6,8 @@ from pydantic import Field
 
 from memprune.config.section import Section
 from memprune.config.values import Index, Levels, without_repeats
-from memprune.variants.scope import MATRIX_GROUPS, Selection
+from memprune.models.roles import MATRIX_GROUPS
+from memprune.variants.scope import Selection
 
 Role = Literal[*MATRIX_GROUPS["all"]]
 
@@ -15,7 +16,7 @@ class Strategy(Section):
     """What is pruned and how the sparsity is shared out; every strategy is data, none is code."""
 
     matrices: Annotated[
-        Literal["all", "attention", "mlp"] | Annotated[list[Role], Field(min_length=1), without_repeats()],
+        Literal[*MATRIX_GROUPS] | Annotated[list[Role], Field(min_length=1), without_repeats()],
         Field(description="Matrices in scope: a group, or a list of roles."),
     ] = "all"
     layers: Annotated[

@@ -11,7 +11,9 @@ import torch
 
 from memprune.disk import written_whole
 from memprune.errors import UserError
-from memprune.scoring.forced_pass import Batch, forced_pass
+from memprune.scoring.batches import Batch
+from memprune.scoring.forced_pass import forced_pass
+from memprune.scoring.logit_evidence import all_evidence
 from memprune.scoring.pruned_model import PrunedModel
 from memprune.store import entries
 
@@ -62,13 +64,13 @@ def find_batch_tokens(kind: Mapping, model: PrunedModel, longest: int) -> int:
 
 
 def probe(model: PrunedModel, longest: int) -> int:
-    """The most tokens, halved from `LARGEST`, at which the longest texts fit, all their logits included."""
+    """The most tokens, halved from `LARGEST`, at which the longest texts fit with all evidence."""
 
     def try_batch(batch_tokens: int) -> None:
         texts = max(1, batch_tokens // longest)
         batch = Batch(np.arange(texts), np.zeros((texts, longest), dtype=np.int32))
         with suppress(UserError):  # only memory counts here, not what the numbers are
-            forced_pass(model, [batch], None)
+            forced_pass(model, [batch], None, all_evidence)
 
     return within_memory(try_batch, max(LARGEST, longest), longest)[1]
 

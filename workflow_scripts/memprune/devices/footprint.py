@@ -23,6 +23,11 @@ def device_bytes(manifest: Manifest, spec: dict) -> int:
     weights = max(layers) if spec["residency"] == "streamed" else sum(layers)
     batch_tokens = spec["batch_tokens"] or BATCH_TOKENS
     working = working_bytes(manifest.architecture, manifest.vocabulary, batch_tokens, itemsize)
+    return room_on_gpu(weights, working)
+
+
+def room_on_gpu(weights: int, working: int) -> int:
+    """How many bytes a GPU should have free for so many of weights and of a batch."""
     return CUDA_BYTES + int((weights + working) / FREE_SHARE)
 
 
@@ -38,9 +43,9 @@ def layer_bytes(manifest: Manifest, itemsize: int) -> list[int]:
 def working_bytes(architecture: Architecture, vocabulary: int, batch_tokens: int, itemsize: int) -> int:
     """What one batch takes beside the weights: the largest of its intermediate results, and its logits.
 
-    The logits are counted twice, the second time in float32.
+    The logits are counted twice, the second time in float32, and four bytes for what is compared for ranks.
     """
     a = architecture
     tokens = max(batch_tokens, a.positions)
     widest = max(2 * (a.heads + 2 * a.key_heads) * a.head_size, 2 * a.intermediate) + 4 * a.hidden
-    return tokens * widest * itemsize + LOGIT_ROWS * vocabulary * (itemsize + 4)
+    return tokens * widest * itemsize + LOGIT_ROWS * vocabulary * (itemsize + 8)

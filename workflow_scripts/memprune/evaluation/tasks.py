@@ -1,40 +1,33 @@
-"""Score one variant of a model, shard by shard, and put the scores together in two tables.
+"""A variant's tasks: which rows are scored in which way, and the shards that they are cut into.
 
-Nothing here loads torch or a model: where the store has all shards, an evaluation only reads them.
+Nothing here loads torch or a model.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise, product
-from pathlib import Path
+from itertools import pairwise, product
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from tqdm import tqdm
 
-from memprune.disk import written_whole
-from memprune.errors import UserError
 from memprune.evaluation.shards import Shard, cut_shards, passes
-from memprune.store import entries
-from memprune.variants.names import split_variant
 
-SCORES = "scores.parquet"
 Advance = Callable[[int], object]  # told the number of tokens of each batch
+Columns = Mapping[str, pa.Array]
 
 
 @dataclass(frozen=True)
 class Task:
     """Rows that are scored alike: what identifies them, their shards, and how shards are scored.
 
-    `lengths` are tokens a row; `score(rows, advance)` gives the scores' columns for a slice of rows.
+    `lengths` are tokens a row; `score(rows, advance)` gives the columns of evidence for a slice of rows.
     """
 
     label: str
     described: pa.Table
     shards: Sequence[Shard]
     lengths: np.ndarray
-    score: Callable[[slice, Advance], dict[str, np.ndarray]]
+    score: Callable[[slice, Advance], Columns]
 
 
 def memorization_tasks(
@@ -43,14 +36,14 @@ def memorization_tasks(
     suffix: int,
     anchor: str,
     determinants: Mapping,
-    score: Callable,
+    score: Callable[[np.ndarray, Sequence[int], Advance], Columns],
 ) -> list[Task]:
     """A task for each pass and split: members are cut into shards by themselves, so that more of them leave
     the others' shards as they are.
 
     With `anchor` suffix, each context length has a pass of its own, over the end of the samples; with prefix,
-    one pass from their start serves all. `determinants` is all that scores depend on beside tokens, context
-    lengths and suffix; `score(tokens, context_lengths, advance)` gives the scores' columns for rows of int32
+    one pass from their start serves all. `determinants` is all that evidence depends on beside tokens,
+    context lengths and suffix; `score(tokens, context_lengths, advance)` gives the columns for rows of int32
     tokens, a row's context lengths together.
     """
     flat = samples["tokens"].combine_chunks()
@@ -79,7 +72,11 @@ def memorization_tasks(
     return [task(lengths, *run) for lengths, run in product(passes(context_lengths, anchor), runs)]
 
 
-def perplexity_task(windows: pa.Table, determinants: Mapping, score: Callable) -> Task:
+def perplexity_task(
+    windows: pa.Table,
+    determinants: Mapping,
+    score: Callable[[list[np.ndarray], np.ndarray, Advance], Columns],
+) -> Task:
     """The task of the perplexity windows; `score(token arrays, scored, advance)` gives the columns."""
     tokens = [np.asarray(row, dtype=np.int32) for row in windows["tokens"].to_pylist()]
     scored = windows["scored"].to_numpy()
@@ -95,81 +92,3 @@ def perplexity_task(windows: pa.Table, determinants: Mapping, score: Callable) -
         np.array([len(row) for row in tokens]),
         lambda rows, advance: score(tokens[rows], scored[rows], advance),
     )
-
-
-def score_tasks(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) -> list[pa.Table]:
-    """The scores of each task's rows beside what identifies them, from the store where it has them."""
-    scored = score_shards(tasks, how)
-    return [task_scores(task, parts) for task, parts in zip(tasks, scored, strict=True)]
-
-
-def score_shards(tasks: Sequence[Task], how: Callable[[], Mapping[str, str]]) -> list[list[pa.Table]]:
-    """The scores of each task's shards, from the store where it has them.
-
-    `how` tells how scores are made; it is kept with each shard and asked only when one is computed. Prints
-    how many shards are stored, and the progress of the others with tokens per second and time left.
-    """
-    shards = [(task, shard) for task in tasks for shard in task.shards]
-    missing = sum(int(task.lengths[shard.rows].sum()) for task, shard in shards if not shard.stored)
-    print(f"store: {sum(shard.stored for _, shard in shards)} of {len(shards)} shards found", flush=True)
-    scored = []
-    with tqdm(
-        total=missing,
-        unit="token",
-        unit_scale=True,
-        mininterval=10,
-        ascii=True,
-        ncols=100,
-        disable=missing == 0,
-    ) as bar:
-        for task in tasks:
-            bar.set_description(task.label)
-            scored.append([shard_scores(task, shard, how, bar.update) for shard in task.shards])
-    return scored
-
-
-def task_scores(task: Task, parts: Sequence[pa.Table]) -> pa.Table:
-    """One task's scores from its shards'; metadata says how they were made, all ways if there are several."""
-    metadata = all_ways(parts)
-    scores = pa.concat_tables([part.replace_schema_metadata() for part in parts])
-    assert len(scores) == len(task.described), (task.label, len(scores))
-    joined = {name: table[name] for table in (task.described, scores) for name in table.column_names}
-    return pa.table(joined).replace_schema_metadata(metadata)
-
-
-def all_ways(tables: Sequence[pa.Table]) -> dict[bytes, bytes]:
-    """The metadata of several tables as one: of each key all different values, as they come, between `; `."""
-    ways = [table.schema.metadata or {} for table in tables]
-    values: dict[bytes, list[bytes]] = {}
-    for key, value in chain.from_iterable(way.items() for way in ways):
-        values.setdefault(key, []).extend(value.split(b"; "))
-    return {key: b"; ".join(dict.fromkeys(own)) for key, own in values.items()}
-
-
-def shard_scores(task: Task, shard: Shard, how: Callable, advance: Advance) -> pa.Table:
-    """The scores of one shard, computed if the store lacks it."""
-
-    def compute(folder: Path) -> None:
-        try:
-            scores = pa.table(task.score(shard.rows, advance)).replace_schema_metadata(how())
-        except UserError as error:
-            rows = f"rows {shard.rows.start} to {shard.rows.stop - 1}"
-            raise UserError(f"{task.label}, {rows}: {error}") from None
-        pq.write_table(scores, folder / SCORES, compression="zstd")
-
-    entry, _ = entries.obtain(shard.name, shard.determinants, compute)
-    return pq.read_table(entry / SCORES)
-
-
-def write_scores(tables: Sequence[pa.Table], model: str, variant: str, path: Path) -> None:
-    """Write scores as Parquet, with model, strategy and level as first columns.
-
-    Metadata says how they were made, all ways if there are several.
-    """
-    scores = pa.concat_tables(tables, promote_options="none").replace_schema_metadata(all_ways(tables))
-    strategy, level = split_variant(variant)
-    first = {"model": model, "strategy": strategy, "level": level}
-    for position, (name, value) in enumerate(first.items()):
-        scores = scores.add_column(position, name, pa.array([value] * len(scores)))
-    with written_whole(path) as temporary:
-        pq.write_table(scores, temporary, compression="zstd")

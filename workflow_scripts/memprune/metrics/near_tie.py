@@ -1,8 +1,8 @@
-"""Whether rounding decides if a suffix is extracted: its smallest margin is not farther from 0 than a bound.
+"""Whether rounding decides how much of a suffix is reproduced: a margin near 0 before any clear mismatch.
 
-So a suffix with a clear mismatch (a margin below -bound) is none, whatever stands before or after it, since
-no rounding has it extracted; all others are judged by their smallest absolute margin. The count says by how
-many samples `extracted` may differ on another device, batch size or version. Source: ours.
+A margin is near 0 within a bound, and a mismatch is clear when its margin is below -bound. Until the first
+clear mismatch the smallest absolute margin so says whether `matched`, and with it `extracted`, may differ on
+another device, with another batch size or version. Source: ours.
 
 A margin is the difference of two logits, which are below 32 in models of Pythia's kind. So a bound is twice
 what one logit of that size is off by:
@@ -17,7 +17,6 @@ float32, and none by more than 0.21 in bfloat16 and 0.024 in float16 from float3
 
 import numpy as np
 
-from memprune.metrics import smallest_margin
 from memprune.metrics.score_files import Rows
 
 LESS_MEMORIZED = "neither"
@@ -27,5 +26,6 @@ BOUNDS = {"float32": 2 * 5e-5, "bfloat16": 2 * LOGIT * 2**-8, "float16": 2 * LOG
 
 def measure(rows: Rows) -> np.ndarray:
     """One bool a row."""
-    bounds = np.array([BOUNDS[dtype] for dtype in rows.compute_dtype])
-    return np.abs(smallest_margin.measure(rows)) <= bounds
+    bounds = np.array([BOUNDS[dtype] for dtype in rows.compute_dtype])[:, None]
+    before_mismatch = np.cumsum(rows.margin < -bounds, axis=1) == 0
+    return (before_mismatch & (np.abs(rows.margin) <= bounds)).any(axis=1)

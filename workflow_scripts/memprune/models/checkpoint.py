@@ -12,7 +12,7 @@ from memprune.models.manifest import Checkpoint, Matrix
 from memprune.models.model_config import read_architecture
 from memprune.models.model_files import check_pointer, read_config, weight_files
 from memprune.models.shapes import EMBEDDING, HEAD, shapes_of
-from memprune.models.weights import DTYPES, Tensor, read_headers
+from memprune.models.weights import BYTES, DTYPES, Tensor, read_headers
 
 
 def describe(folder: str | Path) -> Checkpoint:
@@ -36,6 +36,7 @@ def describe(folder: str | Path) -> Checkpoint:
     return Checkpoint(
         files=[file.name for file in files],
         dtype=dtypes[0],
+        tensor_bytes=sum(tensors[name].size * BYTES[tensors[name].dtype] for name in parts.values()),
         architecture=architecture,
         matrices=matrices,
     )

@@ -26,10 +26,14 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model folder; `matrices` are ordered by layer and place in the block, `dtype` is theirs."""
+    """A model folder; `matrices` are ordered by layer and place in the block, `dtype` is theirs.
+
+    `tensor_bytes` is what all tensors that the model computes with take.
+    """
 
     files: list[str]
     dtype: str
+    tensor_bytes: int
     architecture: Architecture
     matrices: list[Matrix]
 

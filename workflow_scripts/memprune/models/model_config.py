@@ -5,7 +5,7 @@ left out has the default of transformers' class, but for sizes, which must be th
 """
 
 from memprune.models.architecture import Architecture
-from memprune.models.families import FAMILIES
+from memprune.models.families import COMMON, FAMILIES, Family, Key
 from memprune.models.json_values import choice, flag, found, number, size
 from memprune.models.rotary import read_rotary
 
@@ -21,24 +21,6 @@ ACTIVATIONS = {
     "silu": "silu",
     "swish": "silu",
 }
-# Each family's own names; where GPT-2 has the common name too, transformers lets that one decide.
-COMMON = {
-    "layers": "num_hidden_layers",
-    "hidden": "hidden_size",
-    "heads": "num_attention_heads",
-    "positions": "max_position_embeddings",
-}
-KEYS = {
-    "gpt_neox": COMMON
-    | {"intermediate": "intermediate_size", "activation": "hidden_act", "epsilon": "layer_norm_eps"},
-    "gpt2": {"layers": "n_layer", "hidden": "n_embd", "heads": "n_head", "positions": "n_positions"}
-    | {"intermediate": "n_inner", "activation": "activation_function", "epsilon": "layer_norm_epsilon"},
-    "llama": COMMON
-    | {"intermediate": "intermediate_size", "activation": "hidden_act", "epsilon": "rms_norm_eps"},
-    "opt": COMMON | {"intermediate": "ffn_dim", "activation": "activation_function"},
-}
-ACTIVATION = {"gpt_neox": "gelu", "gpt2": "gelu_new", "llama": "silu", "opt": "relu"}
-EPSILON = {"gpt_neox": 1e-5, "gpt2": 1e-5, "llama": 1e-6, "opt": 1e-5}
 # Settings that change what transformers computes or loads and that we have not: allowed at these values only.
 FIXED = {
     "scale_attn_weights": True,
@@ -70,53 +52,55 @@ NEUTRAL = {
 
 def read_architecture(config: dict) -> Architecture:
     """The architecture in a configuration; raises UserError for a key that is missing or not supported."""
-    family = choice(config, "model_type", FAMILIES)
+    name = choice(config, "model_type", FAMILIES)
+    family = FAMILIES[name]
     check_fixed(config)
-    if family == "gpt2":
-        config = config | {KEYS[family][name]: config[key] for name, key in COMMON.items() if key in config}
-    key = KEYS[family]
-    hidden, heads = size(config, key["hidden"]), size(config, key["heads"])
+    config = config | {getattr(family, field): config[key] for field, key in COMMON.items() if key in config}
+    hidden, heads = size(config, family.hidden), size(config, family.attention_heads)
     if hidden % heads:
         raise found("hidden size", hidden, f"a multiple of the {heads} heads")
     head_size = read_head_size(config, family, hidden // heads)
-    key_heads = size(config, "num_key_value_heads", heads) if family == "llama" else heads
+    key_heads = size(config, family.key_heads, heads) if family.key_heads else heads
     if heads % key_heads:
-        raise found("num_key_value_heads", key_heads, f"a divisor of the {heads} heads")
-    positions, vocabulary = size(config, key["positions"]), size(config, "vocab_size")
+        raise found(family.key_heads, key_heads, f"a divisor of the {heads} heads")
+    positions, vocabulary = size(config, family.positions), size(config, "vocab_size")
     check_padding(config, family, vocabulary)
-    opt, llama, neox = (family == name for name in ("opt", "llama", "gpt_neox"))
-    norm_first = flag(config, "do_layer_norm_before", True) if opt else True
-    bias = flag(config, "enable_bias", True) if opt else True
-    rotary = read_rotary(config, family, head_size, positions) if llama or neox else None
+    norm_first = read_flag(config, family.norm_first)
+    width, widening = family.embedding_width, family.widening
     return Architecture(
-        family=family,
+        family=name,
         vocabulary=vocabulary,
-        layers=size(config, key["layers"]),
+        layers=size(config, family.layers),
         hidden=hidden,
-        intermediate=size(config, key["intermediate"], 4 * hidden if family == "gpt2" else None),
+        intermediate=size(config, family.intermediate, widening and widening * hidden),
         heads=heads,
         key_heads=key_heads,
         head_size=head_size,
         positions=positions,
-        embedding_width=size(config, "word_embed_proj_dim", hidden) if opt else hidden,
-        norm="rms" if llama else "layer",
-        epsilon=read_epsilon(config, family),
+        embedding_width=size(config, width, hidden) if width else hidden,
+        norm=family.norm,
+        epsilon=read_epsilon(config, family.epsilon),
         norm_first=norm_first,
-        final_norm=not opt or (norm_first and not flag(config, "_remove_final_layer_norm", False)),
-        attention_bias=flag(config, "attention_bias", neox) if neox or llama else bias,
-        mlp_bias=flag(config, "mlp_bias", False) if llama else bias,
-        parallel=neox and flag(config, "use_parallel_residual", True),
-        activation=ACTIVATIONS[choice(config, key["activation"], ACTIVATIONS, ACTIVATION[family])],
-        rotary=rotary,
-        tied=flag(config, "tie_word_embeddings", family in ("gpt2", "opt")),
+        final_norm=norm_first and not read_flag(config, family.no_final_norm),
+        attention_bias=read_flag(config, family.attention_bias),
+        mlp_bias=read_flag(config, family.mlp_bias),
+        parallel=read_flag(config, family.parallel),
+        activation=ACTIVATIONS[
+            choice(config, family.activation.name, ACTIVATIONS, family.activation.default)
+        ],
+        rotary=read_rotary(config, family.rotary, head_size, positions) if family.rotary else None,
+        tied=flag(config, "tie_word_embeddings", family.tied),
     )
 
 
-def read_epsilon(config: dict, family: str) -> float:
-    """What the norms add to a variance; OPT's configuration does not say."""
-    if family == "opt":
-        return EPSILON[family]
-    return number(config, KEYS[family]["epsilon"], EPSILON[family], kinds=(float,))
+def read_flag(config: dict, setting: Key | bool) -> bool:
+    """What a key of the configuration says, or what holds for all of a family."""
+    return flag(config, *setting) if isinstance(setting, Key) else setting
+
+
+def read_epsilon(config: dict, setting: Key | float) -> float:
+    """What the norms add to a variance."""
+    return number(config, *setting, kinds=(float,)) if isinstance(setting, Key) else setting
 
 
 def check_fixed(config: dict) -> None:
@@ -126,22 +110,20 @@ def check_fixed(config: dict) -> None:
             raise found(key, config[key], value)
 
 
-def read_head_size(config: dict, family: str, quotient: int) -> int:
-    """The features of a head: the hidden size shared out, but that Llama may name them.
-
-    transformers' GPT-NeoX takes `head_dim` for its rotary positions alone, which cannot be meant.
-    """
-    if family == "llama":
-        return size(config, "head_dim", quotient)
-    if family == "gpt_neox" and config.get("head_dim") not in (None, quotient):
-        raise found("head_dim", config["head_dim"], f"{quotient}, the hidden size shared among the heads")
+def read_head_size(config: dict, family: Family, quotient: int) -> int:
+    """The features of a head: the hidden size shared out, but that a family may name them."""
+    if family.head_size:
+        return size(config, family.head_size, quotient)
+    fixed = family.fixed_head_size
+    if fixed and config.get(fixed) not in (None, quotient):
+        raise found(fixed, config[fixed], f"{quotient}, the hidden size shared among the heads")
     return quotient
 
 
-def check_padding(config: dict, family: str, vocabulary: int) -> None:
-    """Raise UserError for a `pad_token_id` outside of the embedding: transformers does not load with it."""
+def check_padding(config: dict, family: Family, vocabulary: int) -> None:
+    """Raise UserError for padding outside of the embedding, if transformers does not load with it."""
     padding = config.get("pad_token_id")
-    if family not in ("llama", "opt") or padding is None:
+    if padding is None or not family.padding_is_a_row:
         return
     if type(padding) is not int or not -vocabulary <= padding < vocabulary:
         raise found("pad_token_id", padding, f"null, or a row of the embedding (0 to {vocabulary - 1})")

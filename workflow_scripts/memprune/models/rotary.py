@@ -8,6 +8,7 @@ import math
 
 from memprune.errors import UserError
 from memprune.models.architecture import Rotary
+from memprune.models.families import RotaryKeys
 from memprune.models.json_values import choice, flag, found, number
 
 # By type: what must be there, and what may be. `dynamic` stretches texts that are longer than the model's
@@ -25,19 +26,17 @@ ORIGINAL = "original_max_position_embeddings"
 LEAST = 1e-6  # of what is divided by
 
 
-def read_rotary(config: dict, family: str, head_size: int, positions: int) -> Rotary | None:
-    """The rotary positions of a GPT-NeoX or Llama, None where no feature turns.
+def read_rotary(config: dict, keys: RotaryKeys, head_size: int, positions: int) -> Rotary | None:
+    """The rotary positions of a family with such `keys`, None where no feature turns.
 
     Raises UserError for a type or a width that is not supported, and for settings that are missing.
     """
     settings = read_settings(config)
     kind = choice(settings, "rope_type" if "rope_type" in settings else "type", TYPES, "default")
-    neox = family == "gpt_neox"
-    base = inner_or_outer(settings, "rope_theta", config, "rotary_emb_base" if neox else "rope_theta", 10_000)
-    outer = "rotary_pct" if neox else "partial_rotary_factor"
-    share = inner_or_outer(settings, "partial_rotary_factor", config, outer, 0.25 if neox else 1.0)
-    if kind == "default" and not neox:
-        share = 1.0  # transformers' Llama does not look at it there
+    base = inner_or_outer(settings, "rope_theta", config, keys.base, 10_000)
+    share = inner_or_outer(settings, "partial_rotary_factor", config, *keys.share)
+    if kind == "default" and not keys.partial:
+        share = 1.0  # transformers does not look at it there
     scaling = read_scaling(config, settings, kind, positions, base)
     if kind == "proportional":
         features, turned = head_size, 2 * (head_size // 2)
@@ -47,8 +46,10 @@ def read_rotary(config: dict, family: str, head_size: int, positions: int) -> Ro
         features = int(head_size * share)
         turned = 2 * math.ceil(features / 2)
         fits = turned <= head_size
-    if not fits or (turned != head_size and not neox) or (kind == "yarn" and features % 2):
-        raise found("rotary positions", f"{share:g} of {head_size} features a head", widths(kind, neox))
+    if not fits or (turned != head_size and not keys.partial) or (kind == "yarn" and features % 2):
+        raise found(
+            "rotary positions", f"{share:g} of {head_size} features a head", widths(kind, keys.partial)
+        )
     if turned == 0:
         return None
     if kind == "dynamic":
@@ -57,9 +58,9 @@ def read_rotary(config: dict, family: str, head_size: int, positions: int) -> Ro
     return Rotary(features, turned, base, scaling)
 
 
-def widths(kind: str, neox: bool) -> str:
+def widths(kind: str, partial: bool) -> str:
     """What rotary positions may be as wide as, in words."""
-    if not neox:
+    if not partial:
         return "all of an even number"
     return "an even number" if kind == "yarn" else "as many as fit in pairs"
 

@@ -2,25 +2,25 @@
 
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES, Part
+from memprune.models.roles import MLP
 
 EMBEDDING, HEAD = Part(None, "embedding", "weight"), Part(None, "head", "weight")
-OFFSET = {"opt": 2, "gpt2": 0}  # rows of the learned positions before the first position's
 
 
 def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
     """The shapes of the parts around the blocks and of those of layer 0; all layers are alike."""
-    a, table = architecture, FAMILIES[architecture.family]
+    a, family = architecture, FAMILIES[architecture.family]
     shapes: dict[Part, tuple[int, ...]] = {EMBEDDING: (a.vocabulary, a.embedding_width)}
-    if a.family in OFFSET:
-        shapes[Part(None, "positions", "weight")] = (a.positions + OFFSET[a.family], a.hidden)
+    if family.position_offset is not None:
+        shapes[Part(None, "positions", "weight")] = (a.positions + family.position_offset, a.hidden)
     if a.embedding_width != a.hidden:
         shapes[Part(None, "project_in", "weight")] = (a.hidden, a.embedding_width)
         shapes[Part(None, "project_out", "weight")] = (a.embedding_width, a.hidden)
     for role, shape in matrix_shapes(a).items():
-        shapes[Part(0, role, "weight")] = shape[::-1] if a.family == "gpt2" else shape
-        if a.mlp_bias if role in ("up", "gate", "down") else a.attention_bias:
+        shapes[Part(0, role, "weight")] = shape[::-1] if family.input_first else shape
+        if a.mlp_bias if role in MLP else a.attention_bias:
             shapes[Part(0, role, "bias")] = shape[:1]
-    norms = [Part(0, name, "weight") for name in table.norms.values()]
+    norms = [Part(0, name, "weight") for name in family.norms.values()]
     norms += [Part(None, "final_norm", "weight")] if a.final_norm else []
     for norm in norms:
         shapes[norm] = (a.hidden,)

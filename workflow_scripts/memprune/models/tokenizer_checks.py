@@ -8,7 +8,8 @@ from memprune.errors import UserError
 from memprune.models.model_files import check_pointer, read_json
 from memprune.models.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILES
 
-# With these families and classes, the special tokens are those that the files name and no others.
+# With these families and classes, the special tokens are those that the files name and no others. (Not taken
+# from `families`: draws depend on this file, and not on what else a family is.)
 PLAIN_FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")
 PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 

@@ -1,31 +1,19 @@
-"""What an experiment will cost, from its configuration alone: operations, memory, disk.
+"""What jobs and experiments cost, from the configuration alone: time, memory, disk.
 
-Nothing here needs network, a GPU or a model's weights.
+Nothing here needs network, a GPU or a model's weights. What is assumed of machines is in `machines`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
-from memprune.config.experiment import Config, Strategy
-from memprune.devices.footprint import BATCH_TOKENS, CUDA_BYTES, working_bytes
-from memprune.evaluation.shards import passes
+from memprune.config.experiment import Config, Evaluation, Strategy
+from memprune.devices.footprint import BATCH_TOKENS, room_on_gpu, working_bytes
 from memprune.models.weights import BYTES
-from memprune.planning.operations import scoring_operations
+from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
+from memprune.planning.operations import variant_operations, variant_tokens
 from memprune.planning.parts import blocks_of, parts_of
 from memprune.planning.sizes import ModelSize, size_of
 from memprune.variants.scope import scope_of
 
-# Peak of dense products, operations per second (NVIDIA's data sheets, SXM forms; float32 without TF32, which
-# would round the factors to 10 bits).
-PEAKS = {
-    "A100": {"float32": 19.5e12, "bfloat16": 312e12, "float16": 312e12},
-    "H100": {"float32": 66.9e12, "bfloat16": 989e12, "float16": 989e12},
-}
-# The share of the peak that scoring is assumed to reach; not measured on a GPU.
-UTILISATION = {"float32": 0.6, "bfloat16": 0.4, "float16": 0.4}
-START_SECONDS = 20  # of an evaluation: process, weights to the device
-PROCESS_BYTES = 4 * 10**8  # Python with torch and the samples
 SHARD_BYTES = 16 * 2**10  # of a shard's two files and folder beside its rows, in blocks of 4 KiB
 ROW_BYTES = 32  # at most, of a sample's scores at one context length, in Parquet
 
@@ -40,16 +28,16 @@ class Estimate:
     tokens: int
     operations: float
     jobs: int
+    start_seconds: float  # of all jobs that score, before they do
     device_bytes: int  # of a resident model, with a batch
-    host_bytes: int  # of the same on a CPU; where a GPU has the weights, `PROCESS_BYTES`
+    host_bytes: int  # of the same on a CPU; where a GPU has the weights, `PROCESS_BYTES` and CUDA's
     download_bytes: int
     mask_bytes: int
     score_bytes: int
 
     def gpu_hours(self, gpu: str, dtype: str) -> float:
         """Hours on one GPU of a kind, at the assumed share of its peak."""
-        seconds = self.operations / (PEAKS[gpu][dtype] * UTILISATION[dtype])
-        return (seconds + self.variants * START_SECONDS) / 3600
+        return (self.start_seconds + self.operations / gpu_rate(gpu, dtype)) / 3600
 
 
 def estimate(name: str, config: Config) -> Estimate:
@@ -58,25 +46,19 @@ def estimate(name: str, config: Config) -> Estimate:
     Raises UserError when its size is not known, or when it lacks what a strategy prunes.
     """
     size, variants = size_of(config.models[name]), len(config.variants(name))
-    texts = list(scored_texts(config))
     samples = config.samples
     drawn = samples.members + samples.non_members
     rows = drawn * len(samples.context_lengths) + samples.perplexity_windows
-    itemsize = BYTES[config.evaluation.dtype]
-    batch_tokens = config.evaluation.batch_tokens or BATCH_TOKENS
-    model_bytes = size.weights * itemsize + working_bytes(
-        size.architecture, size.vocabulary, batch_tokens, itemsize
-    )
     return Estimate(
         model=name,
         weights=size.weights,
         variants=variants,
-        tokens=variants * sum(count * tokens for count, tokens, _ in texts),
-        operations=variants
-        * sum(count * scoring_operations(size, tokens, scored) for count, tokens, scored in texts),
+        tokens=variants * variant_tokens(config),
+        operations=variants * variant_operations(size, config),
         jobs=count_jobs(name, config),
-        device_bytes=model_bytes + CUDA_BYTES,
-        host_bytes=model_bytes + PROCESS_BYTES,
+        start_seconds=variants * parts_of(config) * start_seconds(size),
+        device_bytes=device_bytes(size, config.evaluation),
+        host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
         mask_bytes=sum(
             len(config.levels(name, key)) * weights_in_scope(size, name, key, strategy) // 8
@@ -85,6 +67,33 @@ def estimate(name: str, config: Config) -> Estimate:
         # In the store's shards and in the results.
         score_bytes=variants * (2 * rows * ROW_BYTES + blocks_of(config) * SHARD_BYTES),
     )
+
+
+def start_seconds(size: ModelSize) -> float:
+    """Seconds until a job has a model to score with: its process, and its weights from the disk."""
+    return START_SECONDS + size.file_bytes / READ_RATE
+
+
+def scoring_seconds(size: ModelSize, config: Config, rate: float) -> float:
+    """Seconds of one job that scores a variant, or one of its parts, at so many operations a second."""
+    return start_seconds(size) + variant_operations(size, config) / parts_of(config) / rate
+
+
+def device_bytes(size: ModelSize, evaluation: Evaluation) -> int:
+    """What a GPU should have free for a resident model and a batch, as `devices.footprint` asks for it."""
+    return room_on_gpu(*model_bytes(size, evaluation))
+
+
+def host_bytes(size: ModelSize, evaluation: Evaluation) -> int:
+    """Host memory of a job that scores a resident model on a CPU."""
+    return PROCESS_BYTES + sum(model_bytes(size, evaluation))
+
+
+def model_bytes(size: ModelSize, evaluation: Evaluation) -> tuple[int, int]:
+    """Bytes of the weights of a resident model, and of a batch beside them."""
+    itemsize = BYTES[evaluation.dtype]
+    batch_tokens = evaluation.batch_tokens or BATCH_TOKENS
+    return size.weights * itemsize, working_bytes(size.architecture, size.vocabulary, batch_tokens, itemsize)
 
 
 def count_jobs(name: str, config: Config) -> int:
@@ -96,19 +105,6 @@ def count_jobs(name: str, config: Config) -> int:
     masks = variants - 1  # all variants but `dense`
     masking = masks + 2 if masks else 0  # the count of magnitudes, and a figure of masks
     return manifest + scoring + measuring + masking
-
-
-def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
-    """How many texts one variant is scored on, with how many tokens each, and how many of these are scored.
-
-    Perplexity windows are taken as full.
-    """
-    samples = config.samples
-    by_pass = passes(samples.context_lengths, samples.anchor)
-    for count, own in product((samples.members, samples.non_members), by_pass):
-        scored = set().union(*(range(length, length + samples.suffix) for length in own))
-        yield count, max(own) + samples.suffix, len(scored)
-    yield samples.perplexity_windows, samples.perplexity_window + 1, samples.perplexity_window
 
 
 def weights_in_scope(size: ModelSize, model: str, name: str, strategy: Strategy) -> int:

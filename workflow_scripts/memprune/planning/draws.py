@@ -1,8 +1,24 @@
 """The draws that samples are put together from: a job each, with the settings that it uses and no others."""
 
 from memprune.config.experiment import Config, Corpus
+from memprune.corpus.local_files import local_files
 
 SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation"}
+
+
+def member_draws(config: Config) -> list[str]:
+    """The names of the draws of members."""
+    return [f"member-{part}" for part in range(config.member_draws)]
+
+
+def all_draws(config: Config) -> list[str]:
+    """The names of all draws."""
+    return [*member_draws(config), "non_member-0", "perplexity-0"]
+
+
+def draw_files(config: Config, draw: str) -> list[str]:
+    """The local files that a draw is read from."""
+    return local_files(*corpus_of(config, draw))
 
 
 def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:

@@ -1,6 +1,39 @@
-"""How many operations scoring takes: two for each weight and token, and attention's."""
+"""What scoring a variant takes on any machine: texts, tokens, and operations.
 
+Two operations for each weight and token, and attention's.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+
+from memprune.config.experiment import Config
+from memprune.evaluation.shards import passes
 from memprune.planning.sizes import ModelSize
+
+
+def variant_tokens(config: Config) -> int:
+    """How many tokens one variant is scored on, their contexts included."""
+    return sum(count * tokens for count, tokens, _ in scored_texts(config))
+
+
+def variant_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to score one variant."""
+    return sum(
+        count * scoring_operations(size, tokens, scored) for count, tokens, scored in scored_texts(config)
+    )
+
+
+def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
+    """How many texts one variant is scored on, with how many tokens each, and how many of these are scored.
+
+    Perplexity windows are taken as full.
+    """
+    samples = config.samples
+    by_pass = passes(samples.context_lengths, samples.anchor)
+    for count, own in product((samples.members, samples.non_members), by_pass):
+        scored = set().union(*(range(length, length + samples.suffix) for length in own))
+        yield count, max(own) + samples.suffix, len(scored)
+    yield samples.perplexity_windows, samples.perplexity_window + 1, samples.perplexity_window
 
 
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:

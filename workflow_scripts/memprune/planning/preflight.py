@@ -14,12 +14,24 @@ from memprune.models.model_config import read_architecture
 from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed
 from memprune.planning.costs import estimate
 from memprune.planning.inputs import check_files, check_scopes
+from memprune.planning.paths import results_of
 from memprune.planning.sizes import cached_config
 from memprune.store import entries
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
 PLANNED = ("mask", "memorization", "perplexity")  # kinds of entries in the store
+
+
+def check_all(config: Config, source: str) -> None:
+    """Check the experiment, the store and its disk; `source` names the configuration in messages.
+
+    Chooses the store. Raises UserError, which names the key, what was found and what is allowed.
+    """
+    check_experiment(config, source)
+    folder = entries.choose(config.store)
+    check_store(folder)
+    check_disk(config, folder, Path(results_of(config)))
 
 
 def check_experiment(config: Config, source: str) -> None:

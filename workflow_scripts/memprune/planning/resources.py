@@ -1,24 +1,35 @@
-"""What a job asks a cluster for, from its model's number of weights: memory in MB, runtime in minutes.
+"""What a job asks a cluster for, from its model's size: threads, memory, runtime, a group for small models.
 
-Estimates for slow disks and old processors: asking for too little kills a job, for too much makes it wait.
+Costs are the plan's, with margins: asking for too little kills a job, for too much makes it wait.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
-from memprune.models.weights import BYTES
-from memprune.planning.costs import scored_texts
+from memprune.planning.costs import host_bytes, scoring_seconds
+from memprune.planning.machines import (
+    CUDA_HOST_BYTES,
+    FETCH_RATE,
+    PROCESS_BYTES,
+    READ_RATE,
+    SLOWEST,
+    THREAD_RATE,
+    gpu_rate,
+)
 from memprune.planning.parts import parts_of
+from memprune.planning.sizes import ModelSize
 
-UNKNOWN = 12 * 10**9  # weights of a model whose size is not known: as many as the largest Pythia
 SMALL = 10**9  # weights: models below it are quick enough for several jobs in one
-STARTED = 1000  # MB: Python, its libraries, and what a job holds whatever the model
-SCORER_STARTED = 4000  # MB: the same with torch, CUDA's part in host memory and the samples
-THREAD = 50  # MB: the slices that a thread works on
-STORED_BYTES = 4  # of a weight on disk, at most
-FETCHED, READ = 2 * 10**7, 10**8  # bytes a second, from the network and from a shared disk
-GPU_RATE, CPU_RATE = 10**13, 2 * 10**10  # operations a second, of a GPU in float32 and of a thread
-STARTUP, LONGEST = 10, 24 * 60  # minutes; a job killed after the longest goes on where it stopped
+# Safety: what is asked for beyond the plan's figures.
+MEMORY_MARGIN = 1.25
+RUNTIME_MARGIN = 3  # older processors and GPUs, slower disks
+SPARE_BYTES = 10**9
+SPARE_MINUTES = 10
+LONGEST = 24 * 60  # minutes; a job killed after the longest goes on where it stopped
+# Host memory of jobs that read weights, beside the process.
+THREAD_BYTES = 5 * 10**7  # the slices that a thread works on
+COUNT_BYTES, MASK_BYTES = 1 / 8, 1 / 2  # a weight: histograms; docs/performance.md has 0.30 to 0.43 of a mask
 
 
 @dataclass(frozen=True)
@@ -33,48 +44,74 @@ class Resources:
         return Resources(attempt * self.memory, min(attempt * self.runtime, LONGEST))
 
 
-def fetch_model(weights: int, threads: int) -> Resources:
-    """To download a model."""
-    return resources(STARTED, STORED_BYTES * weights / FETCHED)
+def threads(size: ModelSize) -> int:
+    """Threads of a job on a model: one for each 64 million weights, 16 at most.
 
-
-def resolve_model(weights: int, threads: int) -> Resources:
-    """To read a model once, for its hashes, and its tokenizer."""
-    return resources(2 * STARTED, STORED_BYTES * weights / READ)
-
-
-def count_magnitudes(weights: int, threads: int) -> Resources:
-    """To read a model once in slices; histograms take less than an eighth of a byte a weight."""
-    return resources(STARTED + weights / 8 / 10**6 + threads * THREAD, STORED_BYTES * weights / READ)
-
-
-def compute_mask(weights: int, threads: int) -> Resources:
-    """To read a model at most three times: two for the mask, at half a byte a weight, one spare."""
-    return resources(STARTED + weights / 2 / 10**6 + threads * THREAD, 3 * STORED_BYTES * weights / READ)
-
-
-def score_shards(weights: int, threads: int, gpu: int, config: Config) -> Resources:
-    """To score a variant, or one of its parts.
-
-    Memory is that of a resident model on a CPU, or `evaluation.memory`. A batch takes at most a quarter
-    more than the weights. On a GPU the host needs less, unless a streamed model's states wait there.
+    Small models' jobs run side by side.
     """
-    evaluation = config.evaluation
-    if evaluation.memory is None:
-        memory = SCORER_STARTED + 1.25 * weights * BYTES[evaluation.dtype] / 10**6
-    else:
-        memory = STARTED + 1000 * evaluation.memory
-    rate = GPU_RATE if gpu else CPU_RATE * threads
-    tokens = sum(count * length for count, length, _ in scored_texts(config))
-    seconds = 2 * weights * tokens / parts_of(config) / rate
-    return resources(memory, 2 * seconds + STORED_BYTES * weights / READ)
+    return min(1 + size.weights // 2**26, 16)
 
 
-def collect_scores() -> Resources:
-    """To put a variant's tables together from shards in the store."""
-    return resources(2 * STARTED, 0)
+def group(name: str) -> Callable[[ModelSize], str | None]:
+    """The group of a small model's jobs, several of which a profile may submit as one; None for others."""
+    return lambda size: name if size.weights < SMALL else None
 
 
-def resources(memory: float, seconds: float) -> Resources:
-    """Whole numbers, the start-up of a job included."""
-    return Resources(int(memory), min(STARTUP + int(seconds / 60), LONGEST))
+def fetch_model(size: ModelSize, threads: int) -> Resources:
+    """To download a model."""
+    return with_margins(PROCESS_BYTES, size.file_bytes / FETCH_RATE)
+
+
+def resolve_model(size: ModelSize, threads: int) -> Resources:
+    """To read a model once, for its hashes, and its tokenizer."""
+    return with_margins(2 * PROCESS_BYTES, size.file_bytes / READ_RATE)
+
+
+def count_magnitudes(size: ModelSize, threads: int) -> Resources:
+    """To read a model once in slices."""
+    memory = PROCESS_BYTES + COUNT_BYTES * size.weights + threads * THREAD_BYTES
+    return with_margins(memory, size.file_bytes / READ_RATE)
+
+
+def compute_mask(size: ModelSize, threads: int) -> Resources:
+    """To read a model twice."""
+    memory = PROCESS_BYTES + MASK_BYTES * size.weights + threads * THREAD_BYTES
+    return with_margins(memory, 2 * size.file_bytes / READ_RATE)
+
+
+def export_variant(size: ModelSize, threads: int) -> Resources:
+    """To read a model three times, twice for its hashes, and write it once; a mask takes a bit a weight."""
+    return with_margins(PROCESS_BYTES + size.weights / 8, 4 * size.file_bytes / READ_RATE)
+
+
+def score_shards(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To score a variant, or one of its parts, on a GPU or with `threads` of a CPU.
+
+    Memory is that of a resident model on a CPU, or `evaluation.memory`. On a GPU the host needs less, unless
+    a streamed model's states wait there.
+    """
+    dtype, bound = config.evaluation.dtype, config.evaluation.memory
+    rate = gpu_rate(SLOWEST, dtype) if gpu else THREAD_RATE * threads
+    asked = with_margins(
+        host_bytes(size, config.evaluation) + (CUDA_HOST_BYTES if gpu else 0),
+        scoring_seconds(size, config, rate),
+    )
+    return asked if bound is None else Resources(int((SPARE_BYTES + bound * 10**9) / 10**6), asked.runtime)
+
+
+def evaluate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To put a variant's tables together, and to score it where no parts have."""
+    if parts_of(config) == 1:
+        return score_shards(size, threads, gpu, config)
+    return with_margins(2 * PROCESS_BYTES, 0)
+
+
+def evaluation_threads(size: ModelSize, config: Config) -> int:
+    """Threads of the same."""
+    return threads(size) if parts_of(config) == 1 else 1
+
+
+def with_margins(memory: float, seconds: float) -> Resources:
+    """What a job that takes so many bytes and seconds asks for, in whole numbers."""
+    runtime = SPARE_MINUTES + int(RUNTIME_MARGIN * seconds / 60)
+    return Resources(int((SPARE_BYTES + MEMORY_MARGIN * memory) / 10**6), min(runtime, LONGEST))

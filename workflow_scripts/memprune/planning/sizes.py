@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from memprune.config.experiment import Model
+from memprune.config.experiment import Config, Model
 from memprune.errors import UserError
 from memprune.models.architecture import Architecture
+from memprune.models.families import FAMILIES
 from memprune.models.model_config import read_architecture
 from memprune.models.model_files import read_config, read_json, weight_files
 from memprune.models.shapes import HEAD, matrix_shapes, shapes_of
@@ -28,6 +29,8 @@ PYTHIA = {
     "12b": (5120, 36, 40, 50688),
 }
 PYTHIA_REPO = re.compile(r"EleutherAI/pythia-([\d.]+[mb])(?:-deduped)?(?:-v0)?")
+
+LARGEST = "EleutherAI/pythia-12b"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,19 @@ def size_of(model: Model) -> ModelSize:
     return ModelSize(architecture, expected_file_bytes(architecture, config))
 
 
+def assumed_sizes(config: Config) -> dict[str, ModelSize]:
+    """The sizes of all models; one whose size is not known is taken for the largest Pythia."""
+    return {name: assumed_size(model) for name, model in config.models.items()}
+
+
+def assumed_size(model: Model) -> ModelSize:
+    """The size of a configured model, or that of the largest Pythia."""
+    try:
+        return size_of(model)
+    except UserError:
+        return size_of(Model(repo=LARGEST))
+
+
 def cached_config(model: Model) -> dict | None:
     """A repository's config.json where the Hub's cache has it; raises UserError for a broken one."""
     from huggingface_hub import try_to_load_from_cache
@@ -114,7 +130,7 @@ def known_config(repo: str) -> dict | None:
 
 
 def expected_file_bytes(architecture: Architecture, config: dict) -> int:
-    """The bytes of a model's safetensors; those of GPT-NeoX hold each layer's causal mask too, in bytes."""
+    """The bytes of a model's safetensors; those of some families hold each layer's causal mask, in bytes."""
     a, dtype = architecture, str(config.get("torch_dtype") or config.get("dtype"))
-    masks = a.layers * a.positions**2 if a.family == "gpt_neox" else 0
+    masks = a.layers * a.positions**2 if FAMILIES[a.family].causal_masks else 0
     return ModelSize(a, 0).weights * BYTES.get(dtype, BYTES["float32"]) + masks

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from memprune.config.experiment import Corpus
+from memprune.config.experiment import Config, Corpus
 from memprune.corpus.local_files import local_files
 from memprune.models.manifest import read_manifest
 from memprune.models.model_files import missing_files
+from memprune.planning import paths
+from memprune.planning.draws import all_draws, corpus_of
 from memprune.store import entries, roots
 from memprune.store.fingerprints import fingerprint, identities
 
@@ -41,6 +43,22 @@ def reason(result: str, inputs: Sequence[str] | None) -> str | None:
         if os.path.islink(path) and os.lstat(path).st_mtime_ns > made:
             return f"{path}, from which it is made, is another since"
     return None
+
+
+def changed_sources(config: Config) -> dict[str, str]:
+    """Manifests and draws whose local files have changed, and models that have left the Hub's cache."""
+    results, found = paths.results_of(config), {}
+    for name, model in config.models.items():
+        manifest, record = paths.manifest(results, name), paths.fetched(results, name)
+        if model.repo is not None and os.path.exists(record):
+            found[record] = no_longer_fetched(record)
+        if os.path.exists(manifest):
+            found[manifest] = changed_model(manifest)
+    for name in all_draws(config):
+        draw = paths.draw(results, name)
+        if os.path.exists(draw):
+            found[draw] = changed_corpus(draw, *corpus_of(config, name))
+    return {path: why for path, why in found.items() if why}
 
 
 def changed_model(manifest: str) -> str | None:

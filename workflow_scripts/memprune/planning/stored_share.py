@@ -1,11 +1,13 @@
 """How much of an experiment's scores the store has already, as far as the results so far can tell."""
 
-from argparse import Namespace
 from pathlib import Path
 
 from memprune.config.experiment import Config
 from memprune.devices.choice import device_class
-from memprune.evaluation.variant import variant_tasks
+from memprune.evaluation.scorer import cannot_score
+from memprune.evaluation.variant import Variant, variant_tasks
+from memprune.models.manifest import read_manifest
+from memprune.planning import paths
 
 
 def stored_share(name: str, config: Config, results: Path) -> float:
@@ -20,15 +22,12 @@ def stored_share(name: str, config: Config, results: Path) -> float:
 
 def variant_share(name: str, variant: str, config: Config, device: str, results: Path) -> float:
     """The share of a variant's shards, scored on a class of device, that are in the store."""
-    mask = None if variant == "dense" else results / f"masks/{name}/{variant}.safetensors"
-    files = {
-        "manifest": results / f"models/{name}/manifest.json",
-        "samples": results / "samples/samples.parquet",
-        "windows": results / "samples/windows.parquet",
-    }
-    if not all(path.exists() for path in (*files.values(), *([mask] if mask else []))):
+    mask = None if variant == "dense" else Path(paths.mask(results, name, variant))
+    manifest = Path(paths.manifest(results, name))
+    samples, windows = Path(paths.samples(results)), Path(paths.windows(results))
+    if not all(path.exists() for path in filter(None, (manifest, mask, samples, windows))):
         return 0.0
-    arguments = Namespace(mask=mask, spec=config.evaluation_settings, **files)
-    tasks = variant_tasks(arguments, device, lambda: None)
+    found = Variant(variant, read_manifest(manifest), mask, samples, windows, config.evaluation_settings)
+    tasks = variant_tasks(found, device, cannot_score, cannot_score)
     shards = [shard for task in tasks for shard in task.shards]
     return sum(shard.stored for shard in shards) / len(shards)

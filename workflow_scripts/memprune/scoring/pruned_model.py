@@ -40,6 +40,11 @@ class PrunedModel:
     not_finite: Callable[[], list[str]]
     block_tokens: int
 
+    @property
+    def waiting(self) -> torch.device:
+        """Where hidden states lie between layers: on the device, or in host memory while layers stream."""
+        return torch.device("cpu") if self.block_tokens else self.device
+
 
 @dataclass(frozen=True)
 class Source:
@@ -159,7 +164,7 @@ def row_order(architecture: Architecture) -> torch.Tensor:
     """Which rows of the stored query, key and value the decoder's are: heads together, pairs side by side."""
     a = architecture
     rows = torch.arange((a.heads + 2 * a.key_heads) * a.head_size).view(-1, a.head_size)
-    if a.family == "gpt_neox":
+    if FAMILIES[a.family].interleaved:
         rows = rows.view(a.heads, 3, a.head_size).transpose(0, 1).reshape(-1, a.head_size)
     if a.rotary is not None:
         turned = rows[: a.heads + a.key_heads, : a.rotary.turned]
@@ -179,7 +184,7 @@ def read_weight_and_bias(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Weight, output × input, and bias of a linear map."""
     weight = read_tensor(source, Part(number, name, "weight"))
-    if source.architecture.family == "gpt2" and number is not None:
+    if FAMILIES[source.architecture.family].input_first and number is not None:
         weight = weight.t().contiguous()
     bias = Part(number, name, "bias")
     return weight, read_tensor(source, bias) if bias in source.tensors else None

@@ -10,16 +10,12 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from memprune.errors import UserError
-
-if TYPE_CHECKING:
-    import torch
 
 
 def write_mask(
@@ -57,15 +53,13 @@ def unpack(bits: np.ndarray, part: slice) -> np.ndarray:
     return np.unpackbits(bits[part.start // 8 :], count=count, bitorder="little").view(np.bool_)
 
 
-def read_mask(path: str | Path) -> "dict[str, torch.Tensor]":
-    """The mask in a file: matrix name to bool tensor in the shape of the weights as stored, True = kept.
+def read_mask(path: str | Path) -> dict[str, np.ndarray]:
+    """The mask in a file: matrix name to bool array in the shape of the weights as stored, True = kept.
 
     Raises UserError when the bits do not add up to the numbers in the file's metadata.
     """
-    import torch  # late: who only wants the bits needs none of it
-
     return {
-        name: torch.from_numpy(unpack(read_bits(path, name), slice(0, math.prod(shape))).reshape(shape))
+        name: unpack(read_bits(path, name), slice(0, math.prod(shape))).reshape(shape)
         for name, shape in about_mask(path)["shapes"].items()
     }
 

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 
 from memprune.errors import UserError
 from memprune.models.manifest import Matrix
-
-MATRIX_GROUPS = {
-    "all": ("query_key_value", "query", "key", "value", "output", "up", "gate", "down"),
-    "attention": ("query_key_value", "query", "key", "value", "output"),
-    "mlp": ("up", "gate", "down"),
-}
+from memprune.models.roles import MATRIX_GROUPS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""A model in its place: on a device, resident or streamed, with batches that fit."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from memprune.devices.batch_size import find_batch_tokens, is_out_of_memory, remember, within_memory
+from memprune.devices.choice import choose_device, name_of
+from memprune.devices.footprint import BATCH_TOKENS
+from memprune.devices.residency import choose_block_tokens, free_on_gpu
+from memprune.errors import UserError
+from memprune.models.manifest import Manifest
+from memprune.scoring.pruned_model import PrunedModel, load_pruned
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Placed:
+    """A model and how it is used; `batch_tokens` become fewer when the device's memory ends.
+
+    `kind` is what they are remembered by, None where they were given; `about` tells of the place, in words.
+    """
+
+    model: PrunedModel
+    batch_tokens: int
+    kind: Mapping | None
+    about: Mapping[str, str]
+
+    @property
+    def how(self) -> dict[str, str]:
+        """How the model is used now, in words."""
+        return {**self.about, "batch_tokens": str(self.batch_tokens)}
+
+    def within_memory(
+        self, work: Callable[[int, Callable], Result], longest: int, advance: Callable[[int], object]
+    ) -> Result:
+        """What `work(batch_tokens, advance)` gives, in smaller batches if these do not fit.
+
+        `longest` is the length of the longest text, in tokens. What a failed attempt has told `advance` is
+        taken back.
+        """
+        done = 0
+
+        def attempt(batch_tokens: int) -> Result:
+            nonlocal done
+            advance(-done)
+            done = 0
+            return work(batch_tokens, count)
+
+        def count(tokens: int) -> None:
+            nonlocal done
+            done += tokens
+            advance(tokens)
+
+        result, fitted = within_memory(attempt, self.batch_tokens, longest)
+        if fitted != self.batch_tokens and self.kind is not None:
+            remember(self.kind, fitted)
+        self.batch_tokens = fitted
+        return result
+
+
+def place(
+    manifest: Manifest, mask: Path | None, device: str, threads: int, spec: Mapping, longest: int
+) -> Placed:
+    """Load a model with its mask on a device (`cpu` or `cuda`); `spec` has the settings of `evaluation`.
+
+    `longest` is the length of the longest text that is to be scored, in tokens. Raises UserError when the
+    model does not fit the device.
+    """
+    torch.set_num_threads(threads)
+    chosen = choose_device(device)
+    # Before the weights come: less where somebody else computes.
+    free = None if device == "cpu" else free_on_gpu(chosen)
+    model = load_model(manifest, mask, chosen, spec)
+    about = {
+        "weights_dtype": manifest.dtype,
+        "compute_dtype": spec["dtype"],
+        "device": name_of(chosen),
+        "residency": "streamed" if model.block_tokens else "resident",
+    }
+    given = spec["batch_tokens"] or (BATCH_TOKENS if device == "cpu" else None)
+    if given:
+        return Placed(model, given, None, about)
+    kind = {
+        "architecture": asdict(manifest.architecture),
+        "vocabulary": manifest.vocabulary,
+        **about,
+        "free GiB": int(free // 2**30),
+        "longest": longest,
+    }
+    return Placed(model, find_batch_tokens(kind, model, longest), kind, about)
+
+
+def load_model(manifest: Manifest, mask: Path | None, device: torch.device, spec: Mapping) -> PrunedModel:
+    """The model, resident or streamed as `spec` says; with `auto` also streamed when the device fills up."""
+    dtype = getattr(torch, spec["dtype"])
+    load = partial(load_pruned, manifest, mask, dtype, device)
+    try:
+        return load(choose_block_tokens(manifest, dtype, device, spec))
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    torch.cuda.empty_cache()
+    if spec["residency"] != "auto":
+        raise UserError(
+            "evaluation.residency: found resident, but the weights do not fit the device; "
+            "allowed: auto, streamed; or try dtype: bfloat16"
+        )
+    print("residency: the weights do not fit the device after all, so they are streamed", flush=True)
+    return load(choose_block_tokens(manifest, dtype, device, {**spec, "residency": "streamed"}))

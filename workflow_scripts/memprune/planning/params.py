@@ -1,0 +1,103 @@
+"""What makes a job stale beside its inputs: the settings that it uses, as canonical JSON, and its code.
+
+They are the `params` of rules: in them is no setting that a job does not use, no code that it does not run.
+"""
+
+import json
+from dataclasses import asdict
+
+from memprune.config.experiment import Config
+from memprune.jobs.arguments import option
+from memprune.planning import paths
+from memprune.planning.draws import corpus_of, draw_settings
+from memprune.store import source_code
+
+
+def canonical(settings: dict) -> str:
+    """The settings as one JSON string that is the same for the same settings."""
+    return json.dumps(settings, sort_keys=True, ensure_ascii=False)
+
+
+def source(script: str, *modules: str) -> str:
+    """A digest of what a script does, with all modules that it imports and those that it loads by name.
+
+    `script` is in `workflow_scripts/`. A job becomes stale when its own code changes, and no other job.
+    """
+    return f"source: {source_code.digest(source_code.ROOT / script, *modules)}"
+
+
+def draw_spec(config: Config, draw: str) -> str:
+    """The settings of one draw; of the context lengths only their longest matters, in the window."""
+    return canonical(draw_settings(config, draw))
+
+
+def draw_source(config: Config, draw: str) -> str:
+    """The digest of the code that draws, with its own corpus's and no other's."""
+    corpus, _ = corpus_of(config, draw)
+    return source("draw_samples.py", f"memprune.corpus.sources.{corpus.source}")
+
+
+def samples_spec(config: Config) -> str:
+    """What the samples depend on beside the draws: the suffix, which their file tells."""
+    return canonical({"suffix": str(config.samples.suffix)})
+
+
+def model_place(config: Config, name: str) -> str:
+    """The option of resolve_model.py that says where a model is."""
+    model = config.models[name]
+    if model.repo is not None:
+        return option("--fetched", paths.fetched(paths.results_of(config), name))
+    return option("--folder", model.path)
+
+
+def mask_spec(config: Config, strategy: str, level: str) -> str:
+    """What a mask depends on: its strategy's selection and its level, not the strategy's name."""
+    selection = config.strategies[strategy].selection
+    return canonical({"selection": asdict(selection), "level": float(level)})
+
+
+def mask_source(config: Config, strategy: str) -> str:
+    """The digest of the code that makes a mask, with its own criterion's and no other's."""
+    return source("compute_mask.py", f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
+
+
+def mask_option(config: Config, model: str, variant: str) -> str:
+    """The option of the scripts that score which names a variant's mask; empty for `dense`."""
+    masks = paths.masks_of(config, model, variant)
+    return option("--mask", *masks) if masks else ""
+
+
+def evaluation_spec(config: Config) -> str:
+    """The settings that scores depend on."""
+    return canonical(config.evaluation_settings)
+
+
+def metrics_spec(config: Config) -> str:
+    """The metrics that are measured, with their settings."""
+    return canonical({"columns": config.measured})
+
+
+def metrics_source(config: Config) -> str:
+    """The digest of the code that measures, with the configured metrics' and no others'."""
+    names = dict.fromkeys(name for name, _ in config.measured)
+    return source("measure.py", *(f"memprune.metrics.{name}" for name in names))
+
+
+def order_spec(config: Config) -> str:
+    """What figures show beside tables: the order of models and strategies."""
+    return canonical(shown(config))
+
+
+def tables_spec(config: Config) -> str:
+    """What tables show beside measures: the order of models and strategies, and published shares."""
+    return canonical({**shown(config), "published": published(config)})
+
+
+def shown(config: Config) -> dict[str, list[str]]:
+    """The names of models and strategies in their order."""
+    return {"models": list(config.models), "strategies": list(config.strategies)}
+
+
+def published(config: Config) -> dict[str, float]:
+    """The published share of samples extracted, of the models that have one."""
+    return {name: model.published for name, model in config.models.items() if model.published is not None}

@@ -1,0 +1,136 @@
+"""Where an experiment's results lie, and which masks, scores and tables of zeros there are.
+
+`results` is the experiment's folder. Models and variants may be wildcards of Snakemake (`{model}`).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from memprune.config.experiment import Config
+from memprune.planning.parts import parts_of
+from memprune.variants.names import variant_name
+
+
+def results_of(config: Config) -> str:
+    """The folder of the experiment's results."""
+    return f"results/{config.experiment}"
+
+
+def fetched(results: str | Path, model: str) -> str:
+    """The record of having fetched a model from the Hub."""
+    return f"{results}/models/{model}/fetched.json"
+
+
+def manifest(results: str | Path, model: str) -> str:
+    """What is known of a model."""
+    return f"{results}/models/{model}/manifest.json"
+
+
+def draw(results: str | Path, name: str) -> str:
+    """What one job has drawn from a corpus."""
+    return f"{results}/samples/draws/{name}.parquet"
+
+
+def samples(results: str | Path) -> str:
+    """Members and non-members."""
+    return f"{results}/samples/samples.parquet"
+
+
+def windows(results: str | Path) -> str:
+    """The perplexity windows."""
+    return f"{results}/samples/windows.parquet"
+
+
+def mask(results: str | Path, model: str, variant: str) -> str:
+    """The mask of a pruned variant."""
+    return f"{results}/masks/{model}/{variant}.safetensors"
+
+
+def zeros(results: str | Path, model: str, variant: str) -> str:
+    """The table of a mask's zeros, by matrix."""
+    return f"{results}/masks/{model}/{variant}.csv"
+
+
+def receipt(results: str | Path, model: str, variant: str, part: int | str) -> str:
+    """The receipt of one part of a variant's scores."""
+    return f"{results}/scores/{model}/{variant}.parts/{part}.json"
+
+
+def scores(results: str | Path, model: str, variant: str, kind: str) -> str:
+    """A variant's scores of a kind: memorization or perplexity."""
+    return f"{results}/scores/{model}/{variant}.{kind}.parquet"
+
+
+def measures(results: str | Path, model: str, variant: str, kind: str) -> str:
+    """A variant's measures of a kind: memorization or perplexity."""
+    return f"{results}/measures/{model}/{variant}.{kind}.parquet"
+
+
+def figure(folder: str, name: str) -> dict[str, str]:
+    """A figure's two files in the folder of figures, by their endings."""
+    return {ending: f"{folder}/{name}.{ending}" for ending in ("svg", "png")}
+
+
+def all_masks(config: Config) -> list[str]:
+    """The masks of all variants, each with its table of zeros."""
+    return [
+        place(results_of(config), model, variant)
+        for model in config.models
+        for variant in config.variants(model)[1:]
+        for place in (mask, zeros)
+    ]
+
+
+def zeros_at_highest_levels(config: Config, model: str) -> list[str]:
+    """The tables of zeros of every strategy at its highest level for one model."""
+    return [
+        zeros(results_of(config), model, variant_name(strategy, config.levels(model, strategy)[-1]))
+        for strategy in config.strategies
+    ]
+
+
+def masks_of(config: Config, model: str, variant: str) -> list[str]:
+    """The mask that a variant is scored with; none for `dense`, the unpruned model."""
+    return [] if variant == "dense" else [mask(results_of(config), model, variant)]
+
+
+def fetched_of(config: Config, model: str) -> list[str]:
+    """The record of having fetched a model from the Hub; none of a local one."""
+    return [] if config.models[model].repo is None else [fetched(results_of(config), model)]
+
+
+def receipts(config: Config, model: str, variant: str) -> list[str]:
+    """The receipts of a variant's parts; none where one job scores all of it."""
+    parts = parts_of(config)
+    if parts == 1:
+        return []
+    return [receipt(results_of(config), model, variant, part) for part in range(parts)]
+
+
+def all_receipts(config: Config) -> list[str]:
+    """The receipts of all variants of all models."""
+    return [
+        path
+        for model in config.models
+        for variant in config.variants(model)
+        for path in receipts(config, model, variant)
+    ]
+
+
+def all_scores(config: Config, kind: str) -> list[str]:
+    """The scores of a kind of all variants of all models."""
+    return of_all_variants(config, scores, kind)
+
+
+def all_measures(config: Config, kind: str) -> list[str]:
+    """The measures of a kind of all variants of all models."""
+    return of_all_variants(config, measures, kind)
+
+
+def of_all_variants(config: Config, place: Callable[[str, str, str, str], str], kind: str) -> list[str]:
+    """What `place` says of each variant of each model."""
+    return [
+        place(results_of(config), model, variant, kind)
+        for model in config.models
+        for variant in config.variants(model)
+    ]
