@@ -27,6 +27,7 @@ OUTPUTS = {
     "compute_mask": {"mask", "statistics"},
     "score_shards": {"receipt"},
     "evaluate": {"memorization", "perplexity"},
+    "measure": {"memorization", "perplexity"},
     "aggregate_tables": {"output"},
 }
 IGNORED = {"threads", "name", "model", "variant", "strategy"}

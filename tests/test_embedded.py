@@ -24,11 +24,11 @@ BATCH = 40
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
-    """The results folder of a run of the embedded experiment, up to the scores of two variants a model."""
+    """The results folder of a run of the embedded experiment, up to the measures of two variants a model."""
     folder = tmp_path_factory.mktemp("embedded")
     (folder / "resources").symlink_to(ROOT / "resources")
     targets = [
-        f"results/embedded/scores/{model}/{variant}.{kind}.parquet"
+        f"results/embedded/measures/{model}/{variant}.{kind}.parquet"
         for model in EMBEDDED.models
         for variant in VARIANTS
         for kind in ("memorization", "perplexity")
@@ -61,8 +61,8 @@ def test_every_samples_exact_match_equals_greedy_decoding(results, windows, mode
     # Beside other processes that compute, threads would wait for one another.
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else os.cpu_count())
     pruned = reference_model(ROOT / path, mask, "float32")
-    scores = pd.read_parquet(results / f"scores/{model}/{variant}.memorization.parquet")
-    for k, rows in scores.groupby("context_length"):
+    measures = pd.read_parquet(results / f"measures/{model}/{variant}.memorization.parquet")
+    for k, rows in measures.groupby("context_length"):
         decoded = np.concatenate(
             [
                 greedy(pruned, windows[start : start + BATCH, -SUFFIX - k : -SUFFIX], SUFFIX)
@@ -77,10 +77,10 @@ def test_every_samples_exact_match_equals_greedy_decoding(results, windows, mode
 
 def fractions(results: Path, split: str) -> pd.DataFrame:
     """Fraction extracted from the dense models: context lengths in rows, models in columns by size."""
-    scores = pd.concat(
-        pd.read_parquet(results / f"scores/{model}/dense.memorization.parquet") for model in EMBEDDED.models
+    measures = pd.concat(
+        pd.read_parquet(results / f"measures/{model}/dense.memorization.parquet") for model in EMBEDDED.models
     )
-    own = scores[scores.split == split]
+    own = measures[measures.split == split]
     table = own.pivot_table(index="context_length", columns="model", values="extracted", aggfunc="mean")
     return table[list(EMBEDDED.models)]
 
@@ -95,8 +95,8 @@ def test_the_experiment_means_something(results):
     assert members.loc[500, largest] > members.loc[50, largest]
     assert fractions(results, "non_member").to_numpy().max() <= 0.02
 
-    scores = pd.read_parquet(results / f"scores/{largest}/dense.memorization.parquet")
-    longest = scores[(scores.split == "member") & (scores.context_length == 500)]
+    measures = pd.read_parquet(results / f"measures/{largest}/dense.memorization.parquet")
+    longest = measures[(measures.split == "member") & (measures.context_length == 500)]
     by_duplicates = longest.groupby("duplicates").extracted.mean()
     assert by_duplicates.loc[128] > by_duplicates.loc[1] == 0
 
@@ -105,6 +105,6 @@ def test_the_experiment_means_something(results):
 @pytest.mark.parametrize("model", EMBEDDED.models)
 def test_validation_perplexity_is_far_below_a_unigram_models(results, model):
     measured = json.loads((ROOT / "resources/tiny-pythia/training.json").read_text())
-    scores = pd.read_parquet(results / f"scores/{model}/dense.perplexity.parquet")
-    perplexity = np.exp(scores.nll.sum() / scores.tokens.sum())
+    measures = pd.read_parquet(results / f"measures/{model}/dense.perplexity.parquet")
+    perplexity = np.exp(measures.nll.sum() / measures.tokens.sum())
     assert perplexity < measured["unigram_validation_perplexity"] / 5

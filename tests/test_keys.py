@@ -39,6 +39,7 @@ JOBS = {
     "count_magnitudes": ["models/small/magnitudes.safetensors"],
     "compute_mask": ["masks/small/global@0.3.safetensors"],
     "evaluate": ["scores/small/global@0.3.memorization.parquet"],
+    "measure": ["measures/small/global@0.3.memorization.parquet"],
     "aggregate_tables": ["tables/memorization.csv"],
     "plot_trade_off": ["figures/trade_off.svg"],
     "plot_sparsity": ["figures/sparsity_small.svg"],
@@ -87,7 +88,7 @@ def test_a_job_reads_its_inputs_and_no_other_file_of_the_project(finished):
         pytest.skip("strace is not installed")
     known, opened = records(finished), opened_by_job(trace, finished)
     assert {Path(name).parts[2] for name in opened} == {
-        "models", "samples", "masks", "scores", "tables", "figures",
+        "models", "samples", "masks", "scores", "measures", "tables", "figures",
     }  # fmt: skip
     for last, files in opened.items():
         inputs, command = known[last]
@@ -193,8 +194,8 @@ def changed_files(path: Path) -> Iterator[None]:
 
 
 def decided(path: Path) -> bytes:
-    """What a key decides of a file: its bytes; of scores not what they tell of the machine that made them."""
-    if path.name != "scores.parquet":
+    """What a key decides of a file: its bytes; of evidence not what it tells of the machine that made it."""
+    if path.name != "evidence.parquet":
         return path.read_bytes()
     return repr(pq.read_table(path).to_pydict()).encode()
 
@@ -248,8 +249,8 @@ def test_whatever_changes_an_artefact_changes_its_key(project, made, monkeypatch
         assert made(script, words) == first
         others = [made(script, changed) for changed in with_spec(words)]
         for file in inputs:
-            # Tables of scores are all alike.
-            if rule != "aggregate_tables" or "/scores/small/global" in file:
+            # Files of measures are all alike.
+            if rule != "aggregate_tables" or "/measures/small/global" in file:
                 others += [made(script, words) for _ in changed_files(Path(file))]
         assert made(script, words) == first
         for other in others:

@@ -29,7 +29,7 @@ SPARSITY = {"plot_sparsity": 2}
 # 2 models; dense and 2 strategies at one level, at two for the larger model; 2 context lengths × members and
 # non-members, and perplexity.
 ALL_JOBS = (
-    {"resolve_model": 2, "count_magnitudes": 2, "compute_mask": 6, "evaluate": 8}
+    {"resolve_model": 2, "count_magnitudes": 2, "compute_mask": 6, "evaluate": 8, "measure": 8}
     | {"draw_samples": 3, "extract_samples": 1}
     | TABLES
     | SPARSITY
@@ -155,42 +155,47 @@ def lose_records_and_change_members(folder: Path) -> None:
 COMPUTE_MASK = "pruned = round(level * sum(matrix.weights for matrix in group))"
 UP = "model.layers.1.mlp.up_proj.weight"
 SETTINGS = {
-    "a level added to one strategy": (
-        change_config(strategies__global={"levels": [0.1, 0.3]}),
-        {"compute_mask": 1, "evaluate": 1} | TABLES,
-        {"mask": 1} | evaluations(1) | figures(4),
+    "a level added to one strategy, and a metric's settings changed": (
+        all_of(
+            change_config(strategies__global={"levels": [0.1, 0.3]}),
+            change_config(discoverable={"n": [2, 3]}),
+        ),
+        {"compute_mask": 1, "evaluate": 1, "measure": 9} | TABLES,
+        {"mask": 1, "measures": 9} | evaluations(1) | figures(4),
     ),
     "a strategy's scope changed": (
         change_config(strategies__global={"matrices": "mlp", "levels": [0.1, 0.3]}),
-        {"compute_mask": 4, "evaluate": 4} | TABLES | SPARSITY,
-        {"mask": 4} | evaluations(4) | figures(6),
+        {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
+        {"mask": 4, "measures": 4} | evaluations(4) | figures(6),
     ),
     "a strategy renamed": (
         rename_strategy,
-        {"compute_mask": 4, "evaluate": 4} | TABLES | SPARSITY,
-        figures(6),
+        {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
+        {"measures": 4} | figures(6),
     ),
     "a context length added, and samples from n to 2n": (
         change_config(samples__context_lengths=[10, 20, 30], samples__members=12, samples__non_members=6),
-        {"draw_samples": 2, "extract_samples": 1, "evaluate": 9} | TABLES,
-        {"draw": 2, "samples": 1, "memorization": 9 * 6} | figures(4),
+        {"draw_samples": 2, "extract_samples": 1, "evaluate": 9, "measure": 9} | TABLES,
+        {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(4),
     ),
     "a strategy removed, and a model added": (
         all_of(remove_strategy, add_model),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 3}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 3, "measure": 3}
         | TABLES
         | {"plot_sparsity": 3},
-        {"manifest": 1, "magnitudes": 1, "mask": 2, "memorization": 3 * 6, "perplexity": 3} | figures(7),
+        {"manifest": 1, "magnitudes": 1, "mask": 2, "memorization": 3 * 6, "perplexity": 3, "measures": 3}
+        | figures(7),
     ),
 }
 CODE = {
-    "a plotting module changed, and mask code rewritten, the same bits": (
+    "a plotting module changed, and mask and metric code rewritten, the same numbers": (
         all_of(
+            edit("workflow_scripts/memprune/metrics/matched.py", "axis=1, dtype", "axis=-1, dtype"),
             edit("workflow_scripts/memprune/figures/plot_trade_off.py", "zorder=3", "zorder=4"),
             edit("workflow_scripts/memprune/variants/compute_mask.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
         ),
-        {"compute_mask": 6, "evaluate": 6} | TABLES | SPARSITY,
-        {"mask": 6, "figure": 1},
+        {"compute_mask": 6, "evaluate": 6, "measure": 8} | TABLES | SPARSITY,
+        {"mask": 6, "measures": 8, "figure": 1},
     ),
     "mask code changed, other bits for one strategy": (
         edit(
@@ -198,22 +203,27 @@ CODE = {
             COMPUTE_MASK,
             COMPUTE_MASK + " + (len(group) > 7)",
         ),
-        {"compute_mask": 6, "evaluate": 6} | TABLES | SPARSITY,
-        {"mask": 6} | evaluations(3) | NEW_NUMBERS,
+        {"compute_mask": 6, "evaluate": 6, "measure": 6} | TABLES | SPARSITY,
+        {"mask": 6, "measures": 3} | evaluations(3) | NEW_NUMBERS,
     ),
     "scoring code changed": (
         edit("workflow_scripts/memprune/scoring/logit_rows.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
-        {"evaluate": 8} | TABLES,
+        {"evaluate": 8, "measure": 8} | TABLES,
         evaluations(8),
     ),
-    "comments, docstrings, formatting, and all files touched": (
-        all_of(edit_comments_docstrings_and_formatting, touch_all),
+    "where models are computed changed, comments, docstrings, formatting, and all files touched": (
+        all_of(
+            edit("workflow_scripts/memprune/devices/batch_size.py", "LARGEST = 2**16", "LARGEST = 2**15"),
+            edit("workflow_scripts/memprune/devices/footprint.py", "FREE_SHARE = 0.9", "FREE_SHARE = 0.8"),
+            edit_comments_docstrings_and_formatting,
+            touch_all,
+        ),
         {},
         {},
     ),
 }
 # Fewer variants, since most of these edits concern them all.
-FEW_JOBS = ALL_JOBS | {"compute_mask": 2, "evaluate": 4}
+FEW_JOBS = ALL_JOBS | {"compute_mask": 2, "evaluate": 4, "measure": 4}
 FILES = {
     "a strategy and a level removed": (
         change_config(
@@ -227,17 +237,17 @@ FILES = {
             change_model("large", UP),
             lambda folder: (folder / "test.jsonl").write_text((folder / "train.jsonl").read_text()),
         ),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4, "measure": 4}
         | {"draw_samples": 1, "extract_samples": 1}
         | TABLES
         | {"plot_sparsity": 1},
-        {"manifest": 1, "magnitudes": 1, "mask": 1, "draw": 1, "samples": 1}
+        {"manifest": 1, "magnitudes": 1, "mask": 1, "draw": 1, "samples": 1, "measures": 4}
         | {"memorization": 2 * 4 + 2 * 2, "perplexity": 2}
         | NEW_NUMBERS,
     ),
     "the same files replaced by older ones": (
         all_of(replace_by_older("models/large/model.safetensors"), replace_by_older("test.jsonl")),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4, "measure": 4}
         | {"draw_samples": 1, "extract_samples": 1}
         | TABLES
         | {"plot_sparsity": 1},
@@ -246,27 +256,44 @@ FILES = {
     # The first model's tokenizer draws the samples: they and all evaluations are looked up again.
     "the first model's file changed in place": (
         change_model("small", "gpt_neox.layers.1.mlp.dense_h_to_4h.weight"),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4, "measure": 4}
         | {"draw_samples": 3, "extract_samples": 1}
         | TABLES
         | {"plot_sparsity": 1},
-        {"manifest": 1, "magnitudes": 1, "mask": 1} | evaluations(2) | NEW_NUMBERS,
+        {"manifest": 1, "magnitudes": 1, "mask": 1, "measures": 2} | evaluations(2) | NEW_NUMBERS,
     ),
     "the tokenizers changed": (
         change_tokenizers,
         FEW_JOBS,
-        {"manifest": 2, "draw": 3, "samples": 1} | evaluations(4) | NEW_NUMBERS,
+        {"manifest": 2, "draw": 3, "samples": 1, "measures": 4} | evaluations(4) | NEW_NUMBERS,
     ),
     "the token that begins a perplexity window changed": (
         change_prefix_tokens,
         FEW_JOBS,
-        {"manifest": 2, "draw": 3, "samples": 1, "perplexity": 4} | NEW_NUMBERS,
+        {"manifest": 2, "draw": 3, "samples": 1, "perplexity": 4, "measures": 4} | NEW_NUMBERS,
     ),
     "results deleted, store kept": (remove_results, FEW_JOBS, {}),
+    # Evaluations are looked up in the store, in parts first: how weights lie in memory changes no number.
+    "residency, memory and shards a job changed": (
+        change_config(evaluation__residency="streamed", evaluation__memory=1, evaluation__shards_per_job=3),
+        {"score_shards": 2 * 4, "evaluate": 4, "measure": 4} | TABLES,
+        {},
+    ),
+    # Products of other shapes may round otherwise.
+    "tokens of a batch changed": (
+        change_config(evaluation__batch_tokens=64, evaluation__shards_per_job=None),
+        {"evaluate": 4, "measure": 4} | TABLES,
+        evaluations(4) | {"measures": 4} | NEW_NUMBERS,
+    ),
+    "a helper changed that descriptions, masks and scores share": (
+        edit("workflow_scripts/memprune/models/weights.py", "SLICE = 2**20", "SLICE = 2**19"),
+        FEW_JOBS,
+        {"manifest": 2, "magnitudes": 2, "mask": 2} | evaluations(4),
+    ),
     "snakemake's records lost, then a setting changed": (
         lose_records_and_change_members,
         FEW_JOBS,
-        {"draw": 1, "samples": 1, "memorization": 4 * 2} | NEW_NUMBERS,
+        {"draw": 1, "samples": 1, "memorization": 4 * 2, "measures": 4} | NEW_NUMBERS,
     ),
     "another experiment with the same content": (change_config(experiment="second"), FEW_JOBS, {}),
 }
@@ -274,7 +301,9 @@ FILES = {
 
 def more_samples_have_shards_of_their_own(project: Path, new: set[str], output: str) -> None:
     shards = [name for name in new if name.startswith("memorization/")]
-    rows = Counter(pq.read_metadata(project / f"results/.store/{n}/scores.parquet").num_rows for n in shards)
+    rows = Counter(
+        pq.read_metadata(project / f"results/.store/{n}/evidence.parquet").num_rows for n in shards
+    )
     # Of members and non-members the new ones at the two old context lengths, and all at the new one.
     assert rows == {6: 9 * 2 + 9, 3: 9 * 2, 12: 9}
 
@@ -293,7 +322,7 @@ def the_reason_says_that_the_source_changed(project: Path, new: set[str], output
 CHECKS = {
     "a context length added, and samples from n to 2n": more_samples_have_shards_of_their_own,
     "a strategy removed, and a model added": what_is_left_over_is_listed_and_kept,
-    "a plotting module changed, and mask code rewritten, the same bits": (
+    "a plotting module changed, and mask and metric code rewritten, the same numbers": (
         the_reason_says_that_the_source_changed
     ),
 }

@@ -67,6 +67,9 @@ TWICE = {
     "strategies/global/matrices": ["up", "up"],
     "corpus": {"source": "files", "train": ["a", "b", "./a"], "validation": ["c"], "test": ["d"]},
     "held_out": {"source": "files", "validation": ["c", "c"], "test": ["d"]},
+    "metrics": ["extracted", "matched", "extracted"],
+    "discoverable/n": [1, 10, 1],
+    "discoverable/p": [0.5, "5e-1"],
 }
 
 

@@ -31,25 +31,26 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "draw_samples": 3,
         "extract_samples": 1,
         "evaluate": 3 + 5,
+        "measure": 3 + 5,
         "aggregate_tables": 1,
         "plot_sparsity": 2,
     }
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
         "manifest": 2, "magnitudes": 2, "mask": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
-        "perplexity": 8, "tables": 1, "figure": 6,
+        "perplexity": 8, "measures": 8, "tables": 1, "figure": 6,
     }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
-    assert memorization.columns[:10].to_list() == [
-        "model", "strategy", "level", "context_length", "extracted", "samples", "fraction", "ci_low",
-        "ci_high", "token_accuracy",
+    assert memorization.columns[:14].to_list() == [
+        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "context_length", "extracted",
+        "samples", "fraction", "ci_low", "ci_high", "token_accuracy", "matched",
     ]  # fmt: skip
     assert len(memorization) == (3 + 5) * 2
     assert set(memorization.samples) == {6}
     perplexity = pd.read_csv(results / "tables/perplexity.csv")
     assert perplexity.columns.to_list() == [
-        "model", "strategy", "level", "tokens", "token_perplexity", "word_perplexity", "byte_perplexity",
-        "bits_per_byte",
+        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "tokens", "token_perplexity",
+        "word_perplexity", "byte_perplexity", "bits_per_byte",
     ]  # fmt: skip
     assert list(zip(perplexity.model, perplexity.strategy, perplexity.level, strict=True)) == [
         ("small", "dense", 0.0), ("small", "global", 0.3), ("small", "first-25", 0.3),
@@ -64,8 +65,10 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     }
     scores = pq.read_table(results / "scores/large/global@0.5.memorization.parquet")
     assert len(scores) == (6 + 3) * 2
-    assert scores.schema.metadata[b"weights_dtype"] == b"float16"
-    assert scores.schema.metadata[b"compute_dtype"] == b"float32"
+    for shard in json.loads(scores.schema.metadata[b"shards"]):
+        assert (shard["weights_dtype"], shard["compute_dtype"]) == ("float16", "float32")
+        assert (shard["device"], shard["batch_tokens"], shard["residency"]) == ("cpu", "128", "resident")
+    assert json.loads(scores.schema.metadata[b"achieved"])["sparsity"] == pytest.approx(0.5, abs=1e-4)
     assert not list(results.rglob("*.tmp"))
 
 
@@ -86,7 +89,7 @@ def test_the_main_table_is_printed(finished):
          "--figures", results / "figures"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    assert re.search(r"^model +strategy +level +k = 10 +k = 30 +perplexity$", printed, re.MULTILINE)
+    assert re.search(r"^model +strategy +level +removed +k = 10 +k = 30 +perplexity$", printed, re.MULTILINE)
     assert re.search(r"^small +dense +\d", printed, re.MULTILINE)
     assert "6 member samples" in printed
 
@@ -187,8 +190,9 @@ def scored_otherwise(project: Path, **changed) -> pd.DataFrame:
 def test_a_streamed_model_gives_the_same_scores(finished, project):
     resident = pq.read_table(finished / SCORES)
     streamed = scored_otherwise(project, evaluation__residency="streamed", evaluation__memory=1.0)
-    assert streamed.schema.metadata[b"residency"] == b"streamed"
-    assert resident.schema.metadata[b"residency"] == b"resident"
+    for table, residency in ((streamed, "streamed"), (resident, "resident")):
+        shards = json.loads(table.schema.metadata[b"shards"])
+        assert {shard["residency"] for shard in shards} == {residency}
     assert streamed.replace_schema_metadata() == resident.replace_schema_metadata()
 
 
@@ -263,6 +267,7 @@ def test_plan_knows_the_jobs_of_a_run_and_what_it_has_stored(finished):
         check=True,
     )
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
-    # A manifest, a count and a figure each, then a mask for each pruned variant and an evaluation for each.
-    assert [rows[model][3] for model in ("small", "large", "all")] == ["8", "12", "20"]
+    # A manifest, a count and a figure each, then a mask for each pruned variant, and for each variant an
+    # evaluation and its measures.
+    assert [rows[model][3] for model in ("small", "large", "all")] == ["11", "17", "28"]
     assert [rows[model][-2:] for model in ("small", "large", "all")] == [["100", "%"]] * 3
