@@ -29,7 +29,7 @@ def cost(folder: str, dtype: str) -> dict:
 
     from memprune.scoring.batches import cut_batches
     from memprune.scoring.forced_pass import forced_pass
-    from memprune.scoring.logit_evidence import all_evidence
+    from memprune.scoring.logits import all_evidence
     from memprune.scoring.pruned_model import load_pruned
 
     torch.set_num_threads(THREADS)

@@ -18,7 +18,7 @@ def changed(path: str, value) -> dict:
     *parents, last = path.split("/")
     part = content
     for parent in parents:
-        part = part[parent]
+        part = part.setdefault(parent, {})
     part[last] = value
     return content
 

@@ -19,7 +19,7 @@ from memprune.models.resolve_model import resolve_model
 from memprune.scoring import hidden_states
 from memprune.scoring.batches import cut_batches
 from memprune.scoring.forced_pass import forced_pass, score_suffixes, score_windows
-from memprune.scoring.logit_evidence import all_evidence
+from memprune.scoring.logits import all_evidence
 from memprune.scoring.pruned_model import load_pruned
 from memprune.store import entries
 

@@ -25,6 +25,8 @@ from memprune.devices.residency import choose_block_tokens
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
+from memprune.scoring.decoder import apply, leave
+from memprune.scoring.hidden_states import hidden_states
 from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")
@@ -187,3 +189,22 @@ def test_settings_that_no_decoder_has_are_named(tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"scale_attn_by_inverse_layer_idx": True}))
     with pytest.raises(UserError, match="scale_attn_by_inverse_layer_idx: found True, allowed: False"):
         resolve_model("tiny", folder)
+
+
+@pytest.mark.parametrize("choice", FAMILIES)
+def test_hidden_states_stand_by_themselves(choice, texts, model_and_mask):
+    """They lead to transformers' logits, of some batches at once, of all tokens or of the last ones."""
+    manifest, _ = model_and_mask(choice, "all")
+    model = load_pruned(manifest, None, torch.float32, CPU)
+    block = [torch.from_numpy(texts), torch.from_numpy(texts[:2, :31])]
+    reference = reference_model(Path(manifest.folder), None, "float32")
+    for first in (None, [55, 4]):
+        for ids, states, start in zip(
+            block, hidden_states(model, block, first), first or [0, 0], strict=True
+        ):
+            assert states.shape == (len(ids), ids.shape[1] - start, manifest.architecture.hidden)
+            head = model.head()
+            with torch.inference_mode():
+                found = apply(head.logits, leave(states.flatten(0, 1), head, manifest.architecture))
+                expected = reference(input_ids=ids).logits[:, start:]
+            torch.testing.assert_close(found.view(expected.shape), expected, atol=1e-4, rtol=0)

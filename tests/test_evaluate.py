@@ -9,8 +9,8 @@ import pytest
 from tiny_models import tiny_model, write_mask_of
 
 from memprune.config.strategy import Strategy
+from memprune.evaluation.columns import suffix_columns, window_columns
 from memprune.evaluation.evaluate import write_scores
-from memprune.evaluation.evidence_files import suffix_columns, window_columns
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.tasks import memorization_tasks, perplexity_task
 from memprune.models.resolve_model import resolve_model

@@ -207,7 +207,7 @@ CODE = {
         {"mask": 6, "measures": 3} | evaluations(3) | NEW_NUMBERS,
     ),
     "scoring code changed": (
-        edit("workflow_scripts/memprune/scoring/logit_rows.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
+        edit("workflow_scripts/memprune/scoring/batches.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
         {"evaluate": 8, "measure": 8} | TABLES,
         evaluations(8),
     ),

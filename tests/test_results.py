@@ -16,7 +16,7 @@ from project import ROOT
 from tiny_models import tiny_model
 
 from memprune.errors import UserError
-from memprune.evaluation.evidence_files import suffix_columns, window_columns, write_evidence
+from memprune.evaluation.columns import suffix_columns, window_columns, write_evidence
 from memprune.models.manifest import write_manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.results import load

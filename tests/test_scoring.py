@@ -25,7 +25,7 @@ from memprune.scoring.batches import cut_batches, cut_blocks
 from memprune.scoring.decoder import Head, Linear
 from memprune.scoring.evidence import LARGEST_RANK
 from memprune.scoring.forced_pass import score_suffixes, score_windows
-from memprune.scoring.logit_evidence import all_evidence, measure_rows, only_log_probability, ranks_on_gpu
+from memprune.scoring.logits import all_evidence, measure_rows, only_log_probability, ranks_on_gpu
 from memprune.scoring.pruned_model import load_pruned
 
 CPU = torch.device("cpu")

@@ -24,7 +24,7 @@ from memprune.models.checkpoint import describe
 from memprune.models.manifest import Manifest
 from memprune.scoring.batches import cut_batches, cut_blocks
 from memprune.scoring.forced_pass import forced_pass
-from memprune.scoring.logit_evidence import all_evidence
+from memprune.scoring.logits import all_evidence
 from memprune.variants.compute_mask import compute_mask
 from memprune.variants.criteria import magnitude
 from memprune.variants.masks import read_mask, write_mask

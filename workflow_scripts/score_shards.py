@@ -5,11 +5,11 @@ import argparse
 from pathlib import Path
 
 from memprune.devices.choice import device_class
+from memprune.evaluation.options import add_arguments, variant_of
 from memprune.evaluation.receipts import part_of, write_receipt
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.variant import variant_named, variant_tasks
-from memprune.evaluation.variant_arguments import add_arguments, variant_of
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries

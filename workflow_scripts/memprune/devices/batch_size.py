@@ -13,7 +13,7 @@ from memprune.disk import written_whole
 from memprune.errors import UserError
 from memprune.scoring.batches import Batch
 from memprune.scoring.forced_pass import forced_pass
-from memprune.scoring.logit_evidence import all_evidence
+from memprune.scoring.logits import all_evidence
 from memprune.scoring.pruned_model import PrunedModel
 from memprune.store import entries
 

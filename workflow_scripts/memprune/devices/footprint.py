@@ -6,7 +6,7 @@ from memprune.models.architecture import Architecture
 from memprune.models.families import find_parts
 from memprune.models.manifest import Manifest
 from memprune.models.weights import BYTES, read_tensors
-from memprune.scoring.logit_rows import LOGIT_ROWS
+from memprune.scoring.batches import LOGIT_ROWS
 
 BATCH_TOKENS = 2048  # on a CPU, where larger batches fall out of the caches; the least that a GPU should hold
 FREE_SHARE = 0.9  # of the free memory: what is left is lost between blocks of unequal size

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from memprune.disk import written_whole
-from memprune.evaluation.evidence_files import write_evidence
+from memprune.evaluation.columns import write_evidence
 from memprune.evaluation.tasks import Task
 from memprune.variants.achieved import Achieved
 from memprune.variants.names import split_variant

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from memprune.errors import UserError
-from memprune.evaluation.evidence_files import write_evidence
+from memprune.evaluation.columns import write_evidence
 from memprune.evaluation.shards import Shard
 from memprune.evaluation.tasks import Advance, Task
 from memprune.store import entries

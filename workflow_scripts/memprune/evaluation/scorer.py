@@ -9,7 +9,7 @@ import numpy as np
 from memprune.devices import gpus
 from memprune.devices.footprint import device_bytes
 from memprune.errors import UserError
-from memprune.evaluation.evidence_files import suffix_columns, window_columns
+from memprune.evaluation.columns import suffix_columns, window_columns
 from memprune.evaluation.tasks import Advance, Columns
 from memprune.evaluation.variant import Variant
 

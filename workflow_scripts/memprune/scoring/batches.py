@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+LOGIT_ROWS = 1024  # rows of hidden states that the map to logits takes at one time
+
 
 class Batch(NamedTuple):
     """Texts of one length: `rows` tells which of all, `tokens` is texts × tokens (integers)."""

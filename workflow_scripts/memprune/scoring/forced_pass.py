@@ -15,7 +15,7 @@ from memprune.scoring.batches import Batch, cut_batches, cut_blocks
 from memprune.scoring.decoder import leave
 from memprune.scoring.evidence import Evidence
 from memprune.scoring.hidden_states import hidden_states
-from memprune.scoring.logit_evidence import Measure, all_evidence, measure_rows, only_log_probability
+from memprune.scoring.logits import Measure, all_evidence, measure_rows, only_log_probability
 from memprune.scoring.pruned_model import PrunedModel
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from memprune.scoring.batches import LOGIT_ROWS
 from memprune.scoring.decoder import Head, apply
 from memprune.scoring.evidence import LARGEST_RANK
-from memprune.scoring.logit_rows import LOGIT_ROWS
 
 FLOAT_ROWS = 8  # of these, rows in float32 at one time: with what is made from them they fit in a cache
 Measure = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, ...]]
