@@ -158,7 +158,7 @@ def test_a_streamed_block_asks_for_each_layer_once(texts, tmp_path):
 def test_a_model_is_streamed_when_told_to_or_when_it_does_not_fit(residency, memory, streamed, tmp_path):
     manifest = resolve_model("tiny", save_model("llama", tmp_path))
     spec = {"residency": residency, "memory": memory, "batch_tokens": 100}
-    block_tokens = choose_block_tokens(manifest, torch.float32, CPU, spec)
+    block_tokens = choose_block_tokens(manifest.architecture, torch.float32, CPU, spec)
     assert (block_tokens > 0) == streamed
     assert block_tokens == 0 or block_tokens >= 100
 
@@ -167,7 +167,10 @@ def test_more_memory_makes_longer_blocks(tmp_path):
     manifest = resolve_model("tiny", save_model("opt", tmp_path))
     blocks = [
         choose_block_tokens(
-            manifest, torch.float32, CPU, {"residency": "streamed", "memory": memory, "batch_tokens": 100}
+            manifest.architecture,
+            torch.float32,
+            CPU,
+            {"residency": "streamed", "memory": memory, "batch_tokens": 100},
         )
         for memory in (2, 3)
     ]
@@ -205,6 +208,6 @@ def test_hidden_states_stand_by_themselves(choice, texts, model_and_mask):
             assert states.shape == (len(ids), ids.shape[1] - start, manifest.architecture.hidden)
             head = model.head()
             with torch.inference_mode():
-                found = apply(head.logits, leave(states.flatten(0, 1), head, manifest.architecture))
+                logits = apply(head.logits, leave(states.flatten(0, 1), head, manifest.architecture))
                 expected = reference(input_ids=ids).logits[:, start:]
-            torch.testing.assert_close(found.view(expected.shape), expected, atol=1e-4, rtol=0)
+            torch.testing.assert_close(logits.view(expected.shape), expected, atol=1e-4, rtol=0)

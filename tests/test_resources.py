@@ -22,7 +22,7 @@ BILLION, TWELVE_BILLION = (size_of(Model(repo=f"EleutherAI/pythia-{name}")) for 
 @pytest.mark.parametrize("batch_tokens", [2048, 16384])
 def test_memory_to_score_is_more_than_weights_and_working_memory(name, batch_tokens):
     size = size_of(Model(repo=f"EleutherAI/pythia-{name}"))
-    working = working_bytes(size.architecture, size.vocabulary, batch_tokens, 4)
+    working = working_bytes(size.architecture, batch_tokens, 4)
     for config in (experiment(), experiment(batch_tokens=batch_tokens)):
         asked = resources.score_shards(size, 16, 0, config)
         assert 10**6 * asked.memory > 4 * size.weights + working
@@ -55,7 +55,7 @@ def test_runtime_on_a_gpu_is_the_plans_with_a_margin(evaluation):
 def test_a_gpu_is_planned_to_have_free_what_a_job_will_ask_for(tmp_path, family, dtype):
     folder = tiny_model(family, "float16", tmp_path / "model")
     spec = experiment(dtype=dtype).evaluation
-    needed = footprint.device_bytes(resolve_model("m", folder), spec.model_dump())
+    needed = footprint.device_bytes(resolve_model("m", folder).architecture, spec.model_dump())
     planned = device_bytes(size_of(Model(path=str(folder))), spec)
     # Norms and biases are all that a plan leaves out.
     assert 0 <= needed - planned < 10_000 < planned

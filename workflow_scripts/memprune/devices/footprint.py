@@ -1,28 +1,30 @@
-"""What a model takes of a device's memory, known from the headers of its files."""
+"""What a model takes of a device's memory, known from its architecture."""
 
-from itertools import groupby
+from collections import Counter
+from collections.abc import Mapping
+from math import prod
 
 from memprune.models.architecture import Architecture
-from memprune.models.families import find_parts
-from memprune.models.manifest import Manifest
-from memprune.models.weights import BYTES, read_tensors
+from memprune.models.shapes import HEAD, shapes_of
+from memprune.models.weights import BYTES
 from memprune.scoring.batches import LOGIT_ROWS
 
 BATCH_TOKENS = 2048  # on a CPU, where larger batches fall out of the caches; the least that a GPU should hold
 FREE_SHARE = 0.9  # of the free memory: what is left is lost between blocks of unequal size
+LAYER = "layer"
 CUDA_BYTES = 2**30  # of a process on a GPU, beside its tensors: CUDA's context and its libraries' room
 
 
-def device_bytes(manifest: Manifest, spec: dict) -> int:
+def device_bytes(architecture: Architecture, spec: Mapping) -> int:
     """How much memory a GPU should have free for a model: all its weights, or the largest part if streamed.
 
     `spec` has `dtype`, `batch_tokens` and `residency` of `evaluation`.
     """
     itemsize = BYTES[spec["dtype"]]
-    layers = layer_bytes(manifest, itemsize)
+    layers = layer_bytes(architecture, itemsize)
     weights = max(layers) if spec["residency"] == "streamed" else sum(layers)
     batch_tokens = spec["batch_tokens"] or BATCH_TOKENS
-    working = working_bytes(manifest.architecture, manifest.vocabulary, batch_tokens, itemsize)
+    working = working_bytes(architecture, batch_tokens, itemsize)
     return room_on_gpu(weights, working)
 
 
@@ -31,16 +33,20 @@ def room_on_gpu(weights: int, working: int) -> int:
     return CUDA_BYTES + int((weights + working) / FREE_SHARE)
 
 
-def layer_bytes(manifest: Manifest, itemsize: int) -> list[int]:
-    """The size of each layer's weights at `itemsize` bytes a weight, and of each part around the layers."""
-    headers = read_tensors(manifest)
-    parts = find_parts(manifest.architecture.family, headers)
-    place = {name: str(part.layer if part.layer is not None else part.name) for part, name in parts.items()}
-    named = sorted(place, key=place.get)
-    return [sum(headers[name].size * itemsize for name in names) for _, names in groupby(named, place.get)]
+def layer_bytes(architecture: Architecture, itemsize: int) -> list[int]:
+    """The size of each layer's weights at `itemsize` bytes a weight, and of each part around the layers.
+
+    A head that is tied to the embedding is there once.
+    """
+    a, weights = architecture, Counter()
+    for part, shape in shapes_of(a).items():
+        if not (part == HEAD and a.tied):
+            weights[part.name if part.layer is None else LAYER] += prod(shape)
+    layer = weights.pop(LAYER)
+    return [size * itemsize for size in (*a.layers * [layer], *weights.values())]
 
 
-def working_bytes(architecture: Architecture, vocabulary: int, batch_tokens: int, itemsize: int) -> int:
+def working_bytes(architecture: Architecture, batch_tokens: int, itemsize: int) -> int:
     """What one batch takes beside the weights: the largest of its intermediate results, and its logits.
 
     The logits are counted twice, the second time in float32, and four bytes for what is compared for ranks.
@@ -48,4 +54,4 @@ def working_bytes(architecture: Architecture, vocabulary: int, batch_tokens: int
     a = architecture
     tokens = max(batch_tokens, a.positions)
     widest = max(2 * (a.heads + 2 * a.key_heads) * a.head_size, 2 * a.intermediate) + 4 * a.hidden
-    return tokens * widest * itemsize + LOGIT_ROWS * vocabulary * (itemsize + 8)
+    return tokens * widest * itemsize + LOGIT_ROWS * a.vocabulary * (itemsize + 8)

@@ -101,7 +101,7 @@ def load_model(manifest: Manifest, mask: Path | None, device: torch.device, spec
     dtype = getattr(torch, spec["dtype"])
     load = partial(load_pruned, manifest, mask, dtype, device)
     try:
-        return load(choose_block_tokens(manifest, dtype, device, spec))
+        return load(choose_block_tokens(manifest.architecture, dtype, device, spec))
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -112,4 +112,4 @@ def load_model(manifest: Manifest, mask: Path | None, device: torch.device, spec
             "allowed: auto, streamed; or try dtype: bfloat16"
         )
     print("residency: the weights do not fit the device after all, so they are streamed", flush=True)
-    return load(choose_block_tokens(manifest, dtype, device, {**spec, "residency": "streamed"}))
+    return load(choose_block_tokens(manifest.architecture, dtype, device, {**spec, "residency": "streamed"}))

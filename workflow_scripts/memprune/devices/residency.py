@@ -4,26 +4,28 @@ import psutil
 import torch
 
 from memprune.devices.footprint import BATCH_TOKENS, FREE_SHARE, layer_bytes, working_bytes
-from memprune.models.manifest import Manifest
+from memprune.models.architecture import Architecture
 
 
-def choose_block_tokens(manifest: Manifest, dtype: torch.dtype, device: torch.device, spec: dict) -> int:
+def choose_block_tokens(
+    architecture: Architecture, dtype: torch.dtype, device: torch.device, spec: dict
+) -> int:
     """0 for a resident model, else how many tokens of hidden states wait while a streamed one's layers pass.
 
     `spec` has `residency` (auto, resident, streamed), `memory` (GB of this process, None for what is free)
     and `batch_tokens` (None where they are found later). With `auto` a model is streamed when it does not fit
     the device.
     """
-    layers = layer_bytes(manifest, dtype.itemsize)
+    layers = layer_bytes(architecture, dtype.itemsize)
     batch_tokens = spec["batch_tokens"] or BATCH_TOKENS
-    working = working_bytes(manifest.architecture, manifest.vocabulary, batch_tokens, dtype.itemsize)
+    working = working_bytes(architecture, batch_tokens, dtype.itemsize)
     host = free_on_host(spec["memory"])
     fits = sum(layers) + working <= (host if device.type == "cpu" else free_on_gpu(device))
     if spec["residency"] == "resident" or (spec["residency"] == "auto" and fits):
         return 0
     # On a CPU the layer in use, its working memory and the waiting states share one memory.
     taken = max(layers) + working if device.type == "cpu" else 0
-    room = int((host - taken) / (manifest.architecture.hidden * dtype.itemsize))
+    room = int((host - taken) / (architecture.hidden * dtype.itemsize))
     return max(room, batch_tokens, 1)
 
 

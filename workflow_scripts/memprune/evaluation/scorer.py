@@ -30,7 +30,7 @@ class Scorer:
 
         variant = self.variant
         if self.device == "cuda":
-            gpus.lease(device_bytes(variant.manifest, variant.spec))
+            gpus.lease(device_bytes(variant.manifest.architecture, variant.spec))
         longest = max(variant.sample_length, variant.longest_window)
         return place(variant.manifest, variant.mask, self.device, self.threads, variant.spec, longest)
 

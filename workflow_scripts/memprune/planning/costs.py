@@ -6,7 +6,7 @@ Nothing here needs network, a GPU or a model's weights. What is assumed of machi
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config, Evaluation, Strategy
-from memprune.devices.footprint import BATCH_TOKENS, room_on_gpu, working_bytes
+from memprune.devices.footprint import BATCH_TOKENS, layer_bytes, room_on_gpu, working_bytes
 from memprune.models.weights import BYTES
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
 from memprune.planning.operations import variant_operations, variant_tokens
@@ -93,7 +93,8 @@ def model_bytes(size: ModelSize, evaluation: Evaluation) -> tuple[int, int]:
     """Bytes of the weights of a resident model, and of a batch beside them."""
     itemsize = BYTES[evaluation.dtype]
     batch_tokens = evaluation.batch_tokens or BATCH_TOKENS
-    return size.weights * itemsize, working_bytes(size.architecture, size.vocabulary, batch_tokens, itemsize)
+    weights = sum(layer_bytes(size.architecture, itemsize))
+    return weights, working_bytes(size.architecture, batch_tokens, itemsize)
 
 
 def count_jobs(name: str, config: Config) -> int:
