@@ -57,8 +57,7 @@ def test_a_gpu_is_planned_to_have_free_what_a_job_will_ask_for(tmp_path, family,
     spec = experiment(dtype=dtype).evaluation
     needed = footprint.device_bytes(resolve_model("m", folder).architecture, spec.model_dump())
     planned = device_bytes(size_of(Model(path=str(folder))), spec)
-    # Norms and biases are all that a plan leaves out.
-    assert 0 <= needed - planned < 10_000 < planned
+    assert needed == planned
 
 
 def test_parts_share_the_runtime_and_a_gpu_shortens_it():
