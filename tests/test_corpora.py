@@ -107,8 +107,8 @@ def test_a_data_set_has_the_same_freedom(tmp_path_factory, files):
     assert found == sorted(expected, key=lambda document: document.document)
 
 
-# Two million bytes and more before the last row, which is another's kind.
-MANY = [{"text": f"text {i} " * 40, "meta": {"pile_set_name": "A"}, "n": i} for i in range(5000)]
+# Three million bytes before the last row, which is of another kind.
+MANY = [{"text": f"text {i} " * 60, "meta": {"pile_set_name": "A"}, "n": i} for i in range(5000)]
 LATE = json_lines(
     [*MANY, {"text": "last", "meta": {"pile_set_name": "B", "duplicates": 3}, "n": "x", "more": [1]}]
 )
@@ -132,7 +132,7 @@ def test_keys_that_come_late_in_a_data_set(name, compress, tmp_path):
     documents = {d.document: d for d in read(corpus, [], "train", 0)}
     assert len(documents) == len(MANY) + 1
     assert documents["train:0:5000"] == Document("train:0:5000", "B", "last", 3)
-    assert documents["train:0:7"] == Document("train:0:7", "A", "text 7 " * 40, None)
+    assert documents["train:0:7"] == Document("train:0:7", "A", "text 7 " * 60, None)
 
 
 def test_other_forms_of_data_sets_are_read_too(tmp_path):
