@@ -26,6 +26,7 @@ def test_no_two_of_many_series_look_alike():
     assert len(marks) == 42  # where there is no line, too
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error:constrained_layout")
 @pytest.mark.parametrize(("models", "strategies"), [(12, 2), (1, 20)])
 def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_path):

@@ -21,8 +21,6 @@ import pyarrow.parquet as pq
 import pytest
 from project import ROOT
 from safetensors.numpy import load_file, save_file
-from snakemake.io import IOFile
-from snakemake.persistence.file import FilePersistence
 
 from memprune.store import entries
 
@@ -52,6 +50,9 @@ OTHER = {
 
 def records(project: Path) -> dict[str, tuple[list[str], str]]:
     """The inputs and the command that Snakemake recorded of each result."""
+    from snakemake.io import IOFile  # late: half a second of every other process that reads this file
+    from snakemake.persistence.file import FilePersistence
+
     persistence = FilePersistence(path=project / ".snakemake", nolock=True)
     found = {}
     for path in sorted((project / "results/tiny").rglob("*")):

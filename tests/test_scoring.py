@@ -9,9 +9,6 @@ import torch
 from conftest import FAMILIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lm_eval.api.instance import Instance
-from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
-from lm_eval.models.huggingface import HFLM
 from safetensors.torch import load_file, save_file
 from tiny_models import greedy, reference_model, tiny_model
 
@@ -140,6 +137,10 @@ def test_log_probabilities_of_windows_of_unequal_length(model, reference):
 
 @pytest.mark.parametrize("window", [24, 125])
 def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
+    from lm_eval.api.instance import Instance  # late: two seconds that no other test of this file needs
+    from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
+    from lm_eval.models.huggingface import HFLM
+
     folder = tiny_model("gpt_neox", "float32", tmp_path)
     model, tokenizer = (
         load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU),

@@ -11,9 +11,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lm_eval.api.instance import Instance
-from lm_eval.api.metrics import weighted_perplexity
-from lm_eval.models.huggingface import HFLM
 from tiny_models import reference_model, tiny_model
 from tokenizer_folders import ADDED, FORMS, SPECIAL, TEXT, edit, folder_of, lay_out, several_files
 from transformers import AutoTokenizer
@@ -31,12 +28,21 @@ texts = st.lists(st.sampled_from(CHUNKS), max_size=60).map("".join)
 
 
 @cache
-def reference() -> HFLM:
+def reference():
     """lm-evaluation-harness around a tiny model."""
+    from lm_eval.models.huggingface import HFLM  # late, here and below: other processes do not need it
+
     folder = tiny_model("gpt_neox", "float32", Path(mkdtemp()), layers=2)
     model = reference_model(folder, None, "float32")
     model.folder = folder
     return HFLM(pretrained=model, tokenizer=load_tokenizer(folder), batch_size=2, add_bos_token=False)
+
+
+def rolling_requests(contents: list[str]) -> list:
+    """What asks lm-evaluation-harness for the log-likelihoods of whole texts."""
+    from lm_eval.api.instance import Instance
+
+    return [Instance("loglikelihood_rolling", {}, (text,), i) for i, text in enumerate(contents)]
 
 
 def rolling_windows(tokenizer, contents: list[str], window: int) -> list[tuple[list[int], int]]:
@@ -51,10 +57,7 @@ def rolling_windows(tokenizer, contents: list[str], window: int) -> list[tuple[l
         patch.setattr(harness, "tokenizer", tokenizer)
         patch.setattr(harness, "_max_length", window)
         patch.setattr(harness, "_loglikelihood_tokens", record)
-        harness.loglikelihood_rolling(
-            [Instance("loglikelihood_rolling", {}, (text,), i) for i, text in enumerate(contents)],
-            disable_tqdm=True,
-        )
+        harness.loglikelihood_rolling(rolling_requests(contents), disable_tqdm=True)
     return found
 
 
@@ -93,16 +96,17 @@ def test_windows_and_samples_are_those_of_others(form, special, added, stored, c
 @pytest.mark.parametrize("added", ["nothing", "beginning"])
 @pytest.mark.parametrize("special", SPECIAL)
 def test_word_and_byte_perplexity_are_lm_evaluation_harness(special, added):
+    from lm_eval.api.metrics import weighted_perplexity
+
     harness, window = reference(), 24
     folder = folder_of("bytes", special, added)
     tokenizer = load_tokenizer(folder)
     # No text repeats itself: the harness takes two windows of the same tokens for one.
     contents = [" ".join(f"{TEXT}\n\n{number**3}" for number in range(4)), " x — ü ", "Blessed are the meek"]
-    requests = [Instance("loglikelihood_rolling", {}, (text,), i) for i, text in enumerate(contents)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harness, "tokenizer", AutoTokenizer.from_pretrained(folder))
         patch.setattr(harness, "_max_length", window)
-        log_likelihood = sum(harness.loglikelihood_rolling(requests, disable_tqdm=True))
+        log_likelihood = sum(harness.loglikelihood_rolling(rolling_requests(contents), disable_tqdm=True))
     count = sum(-(-len(tokenizer(text, add_special_tokens=False).input_ids) // window) for text in contents)
     windows = draw_windows(as_documents(contents), tokenizer, window, count)
     model = load_pruned(resolve_model("tiny", harness.model.folder), None, torch.float32, CPU)

@@ -234,6 +234,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_dense_models_alone_need_no_masks(tmp_path):
     run = snakemake(tmp_path, "--configfile", str(ROOT / "config/pythia-memorized.yaml"), "-n")
     assert run.returncode == 0, run.stderr

@@ -142,9 +142,20 @@ def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
     return evidence(model, texts)[0]
 
 
+def counts_of(manifest: Manifest) -> dict[str, np.ndarray]:
+    """A model's histograms of magnitudes, counted once."""
+    assert manifest.fingerprint
+    if manifest.fingerprint not in counted:
+        counted[manifest.fingerprint] = magnitude.count(manifest, 2)
+    return counted[manifest.fingerprint]
+
+
+counted: dict[str, dict[str, np.ndarray]] = {}
+
+
 def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: Path) -> None:
     """Compute and write a mask as the workflow does."""
-    packed = compute_mask(manifest, magnitude.count(manifest, 2), selection, level, "tested", 2)
+    packed = compute_mask(manifest, counts_of(manifest), selection, level, "tested", 2)
     shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
     about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
     write_mask(packed, shapes, about, path)
