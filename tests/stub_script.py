@@ -90,7 +90,7 @@ def main() -> None:
         [
             NAME,
             VERSION,
-            {k: [content(v) if Path(v).is_file() else v for v in vs] for k, vs in inputs.items()},
+            {k: [content(v) if os.path.isfile(v) else v for v in vs] for k, vs in inputs.items()},
         ],
         sort_keys=True,
     )

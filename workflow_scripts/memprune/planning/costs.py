@@ -15,7 +15,9 @@ from memprune.planning.sizes import ModelSize, size_of
 from memprune.variants.scope import scope_of
 
 SHARD_BYTES = 16 * 2**10  # of a shard's two files and folder beside its rows, in blocks of 4 KiB
-ROW_BYTES = 32  # at most, of a sample's scores at one context length, in Parquet
+# In Parquet: what identifies a row and its measures, and the evidence on a token of a suffix (7.5 bytes were
+# measured, as numbers they are 10) and of a window.
+ROW_BYTES, SUFFIX_BYTES, WINDOW_BYTES = 64, 8, 4
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,6 @@ def estimate(name: str, config: Config) -> Estimate:
     Raises UserError when its size is not known, or when it lacks what a strategy prunes.
     """
     size, variants = size_of(config.models[name]), len(config.variants(name))
-    samples = config.samples
-    drawn = samples.members + samples.non_members
-    rows = drawn * len(samples.context_lengths) + samples.perplexity_windows
     return Estimate(
         model=name,
         weights=size.weights,
@@ -64,9 +63,18 @@ def estimate(name: str, config: Config) -> Estimate:
             len(config.levels(name, key)) * weights_in_scope(size, name, key, strategy) // 8
             for key, strategy in config.strategies.items()
         ),
-        # In the store's shards and in the results.
-        score_bytes=variants * (2 * rows * ROW_BYTES + blocks_of(config) * SHARD_BYTES),
+        score_bytes=variants * score_bytes(config),
     )
+
+
+def score_bytes(config: Config) -> int:
+    """What a variant's evidence and measures take, in the store and in the results."""
+    samples = config.samples
+    rows = (samples.members + samples.non_members) * len(samples.context_lengths)
+    evidence = rows * samples.suffix * SUFFIX_BYTES
+    evidence += samples.perplexity_windows * samples.perplexity_window * WINDOW_BYTES
+    described = (rows + samples.perplexity_windows) * ROW_BYTES
+    return 2 * (evidence + described) + blocks_of(config) * SHARD_BYTES
 
 
 def start_seconds(size: ModelSize) -> float:

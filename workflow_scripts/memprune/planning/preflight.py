@@ -20,7 +20,7 @@ from memprune.store import entries
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
-PLANNED = ("mask", "memorization", "perplexity")  # kinds of entries in the store
+PLANNED = ("mask", "memorization", "perplexity", "measures")  # kinds of entries in the store
 
 
 def check_all(config: Config, source: str) -> None:
@@ -115,6 +115,9 @@ def bytes_to_come(config: Config, results: Path) -> int:
             cost = estimate(name, config)
             planned += cost.mask_bytes + cost.score_bytes
     present = [
-        path for kind in ("masks", "scores") for path in (results / kind).glob("*/*") if path.is_file()
+        path
+        for kind in ("masks", "scores", "measures")
+        for path in (results / kind).glob("*/*")
+        if path.is_file()
     ]
     return planned - sum(path.stat().st_size for path in present)
