@@ -22,19 +22,25 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return 0 if config.option.file_or_dir else None
 
 
-LONGEST = (
-    *("test_reruns", "test_deaths", "test_workflow", "test_embedded", "test_keys"),
-    *(
-        "test_masks",
-        "test_decoder",
-        "test_hub",
-        "test_layouts",
-        "test_grid",
-        "test_model_files",
-        "test_exports",
-    ),
-    *("test_tokens", "test_metrics", "test_batches", "test_tables"),
-)
+LONGEST = [
+    "test_reruns",
+    "test_reruns_of_files",
+    "test_deaths",
+    "test_workflow",
+    "test_embedded",
+    "test_keys",
+    "test_masks",
+    "test_decoder",
+    "test_hub",
+    "test_layouts",
+    "test_grid",
+    "test_model_files",
+    "test_exports",
+    "test_tokens",
+    "test_metrics",
+    "test_batches",
+    "test_tables",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,7 +24,10 @@ FIRST = 4  # tokens, after which only what still matches is decoded on
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
-    """The results folder of a run of the embedded experiment, up to the measures of two variants a model."""
+    """The results folder of a run of the embedded experiment, up to the measures of two variants a model.
+
+    What `make demo` has computed with the same code and inputs is taken from its store.
+    """
     folder = tmp_path_factory.mktemp("embedded")
     (folder / "resources").symlink_to(ROOT / "resources")
     targets = [
@@ -39,7 +42,7 @@ def results(tmp_path_factory) -> Path:
             "--directory", str(folder), *targets,
         ],
         cwd=folder,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "MEMPRUNE_STORE": ""},
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "MEMPRUNE_STORE": str(ROOT / "results/.store")},
         check=True,
     )  # fmt: skip
     return folder / "results/embedded"
