@@ -6,8 +6,8 @@ rule measure:
         memorization=rules.evaluate.output.memorization,
         perplexity=rules.evaluate.output.perplexity,
     output:
-        memorization=f"{RESULTS}/measures/{{model}}/{{variant}}.memorization.parquet",
-        perplexity=f"{RESULTS}/measures/{{model}}/{{variant}}.perplexity.parquet",
+        memorization=paths.measures(RESULTS, "{model}", "{variant}", "memorization"),
+        perplexity=paths.measures(RESULTS, "{model}", "{variant}", "perplexity"),
     log:
         f"{RESULTS}/logs/measure/{{model}}/{{variant}}.log",
     group:
