@@ -6,7 +6,7 @@ import numpy as np
 from cases import CHECKPOINTS, ROOT, main, run_case, timed, write_report
 from masks import THREADS, manifest_of
 
-CONTEXT_LENGTHS, SUFFIX, BATCH_TOKENS, PAIRS = (50, 100, 200, 500), 50, 1100, 7
+CONTEXT_LENGTHS, SUFFIX, BATCH_TOKENS, PAIRS = (50, 100, 200, 500), 50, 600, 7
 
 
 def bits_and_log_probability(logits, targets) -> tuple:
