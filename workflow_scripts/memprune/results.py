@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from memprune.disk import readable
 from memprune.errors import UserError
+from memprune.findings.frames import NAMES
 from memprune.metrics.score_files import Rows, read_samples, read_windows
 from memprune.models.manifest import Manifest, read_manifest
 from memprune.variants.masks import read_mask
 from memprune.variants.names import split_variant
 
-# Texts, even where a model is called 007, 1e5 or NA; and whole numbers that may be null.
-TYPES = {"model": str, "strategy": str, "subset": str, "role": str, "duplicates": "Int64"}
+TYPES = {**dict.fromkeys((*NAMES, "subset"), str), "duplicates": "Int64"}  # whole numbers that may be null
 
 
 @dataclass(frozen=True)
