@@ -19,7 +19,7 @@ from memprune.figures import (
     style,
 )
 from memprune.findings import aggregate_tables, intervals, paper_layout
-from memprune.findings.frames import read_csv
+from memprune.findings.frames import VARIANT, in_order, read_csv
 
 MODELS, STRATEGIES = ["small", "b_10%", "large"], ["global", "attention-only"]
 LEVELS = {"small": [0.1, 0.3], "b_10%": [0.1, 0.3], "large": [0.2, 0.4]}
@@ -67,7 +67,7 @@ def memorization_measures() -> pd.DataFrame:
         for k in reversed(CONTEXT_LENGTHS)
         for sample in range(64)
     ]
-    return aggregate_tables.in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
+    return in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def perplexity_measures() -> pd.DataFrame:
         for variant in variants()
         for _ in range(10)
     ]
-    return aggregate_tables.in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
+    return in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
 
 
 def test_fractions_and_wilsons_intervals_equal_scipy(memorization_measures):
@@ -184,7 +184,7 @@ def test_duplicates_that_nobody_counted_are_no_number(
     cells = {line.split(",")[lines[0].split(",").index("duplicates")] for line in lines[1:]}
     numbers = {"all": {"1", "2", "4", "8", "16", "32", "64", "128"}, "some": {"1", "4", "16", "64"}}
     assert cells == numbers.get(known, set()) | ({""} if known != "all" else set())
-    whole = read_csv(tmp_path / "memorization.csv", [*aggregate_tables.VARIANT, "extracted", "samples"])
+    whole = read_csv(tmp_path / "memorization.csv", [*VARIANT, "extracted", "samples"])
     parts = read_csv(tmp_path / "memorization_by_duplicates.csv", ["extracted", "samples"])
     assert parts.sum().tolist() == whole[["extracted", "samples"]].sum().tolist()
 
@@ -286,7 +286,7 @@ def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_measures):
 
 def test_a_variant_that_changes_nothing_has_p_1(memorization_measures):
     dense = memorization_measures[memorization_measures.strategy == "dense"]
-    same = aggregate_tables.in_order(
+    same = in_order(
         pd.concat([dense, dense.assign(strategy="global", level=0.1)]).astype({"model": str}),
         MODELS,
         STRATEGIES,

@@ -9,12 +9,10 @@ from pandas.api.typing import SeriesGroupBy
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from memprune.findings.frames import read_parquet
+from memprune.findings.frames import DESCRIBED, VARIANT, in_order, read_parquet
 from memprune.findings.intervals import wilson_interval
 from memprune.findings.paper_layout import as_text, paper_layout
 
-VARIANT = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes"]
-DESCRIBED = [*VARIANT, "sample", "split", "subset", "duplicates", "context_length"]
 FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
 
 
@@ -57,14 +55,6 @@ def write_tables(
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
         (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))
-
-
-def in_order(measures: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
-    """Measures with model and strategy as ordered categories, so that every table keeps the given order."""
-    return measures.assign(
-        model=pd.Categorical(measures.model, models, ordered=True),
-        strategy=pd.Categorical(measures.strategy, ["dense", *strategies], ordered=True),
-    )
 
 
 def memorization_table(measures: pd.DataFrame, strata: Sequence[str] = ()) -> pd.DataFrame:
