@@ -30,7 +30,7 @@ from memprune.variants.scope import layers_in_scope
             [0.1, 0],
             "strategies.global.levels.1: found 0; input should be greater",
         ),
-        ("strategies/global/levels", None, "strategies.global.levels: missing, and model tiny-pythia-0.3m"),
+        ("strategies/global/levels", None, "strategies.global.levels: missing, and model tiny-pythia-0.6m"),
         (
             "strategies/global/matrices",
             "attn",
@@ -50,9 +50,9 @@ from memprune.variants.scope import layers_in_scope
         ),
         ("samples/offset", -1, "samples.offset: found -1; input should be greater than or equal to 0"),
         (
-            "models/tiny-pythia-5m/published",
+            "models/tiny-pythia-3.5m/published",
             1.5,
-            "models.tiny-pythia-5m.published: found 1.5; input should be less than or equal to 1",
+            "models.tiny-pythia-3.5m.published: found 1.5; input should be less than or equal to 1",
         ),
         ("experiment", "../x", "experiment: found '../x'; string should match pattern"),
         ("corpus", {"source": "files"}, "corpus.train: found no file; give a list of one at least"),
@@ -197,7 +197,7 @@ def test_all_metrics_are_measured_unless_some_are_listed():
 
 def test_variants_are_named_and_read_back():
     embedded = load(ROOT / "config/embedded.yaml")
-    variants = embedded.variants("tiny-pythia-5m")
+    variants = embedded.variants("tiny-pythia-3.5m")
     assert variants[:3] == ["dense", "layer-wise@0.3", "layer-wise@0.6"]
     assert split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
     assert split_variant("dense") == ("dense", 0.0)

@@ -37,3 +37,9 @@ def in_order(measures: pd.DataFrame, models: Sequence[str], strategies: Sequence
 def level_label(table: pd.DataFrame) -> pd.Series:
     """What was asked of each row's variant, as text: rows of one label are at the same level."""
     return table.level.map(lambda level: repr(float(level)))
+
+
+def variant_label(table: pd.DataFrame) -> pd.Series:
+    """The name of each row's variant, as paths have it: `dense`, or a strategy and its level."""
+    names = table.strategy.astype(str) + "@" + level_label(table)
+    return names.where(table.strategy != "dense", "dense")
