@@ -35,3 +35,17 @@ rule aggregate_tables:
 rule tables:
     input:
         rules.aggregate_tables.output,
+
+
+rule write_findings:
+    input:
+        [f"{TABLES}/{name}.csv" for name in params.FINDINGS_FROM],
+    output:
+        paths.findings(RESULTS),
+    log:
+        f"{RESULTS}/logs/write_findings.log",
+    params:
+        source=source("write_findings.py"),
+        experiment=CONFIG.experiment,
+    shell:
+        "write_findings.py --experiment {params.experiment} --tables {input} --output {output} > {log} 2>&1"

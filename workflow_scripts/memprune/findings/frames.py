@@ -10,7 +10,7 @@ from memprune.disk import readable
 # What identifies a variant in measures and tables, and what it achieved; then what identifies its samples.
 VARIANT = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes"]
 DESCRIBED = [*VARIANT, "sample", "split", "document", "subset", "duplicates", "context_length"]
-NAMES = ("model", "strategy", "role")  # texts, even where a model is called 007, 1e5 or NA
+NAMES = ("model", "strategy", "role", "first", "second", "subset", "stratum")  # texts, even 007, 1e5 or NA
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -19,11 +19,11 @@ def read_parquet(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """These columns of a table. Raises UserError when it is damaged or lacks one."""
-    texts = {column: str for column in columns if column in NAMES}
+def read_csv(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """These columns of a table, None for all. Raises UserError when it is damaged or lacks one."""
+    texts = dict.fromkeys(NAMES, str)
     with readable(path):
-        return pd.read_csv(path, usecols=list(columns), dtype=texts, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, usecols=columns, dtype=texts, keep_default_na=False, na_values=[""])
 
 
 def in_order(measures: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
