@@ -19,10 +19,39 @@ rule count_magnitudes:
         "count_magnitudes.py --manifest {input} --threads {threads} --output {output} > {log} 2>&1"
 
 
+rule solve_level:
+    input:
+        manifest=rules.resolve_model.output,
+        magnitudes=rules.count_magnitudes.output,
+        windows=rules.extract_samples.input.perplexity,
+    output:
+        paths.level(RESULTS, "{model}", "{strategy}@{target}"),
+    log:
+        f"{RESULTS}/logs/solve_level/{{model}}/{{strategy}}@{{target}}.log",
+    group:
+        of_model(resources.group("levels"))
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: resources.solve_level(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=lambda wildcards: params.pruning_source(CONFIG, "solve_level.py", wildcards.strategy),
+        spec=lambda wildcards: option(
+            "--spec", params.solve_spec(CONFIG, wildcards.strategy, wildcards.target)
+        ),
+    shell:
+        "solve_level.py --model {wildcards.model} --strategy {wildcards.strategy} --manifest {input.manifest}"
+        " --magnitudes {input.magnitudes} --windows {input.windows} {params.spec} --threads {threads}"
+        " --output {output} > {log} 2>&1"
+
+
 rule compute_mask:
     input:
         manifest=rules.resolve_model.output,
         magnitudes=rules.count_magnitudes.output,
+        level=lambda wildcards: paths.level_of(
+            CONFIG, wildcards.model, f"{wildcards.strategy}@{wildcards.level}"
+        ),
     output:
         mask=paths.mask(RESULTS, "{model}", "{strategy}@{level}"),
         statistics=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
@@ -34,9 +63,10 @@ rule compute_mask:
     resources:
         **asked(resources.compute_mask),
     params:
-        source=lambda wildcards: params.mask_source(CONFIG, wildcards.strategy),
+        source=lambda wildcards: params.pruning_source(CONFIG, "compute_mask.py", wildcards.strategy),
         spec=lambda wildcards: option("--spec", params.mask_spec(CONFIG, wildcards.strategy, wildcards.level)),
+        level=lambda wildcards, input: option("--level-file", input.level) if input.level else "",
     shell:
         "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " --magnitudes {input.magnitudes} {params.spec} --threads {threads}"
+        " --magnitudes {input.magnitudes} {params.spec} {params.level} --threads {threads}"
         " --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

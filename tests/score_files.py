@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from memprune.scoring.evidence import Evidence
 
 HOW = {"weights_dtype": "float16", "device": "cpu", "residency": "resident", "batch_tokens": 2048}
+TYPES = {"model": pa.string(), "strategy": pa.string(), "level": pa.float64(), "target": pa.string()}
 DENSE = {"sparsity": 0.0, "removed": 0.0, "variant_bytes": 1000}
 
 
@@ -83,11 +84,12 @@ def write_window_scores(
 def write(path: Path, variant: tuple, columns: Mapping, shards: Mapping[str, int], achieved: Mapping) -> None:
     """Write a table of a variant with its metadata."""
     rows = sum(shards.values())
-    named = dict(zip(("model", "strategy", "level"), variant, strict=True))
+    named = dict(zip(("model", "strategy", "level"), variant, strict=True)) | {"target": None}
     metadata = {
         "shards": json.dumps([{"rows": n, "compute_dtype": dtype, **HOW} for dtype, n in shards.items()]),
         "achieved": json.dumps(achieved),
     }
-    table = pa.table({**{name: [value] * rows for name, value in named.items()}, **columns})
+    first = {name: pa.array([value] * rows, TYPES[name]) for name, value in named.items()}
+    table = pa.table({**first, **columns})
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")

@@ -110,7 +110,7 @@ def test_a_draw_depends_on_the_code_of_its_own_corpus(draw):
     files, embedded = experiment(), experiment(corpus={"source": "embedded"})
     assert params.draw_source(files, draw) != params.draw_source(embedded, draw)
     assert params.draw_source(files, draw) == params.draw_source(files, "non_member-0")
-    assert params.mask_source(files, "global").startswith("source: ")
+    assert params.pruning_source(files, "compute_mask.py", "global").startswith("source: ")
 
 
 def test_options_say_where_a_model_and_a_mask_are():

@@ -39,6 +39,7 @@ def described(model: str, strategy: str, level: float) -> dict:
         "model": model,
         "strategy": strategy,
         "level": level,
+        "target": None,
         "sparsity": level + 1e-9,
         "removed": removed,
         "variant_bytes": int(1000 * (1 - removed)),
@@ -108,8 +109,8 @@ def test_columns_are_the_known_ones_and_then_those_of_the_configured_metrics(mem
     table = aggregate_tables.memorization_table(memorization_measures, ["subset"])
     shares = ["fraction", "ci_low", "ci_high"]
     assert table.columns.to_list() == [
-        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "subset", "context_length",
-        "extracted", "samples", *shares, "token_accuracy", "matched",
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "subset",
+        "context_length", "extracted", "samples", *shares, "token_accuracy", "matched",
         "discoverable_n10_p0.5", *(f"discoverable_n10_p0.5_{share}" for share in shares),
         "near_tie", *(f"near_tie_{share}" for share in shares), "probability",
     ]  # fmt: skip

@@ -32,8 +32,8 @@ VERDICTS = [
 def frames(model: str, given: list[tuple]) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
     samples, windows, evidence = [], [], {}
     for strategy, level, extracted, accuracy, perplexity, digest in given:
-        variant = {"model": model, "strategy": strategy, "level": level, "sparsity": level}
-        variant |= {"removed": level / 2, "variant_bytes": 100}
+        variant = {"model": model, "strategy": strategy, "level": level, "target": None}
+        variant |= {"sparsity": level, "removed": level / 2, "variant_bytes": 100}
         windows.append(variant | {"token_perplexity": perplexity})
         for split, k, sample in product(("member", "non_member"), (50, 100), range(10)):
             hit = split == "member" and sample < extracted

@@ -18,10 +18,11 @@ from memprune.config.problems import explain
 from memprune.config.samples import Samples
 from memprune.config.section import Section
 from memprune.config.strategy import Strategy
+from memprune.config.target import TARGET, Target
 from memprune.config.values import Name, Place, Seed
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
-from memprune.variants.names import variant_name
+from memprune.variants.names import level_order, split_variant, variant_name
 
 # Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
 SHARED_FOLDERS = ("mini-pile", "tiny-pythia", "logs")
@@ -136,9 +137,16 @@ class Config(Section):
         """How many jobs the draw of members is spread over."""
         return self.corpus.parts if isinstance(self.corpus, HubCorpus) else 1
 
-    def levels(self, model: str, strategy: str) -> list[float]:
-        """The levels of a strategy for a model, ascending: the model's own, else the strategy's."""
-        return sorted(self.models[model].levels or self.strategies[strategy].levels)
+    def levels(self, model: str, strategy: str) -> list[float | str]:
+        """The levels of a strategy for a model, the model's own or else the strategy's: numbers ascending,
+        then the labels of targets ascending."""
+        asked = self.models[model].levels or self.strategies[strategy].levels
+        levels = [level.label if isinstance(level, Target) else level for level in asked]
+        return sorted(levels, key=level_order)
+
+    def targets(self, model: str) -> list[str]:
+        """The variants of a model whose levels are found."""
+        return [variant for variant in self.variants(model) if isinstance(split_variant(variant)[1], str)]
 
     def variants(self, model: str) -> list[str]:
         """The variants of a model that are evaluated: `dense`, then `{strategy}@{level}`."""
@@ -152,7 +160,7 @@ class Config(Section):
     def evaluation_settings(self) -> dict:
         """The settings that scores depend on, as JSON values."""
         samples = self.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
-        return {**samples, **self.evaluation.model_dump(exclude={"shards_per_job"})}
+        return {**samples, **self.evaluation.settings}
 
     @property
     def measured(self) -> list[tuple[str, dict]]:
@@ -194,4 +202,6 @@ def keys_at(location: tuple) -> list[str]:
     """The keys that the part of the configuration knows in which a problem's location lies."""
     kind = {"corpus": SOURCES, "held_out": SOURCES}.get(location[0])
     part = kind[location[1]] if kind else PARTS.get(location[0], Config) if len(location) > 1 else Config
+    if TARGET in location:
+        part = Target
     return list(part.model_fields)

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memprune.config.section import Section
-from memprune.config.values import Index, Levels, without_repeats
+from memprune.config.target import AskedLevels
+from memprune.config.values import Index, without_repeats
 from memprune.models.roles import MATRIX_GROUPS
 from memprune.variants.scope import Selection
 
@@ -31,7 +32,10 @@ class Strategy(Section):
     criterion: Annotated[
         Literal["magnitude"], Field(description="What ranks the weights; the lowest go.")
     ] = "magnitude"
-    levels: Annotated[Levels | None, Field(description="Sparsities in scope, between 0 and 1.")] = None
+    levels: Annotated[
+        AskedLevels | None,
+        Field(description="Sparsities in scope, between 0 and 1, or what they are to reach."),
+    ] = None
 
     @property
     def selection(self) -> Selection:

@@ -93,7 +93,8 @@ def perplexity_table(measures: pd.DataFrame) -> pd.DataFrame:
     Columns: `VARIANT`, tokens, token_perplexity, word_perplexity, byte_perplexity,
     bits_per_byte. Word and byte forms are those of lm-evaluation-harness.
     """
-    sums = measures.groupby(VARIANT, observed=True)[["nll", "tokens", "bytes", "words"]].sum().reset_index()
+    groups = measures.groupby(VARIANT, observed=True, dropna=False)
+    sums = groups[["nll", "tokens", "bytes", "words"]].sum().reset_index()
     return sums[[*VARIANT, "tokens"]].assign(
         token_perplexity=np.exp(sums.nll / sums.tokens),
         word_perplexity=np.exp(sums.nll / sums.words),
@@ -112,7 +113,7 @@ def paired_table(measures: pd.DataFrame) -> pd.DataFrame:
     dense = measures[measures.strategy == "dense"].set_index(keys).extracted.rename("dense")
     pruned = measures[measures.strategy != "dense"].join(dense, on=keys, validate="many_to_one")
     rows = []
-    for key, pairs in pruned.groupby([*VARIANT, "context_length"], observed=True):
+    for key, pairs in pruned.groupby([*VARIANT, "context_length"], observed=True, dropna=False):
         lost = int((pairs.dense & ~pairs.extracted).sum())
         gained = int((~pairs.dense & pairs.extracted).sum())
         test = mcnemar([[0, lost], [gained, 0]], exact=True)

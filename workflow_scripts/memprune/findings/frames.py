@@ -8,9 +8,11 @@ import pandas as pd
 from memprune.disk import readable
 
 # What identifies a variant in measures and tables, and what it achieved; then what identifies its samples.
-VARIANT = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes"]
+# The target is null where the level was given, not found.
+VARIANT = ["model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes"]
 DESCRIBED = [*VARIANT, "sample", "split", "document", "subset", "duplicates", "context_length"]
-NAMES = ("model", "strategy", "role", "first", "second", "subset", "stratum")  # texts, even 007, 1e5 or NA
+# Texts, even where one is called 007, 1e5 or NA.
+NAMES = ("model", "strategy", "target", "role", "first", "second", "subset", "stratum")
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -35,8 +37,11 @@ def in_order(measures: pd.DataFrame, models: Sequence[str], strategies: Sequence
 
 
 def level_label(table: pd.DataFrame) -> pd.Series:
-    """What was asked of each row's variant, as text: rows of one label are at the same level."""
-    return table.level.map(lambda level: repr(float(level)))
+    """What was asked of each row's variant, as text: rows of one label are at the same level.
+
+    It is the target where the level was found, else the level.
+    """
+    return table.target.where(table.target.notna(), table.level.map(lambda level: repr(float(level))))
 
 
 def variant_label(table: pd.DataFrame) -> pd.Series:

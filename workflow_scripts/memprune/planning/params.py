@@ -11,6 +11,7 @@ from memprune.jobs.arguments import option
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
 from memprune.store import source_code
+from memprune.variants.names import increase_of, parse_level
 
 
 def canonical(settings: dict) -> str:
@@ -50,15 +51,28 @@ def model_place(config: Config, name: str) -> str:
     return option("--folder", model.path)
 
 
+def solve_spec(config: Config, strategy: str, target: str) -> str:
+    """What a level that is found depends on: its strategy's selection, the increase, and how is scored."""
+    settings = {
+        "selection": asdict(config.strategies[strategy].selection),
+        "perplexity_increase": increase_of(target),
+        "evaluation": config.evaluation.settings,
+    }
+    return canonical(settings)
+
+
 def mask_spec(config: Config, strategy: str, level: str) -> str:
-    """What a mask depends on: its strategy's selection and its level, not the strategy's name."""
-    selection = config.strategies[strategy].selection
-    return canonical({"selection": asdict(selection), "level": float(level)})
+    """What a mask depends on: its strategy's selection and its level, not the strategy's name.
+
+    A level that is found is in its file.
+    """
+    settings, given = {"selection": asdict(config.strategies[strategy].selection)}, parse_level(level)
+    return canonical(settings if isinstance(given, str) else settings | {"level": given})
 
 
-def mask_source(config: Config, strategy: str) -> str:
-    """The digest of the code that makes a mask, with its own criterion's and no other's."""
-    return source("compute_mask.py", f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
+def pruning_source(config: Config, script: str, strategy: str) -> str:
+    """The digest of the code of a script that makes masks, with its own criterion's and no other's."""
+    return source(script, f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
 
 
 def mask_option(config: Config, model: str, variant: str) -> str:

@@ -1,5 +1,6 @@
 """Compute masks: a criterion ranks the weights, a strategy's selection says where the sparsity holds."""
 
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 
 from memprune.models.manifest import Manifest
 from memprune.models.weights import read_tensors
-from memprune.variants.masks import about_mask, read_bits
+from memprune.store.fingerprints import unchanged
+from memprune.variants.masks import about_mask, read_bits, write_mask
 from memprune.variants.scope import Selection, group_matrices, matrices_in_scope
 
 
@@ -32,6 +34,26 @@ def compute_mask(
         together = {matrix.name: tensors[matrix.name] for matrix in group}
         packed |= criterion.prune(together, statistics, pruned, threads)
     return packed
+
+
+def make_mask(
+    manifest: Manifest,
+    statistics: dict[str, np.ndarray],
+    selection: Selection,
+    level: float,
+    strategy: str,
+    threads: int,
+    path: Path,
+) -> None:
+    """Compute a mask (see `compute_mask`) and write it with what it was made from.
+
+    Raises UserError when the weights' files are not those of the manifest.
+    """
+    with unchanged(manifest.weights):
+        packed = compute_mask(manifest, statistics, selection, level, strategy, threads)
+    shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
+    about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
+    write_mask(packed, shapes, about, path)
 
 
 def mask_statistics(manifest: Manifest, path: str | Path) -> list[dict]:
