@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from memprune.config.section import Section
-from memprune.config.values import Levels, Place, Share, Text
+from memprune.config.values import Levels, Place, Text
 
 
 class Model(Section):
@@ -17,10 +17,6 @@ class Model(Section):
     repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
-    published: Annotated[
-        Share | None,
-        Field(description="Published share of samples extracted from it, to compare with."),
-    ] = None
 
     @model_validator(mode="after")
     def check_place(self) -> "Model":
