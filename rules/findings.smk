@@ -7,10 +7,10 @@ TABLE_NAMES = [
     "memorization_by_subset.csv",
     "paired.csv",
     "perplexity.csv",
+    "published.csv",
     "paper_layout.md",
     "paper_layout.tex",
     "paper_layout.parquet",
-    *(["published.csv"] if params.published(CONFIG) else []),
 ]
 
 

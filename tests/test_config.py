@@ -51,8 +51,8 @@ from memprune.variants.scope import layers_in_scope
         ("samples/offset", -1, "samples.offset: found -1; input should be greater than or equal to 0"),
         (
             "models/tiny-pythia-3.5m/published",
-            1.5,
-            "models.tiny-pythia-3.5m.published: found 1.5; input should be less than or equal to 1",
+            0.4,
+            "models.tiny-pythia-3.5m.published: unknown key; nearest known key: path; allowed: path, repo,",
         ),
         ("experiment", "../x", "experiment: found '../x'; string should match pattern"),
         ("corpus", {"source": "files"}, "corpus.train: found no file; give a list of one at least"),

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from memprune.config.experiment import Config, check
+from memprune.config.published_figures import read_published
 from memprune.jobs.arguments import option
 from memprune.planning import params, paths
 from memprune.planning.draws import all_draws, draw_files, member_draws
+from memprune.planning.protocol import compared
 from memprune.planning.stale import changed_sources
 from memprune.variants.names import split_variant
 
@@ -25,7 +27,7 @@ def experiment(**changed) -> Config:
         },
         "samples": {"members": 600, "non_members": 100, "context_lengths": [50, 100]},
         "models": {
-            "m": {"repo": "a/b", "published": 0.25},
+            "m": {"repo": "a/b"},
             "n": {"path": "my models/n", "levels": [0.5, 0.2]},
         },
         "strategies": {"global": {"levels": [0.3]}, "first": {"layers": "first 25 %", "levels": [0.3]}},
@@ -99,10 +101,41 @@ def test_specs_are_the_same_for_the_same_settings_and_no_others():
     assert params.canonical({"b": "é", "a": [1]}) == '{"a": [1], "b": "é"}'
 
 
-def test_tables_and_figures_know_the_order_and_tables_the_published_shares():
+def test_tables_and_figures_know_the_order_and_tables_what_is_compared_with_published_figures():
     order = {"models": ["m", "n"], "strategies": ["global", "first"]}
     assert json.loads(params.order_spec(experiment())) == order
-    assert json.loads(params.tables_spec(experiment())) == order | {"published": {"m": 0.25}}
+    spec = json.loads(params.tables_spec(experiment()))
+    assert {name: spec[name] for name in order} == order
+    assert spec["published"]["sources"] == json.loads(json.dumps(read_published()))
+    compared = spec["published"]["experiment"]
+    assert compared["models"] == {
+        "m": {"repo": "a/b", "revision": "main"},
+        "n": {"repo": None, "revision": None},
+    }
+    assert compared["strategies"]["first"]["layers"] == "first 25 %"
+    assert compared["protocol"] == {
+        "suffix": 50, "context_lengths": [50, 100], "offset": "by the seed", "balance_duplicates": False,
+        "corpus": "local files", "decoding": "greedy", "dtype": "float32",
+        "perplexity_text": "local files validation", "perplexity_window": 512,
+    }  # fmt: skip
+
+
+def test_tables_depend_on_nothing_of_how_it_is_computed():
+    for changed in ({"evaluation": {"device": "cpu", "batch_tokens": 64}}, {"store": "elsewhere"}, PARTS):
+        assert params.tables_spec(experiment(**changed)) == params.tables_spec(experiment())
+
+
+@pytest.mark.parametrize(
+    ("unseen", "text"),
+    [
+        ({"source": "hub", "dataset": "a/b", "validation": "dev"}, "a/b dev"),
+        ({"source": "embedded"}, "mini-pile validation"),
+    ],
+)
+def test_the_perplexity_text_is_that_of_the_held_out_corpus(unseen, text):
+    config = experiment(corpus={"source": "tokens", "dataset": "c/d", "files": "*.bin"}, held_out=unseen)
+    protocol = compared(config)["protocol"]
+    assert (protocol["corpus"], protocol["perplexity_text"]) == ("c/d", text)
 
 
 @pytest.mark.parametrize("draw", ["member-0", "perplexity-0"])

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from memprune.config.section import Section
 from memprune.config.target import AskedLevels
-from memprune.config.values import Place, Share, Text
+from memprune.config.values import Place, Text
 
 
 class Model(Section):
@@ -18,10 +18,6 @@ class Model(Section):
     repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[AskedLevels | None, Field(description="Levels in place of the strategies' own.")] = None
-    published: Annotated[
-        Share | None,
-        Field(description="Published share of samples extracted from it, to compare with."),
-    ] = None
 
     @model_validator(mode="after")
     def check_place(self) -> "Model":

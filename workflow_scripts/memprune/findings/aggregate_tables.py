@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from pandas.api.typing import SeriesGroupBy
-from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
 
 from memprune.findings.frames import DESCRIBED, VARIANT, in_order, read_parquet
 from memprune.findings.intervals import wilson_interval
 from memprune.findings.paper_layout import as_text, paper_layout
+from memprune.findings.published_comparison import published_table
 
 FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
 
@@ -21,13 +21,13 @@ def write_tables(
     perplexity_files: Sequence[Path],
     models: Sequence[str],
     strategies: Sequence[str],
-    published: Mapping[str, float],
+    published: Mapping,
     folder: Path,
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
-    `published` gives shares of extracted samples to compare dense models with; if it is empty there is no
-    table of them. Raises UserError for a file that cannot be read.
+    `published` has the published `sources` and the `experiment` to compare them with. Raises UserError for a
+    file that cannot be read.
     """
 
     def read(paths: Sequence[Path]) -> pd.DataFrame:
@@ -46,9 +46,8 @@ def write_tables(
         "memorization_by_subset": memorization_table(members, ["subset"]),
         "paired": paired_table(members),
         "perplexity": perplexity,
+        "published": published_table(memorization, perplexity, **published),
     }
-    if published:
-        tables["published"] = published_table(memorization, published)
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     layout = paper_layout(memorization, perplexity)
@@ -119,16 +118,3 @@ def paired_table(measures: pd.DataFrame) -> pd.DataFrame:
         test = mcnemar([[0, lost], [gained, 0]], exact=True)
         rows.append((*key, lost, gained, test.pvalue if lost + gained else 1.0))
     return pd.DataFrame(rows, columns=[*VARIANT, "context_length", "lost", "gained", "p_value"])
-
-
-def published_table(memorization: pd.DataFrame, published: Mapping[str, float]) -> pd.DataFrame:
-    """Dense models against published shares of extracted samples, by the exact binomial test.
-
-    Columns: model, context_length, extracted, samples, fraction, ci_low, ci_high, published, p_value
-    (two-sided: of a sample as far from the published share or farther, if that share were true).
-    """
-    own = memorization[(memorization.strategy == "dense") & memorization.model.isin(list(published))]
-    table = own[["model", "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high"]]
-    shares = table.model.map(published).astype(float)
-    tests = map(binomtest, table.extracted.astype(int), table.samples.astype(int), shares)
-    return table.assign(published=shares, p_value=[test.pvalue for test in tests])

@@ -7,9 +7,11 @@ import json
 from dataclasses import asdict
 
 from memprune.config.experiment import Config
+from memprune.config.published_figures import read_published
 from memprune.jobs.arguments import option
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
+from memprune.planning.protocol import compared
 from memprune.store import source_code
 from memprune.variants.names import increase_of, parse_level
 
@@ -103,15 +105,11 @@ def order_spec(config: Config) -> str:
 
 
 def tables_spec(config: Config) -> str:
-    """What tables show beside measures: the order of models and strategies, and published shares."""
-    return canonical({**shown(config), "published": published(config)})
+    """What tables show beside measures: the order of models and strategies, and published figures."""
+    published = {"sources": read_published(), "experiment": compared(config)}
+    return canonical({**shown(config), "published": published})
 
 
 def shown(config: Config) -> dict[str, list[str]]:
     """The names of models and strategies in their order."""
     return {"models": list(config.models), "strategies": list(config.strategies)}
-
-
-def published(config: Config) -> dict[str, float]:
-    """The published share of samples extracted, of the models that have one."""
-    return {name: model.published for name, model in config.models.items() if model.published is not None}
