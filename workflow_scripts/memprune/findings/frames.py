@@ -29,8 +29,11 @@ def read_csv(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def in_order(measures: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
-    """Measures with model and strategy as ordered categories, so that every table keeps the given order."""
-    return measures.assign(
+    """Measures with model and strategy as ordered categories, so that every table keeps the given order.
+
+    The target is of pandas' own type for texts, under which nothing but null is a missing one.
+    """
+    return measures.astype({"target": "string"}).assign(
         model=pd.Categorical(measures.model, models, ordered=True),
         strategy=pd.Categorical(measures.strategy, ["dense", *strategies], ordered=True),
     )
