@@ -17,6 +17,10 @@ class Model(Section):
     repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
+    control: Annotated[
+        Text | None,
+        Field(description="Model of the experiment that has hardly seen the repeated text; stays dense."),
+    ] = None
     published: Annotated[
         Share | None,
         Field(description="Published share of samples extracted from it, to compare with."),

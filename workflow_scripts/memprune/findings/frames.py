@@ -9,7 +9,8 @@ from memprune.disk import readable
 
 # What identifies a variant in measures and tables, and what it achieved; then what identifies its samples.
 VARIANT = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes"]
-DESCRIBED = [*VARIANT, "sample", "split", "document", "subset", "duplicates", "context_length"]
+SAMPLE = ["sample", "split", "seed", "pooled", "document", "subset", "duplicates", "context_length"]
+DESCRIBED = [*VARIANT, *SAMPLE]
 NAMES = ("model", "strategy", "role")  # texts, even where a model is called 007, 1e5 or NA
 
 
