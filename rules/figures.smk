@@ -35,7 +35,7 @@ rule plot_context_length:
 rule plot_model_size:
     input:
         memorization=f"{TABLES}/memorization.csv",
-        manifests=expand(rules.resolve_model.output, model=CONFIG.models),
+        manifests=expand(rules.resolve_model.output, model=CONFIG.studied),
     output:
         **paths.figure(FIGURES, "model_size"),
     log:

@@ -5,6 +5,8 @@ TABLE_NAMES = [
     "memorization_non_members.csv",
     "memorization_by_duplicates.csv",
     "memorization_by_subset.csv",
+    "memorization_by_seed.csv",
+    "excess.csv",
     "paired.csv",
     "perplexity.csv",
     "published.csv",

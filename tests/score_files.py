@@ -48,6 +48,8 @@ def write_sample_scores(
     described = {
         "sample": pa.array(range(rows), pa.int64()),
         "split": ["member"] * rows,
+        "seed": pa.array([0] * rows, pa.int64()),
+        "pooled": [True] * rows,
         "subset": ["ABC"[row % 3] for row in range(rows)],
         "document": [f"d{row}" for row in range(rows)],
         "duplicates": pa.array([2 ** (row % 8) for row in range(rows)], pa.int32()),

@@ -17,7 +17,7 @@ from memprune.variants.scope import layers_in_scope
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("modles", {}, "modles: unknown key; nearest known key: models; allowed: experiment, seed, corpus"),
+        ("modles", {}, "modles: unknown key; nearest known key: models; allowed: experiment, seeds, corp"),
         ("samples/sufix", 9, "samples.sufix: unknown key; nearest known key: suffix;"),
         ("strategies/global/levle", [0.1], "strategies.global.levle: unknown key; nearest known key: levels"),
         (

@@ -34,6 +34,8 @@ def samples() -> pa.Table:
         {
             "sample": range(rows),
             "split": ["member"] * 4 + ["non_member"] * 3,
+            "seed": [0] * rows,
+            "pooled": [True] * rows,
             "subset": ["a"] * rows,
             "document": [f"d{i}" for i in range(rows)],
             "duplicates": pa.array([1, None, 3, 4, 1, 1, 1], pa.int32()),

@@ -77,13 +77,39 @@ def test_receipts_are_those_of_the_parts_if_there_are_several():
 
 
 def test_members_are_drawn_in_the_parts_that_a_corpus_asks_for():
-    assert all_draws(experiment()) == ["member-0", "non_member-0", "perplexity-0"]
+    assert all_draws(experiment()) == ["member-0-0", "non_member-0-0", "perplexity-0-0"]
     hub = experiment(corpus={"source": "hub", "dataset": "a/b", "parts": 2})
-    assert member_draws(hub) == ["member-0", "member-1"]
-    assert all_draws(hub) == ["member-0", "member-1", "non_member-0", "perplexity-0"]
-    assert draw_files(hub, "member-1") == []
+    assert member_draws(hub) == ["member-0-0", "member-0-1"]
+    assert all_draws(hub) == ["member-0-0", "member-0-1", "non_member-0-0", "perplexity-0-0"]
+    assert draw_files(hub, "member-0-1") == []
     files = [draw_files(experiment(), draw) for draw in all_draws(experiment())]
     assert files == [["a.jsonl", "b.jsonl"], ["t.jsonl"], ["v.jsonl"]]
+
+
+def test_each_seed_draws_samples_and_the_first_perplexity_windows_too():
+    hub = {"source": "hub", "dataset": "a/b", "parts": 2}
+    assert all_draws(experiment(seeds=[3, 0], corpus=hub)) == [
+        "member-3-0", "member-3-1", "member-0-0", "member-0-1", "non_member-3-0", "non_member-0-0",
+        "perplexity-3-0",
+    ]  # fmt: skip
+    one, two = experiment(seeds=[0]), experiment(seeds=[3, 0])
+    for kind in ("member", "non_member"):
+        assert params.draw_spec(one, f"{kind}-0-0") == params.draw_spec(two, f"{kind}-0-0")
+        assert json.loads(params.draw_spec(two, f"{kind}-3-0"))["seed"] == 3
+
+
+def test_a_control_is_evaluated_dense_and_in_tables_but_neither_pruned_nor_in_figures():
+    models = {"m": {"repo": "a/b", "control": "once"}, "once": {"repo": "a/c"}, "n": {"repo": "a/d"}}
+    config = experiment(models=models)
+    assert config.variants("once") == ["dense"]
+    assert config.variants("m") == config.variants("n") == ["dense", "global@0.3", "first@0.3"]
+    assert not [path for path in paths.all_masks(config) if "/once/" in path]
+    assert json.loads(params.order_spec(config))["models"] == ["m", "n"]
+    tables = json.loads(params.tables_spec(config))
+    assert (tables["models"], tables["controls"]) == (["m", "once", "n"], {"m": "once"})
+    with_levels = {"global": {"levels": [0.3]}, "first": {}}
+    models = {"m": models["m"] | {"levels": [0.2]}, "once": models["once"]}
+    assert experiment(models=models, strategies=with_levels).variants("once") == ["dense"]
 
 
 def test_specs_are_the_same_for_the_same_settings_and_no_others():
@@ -105,7 +131,7 @@ def test_tables_and_figures_know_the_order_and_tables_what_is_compared_with_publ
     order = {"models": ["m", "n"], "strategies": ["global", "first"]}
     assert json.loads(params.order_spec(experiment())) == order
     spec = json.loads(params.tables_spec(experiment()))
-    assert {name: spec[name] for name in order} == order
+    assert {name: spec[name] for name in [*order, "controls"]} == order | {"controls": {}}
     assert spec["published"]["sources"] == json.loads(json.dumps(read_published()))
     compared = spec["published"]["experiment"]
     assert compared["models"] == {
@@ -138,11 +164,11 @@ def test_the_perplexity_text_is_that_of_the_held_out_corpus(unseen, text):
     assert (protocol["corpus"], protocol["perplexity_text"]) == ("c/d", text)
 
 
-@pytest.mark.parametrize("draw", ["member-0", "perplexity-0"])
+@pytest.mark.parametrize("draw", ["member-0-0", "perplexity-0-0"])
 def test_a_draw_depends_on_the_code_of_its_own_corpus(draw):
     files, embedded = experiment(), experiment(corpus={"source": "embedded"})
     assert params.draw_source(files, draw) != params.draw_source(embedded, draw)
-    assert params.draw_source(files, draw) == params.draw_source(files, "non_member-0")
+    assert params.draw_source(files, draw) == params.draw_source(files, "non_member-0-0")
     assert params.pruning_source(files, "compute_mask.py", "global").startswith("source: ")
 
 
@@ -162,7 +188,7 @@ def test_what_cannot_be_read_any_more_is_a_changed_source(tmp_path, monkeypatch)
     for path in map(Path, broken):
         path.parent.mkdir(parents=True)
         path.write_text("{")
-    draw = Path(paths.draw("results/e", "member-0"))
+    draw = Path(paths.draw("results/e", "member-0-0"))
     draw.parent.mkdir(parents=True)
     draw.touch()  # of files that are not there: another reason
     assert changed_sources(config) == dict.fromkeys(broken, "it cannot be read")

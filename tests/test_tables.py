@@ -165,7 +165,7 @@ def files_of(
     """The measures as the files of one model, with these duplicates, int32 as `measure` writes them."""
     table = pa.Table.from_pandas(scores.astype({"model": str, "strategy": str}), preserve_index=False)
     table = table.set_column(table.column_names.index("duplicates"), "duplicates", duplicates)
-    for name, value in (("split", "member"), ("document", "d")):
+    for name, value in (("split", "member"), ("seed", 0), ("pooled", True), ("document", "d")):
         table = table.append_column(name, pa.array([value] * len(table)))
     pq.write_table(table, folder / "memorization.parquet")
     perplexity = perplexity.astype({"model": str, "strategy": str}).assign(document="d")
@@ -181,7 +181,7 @@ def test_duplicates_that_nobody_counted_are_no_number(
     keep = {"all": lambda i: True, "some": lambda i: i % 2 == 0, "none": lambda i: False}[known]
     counted = pa.array([2 ** (i % 8) if keep(i) else None for i in own["sample"]], pa.int32())
     files = files_of(own, perplexity_measures[perplexity_measures.model == "small"], counted, tmp_path)
-    aggregate_tables.write_tables(*files, ["small"], STRATEGIES, UNPUBLISHED, tmp_path)
+    aggregate_tables.write_tables(*files, ["small"], STRATEGIES, {}, UNPUBLISHED, tmp_path)
     lines = (tmp_path / "memorization_by_duplicates.csv").read_text().splitlines()
     cells = {line.split(",")[lines[0].split(",").index("duplicates")] for line in lines[1:]}
     numbers = {"all": {"1", "2", "4", "8", "16", "32", "64", "128"}, "some": {"1", "4", "16", "64"}}
@@ -221,7 +221,7 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(
     scores = renamed(memorization_measures)
     counted = pa.array(scores.duplicates.tolist(), pa.int32())
     files = files_of(scores, renamed(perplexity_measures), counted, tmp_path)
-    aggregate_tables.write_tables(*files, models, strategies, UNPUBLISHED, tmp_path)
+    aggregate_tables.write_tables(*files, models, strategies, {}, UNPUBLISHED, tmp_path)
     memorization = read_csv(tmp_path / "memorization.csv", plot_context_length.COLUMNS)
     assert list(dict.fromkeys(memorization.model)) == models
     assert list(dict.fromkeys(memorization.strategy)) == ["dense", *strategies]
@@ -251,7 +251,7 @@ def test_a_damaged_file_of_measures_is_one_line(memorization_measures, perplexit
     with pytest.raises(
         UserError, match=r"perplexity.parquet: cannot be read \(.*\); delete it and run ag"
     ) as caught:
-        aggregate_tables.write_tables(*files, MODELS, STRATEGIES, UNPUBLISHED, tmp_path)
+        aggregate_tables.write_tables(*files, MODELS, STRATEGIES, {}, UNPUBLISHED, tmp_path)
     assert "\n" not in str(caught.value)
 
 

@@ -20,15 +20,18 @@ from memprune.variants.names import split_variant, variant_name
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: 0\nsamples: {members: 5}\nsamples: {suffix: 5}", "line 3: key samples stands twice in one"),
+        (
+            "seeds: [0]\nsamples: {members: 5}\nsamples: {suffix: 5}",
+            "line 3: key samples stands twice in one",
+        ),
         ("models:\n  a: {path: x}\n  'a': {path: y}", "line 3: key a stands twice in one mapping"),
         ("samples:\n  members: 0100", "line 2: 0100 is another number in YAML 1.1 than it looks like"),
         ("samples:\n  members: 1:30", "line 2: 1:30 is another number in YAML 1.1"),
-        ("seed: 0x10", "line 1: 0x10 is another number in YAML 1.1"),
+        ("seeds: 0x10", "line 1: 0x10 is another number in YAML 1.1"),
         ("models:\n  no: {path: x}", "line 2: key no is no text in YAML; write 'no'"),
         ("experiment: 2024-13-01", "not YAML: month must be in 1..12"),
         ("[" * 800, "not YAML: maximum recursion depth"),
-        ("seed: " + "9" * 5000, "not YAML: Exceeds the limit"),
+        ("seeds: " + "9" * 5000, "not YAML: Exceeds the limit"),
     ],
 )
 def test_yaml_that_says_another_thing_than_it_looks_like(tmp_path, text, message):
@@ -106,7 +109,7 @@ def test_two_files_of_one_place_are_one(tmp_path):
     ("path", "value", "message"),
     [
         ("samples/members", True, "samples.members: found true; input should be a number"),
-        ("seed", False, "seed: found false; input should be a number"),
+        ("seeds", [False], "seeds.0: found false; input should be a number"),
         ("samples/offset", True, "samples.offset: found true; input should be a number"),
         ("strategies/global/layers", [True], "strategies.global.layers.0: found true; input should be a"),
         ("strategies/global/layers", [0, -1], "strategies.global.layers.1: found -1; input should be gr"),

@@ -19,7 +19,9 @@ from memprune.models.manifest import Manifest, read_manifest
 from memprune.variants.masks import read_mask
 from memprune.variants.names import level_order, split_variant
 
-TYPES = {**dict.fromkeys((*NAMES, "subset"), str), "duplicates": "Int64"}  # whole numbers that may be null
+TEXTS = (*NAMES, "subset", "stratum")
+NULLABLE = ("duplicates", "control_extracted", "control_samples")  # whole numbers that may be null
+TYPES = {**dict.fromkeys(TEXTS, str), **dict.fromkeys(NULLABLE, "Int64")}
 
 
 @dataclass(frozen=True)

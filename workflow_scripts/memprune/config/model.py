@@ -18,6 +18,10 @@ class Model(Section):
     repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[AskedLevels | None, Field(description="Levels in place of the strategies' own.")] = None
+    control: Annotated[
+        Text | None,
+        Field(description="Model of the experiment that has hardly seen the repeated text; stays dense."),
+    ] = None
 
     @model_validator(mode="after")
     def check_place(self) -> "Model":

@@ -48,7 +48,7 @@ class Variant:
 def variant_tasks(
     variant: Variant, device: str, score_suffixes: Callable, score_windows: Callable
 ) -> list[Task]:
-    """The tasks of a variant: memorization by context length and split, then perplexity.
+    """The tasks of a variant: memorization by context length, split and seed, then perplexity.
 
     `device` is the class of device that scores are for, `cpu` or `cuda`; the two functions are called when a
     shard is scored (see `memorization_tasks` and `perplexity_task`). Raises UserError when samples do not fit

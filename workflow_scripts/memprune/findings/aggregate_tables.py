@@ -8,10 +8,12 @@ import pandas as pd
 from pandas.api.typing import SeriesGroupBy
 from statsmodels.stats.contingency_tables import mcnemar
 
+from memprune.findings.excess import excess_table
 from memprune.findings.frames import DESCRIBED, VARIANT, in_order, read_parquet
 from memprune.findings.intervals import wilson_interval
 from memprune.findings.paper_layout import as_text, paper_layout
 from memprune.findings.published_comparison import published_table
+from memprune.findings.seeds import with_seed_spread
 
 FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
 
@@ -21,13 +23,15 @@ def write_tables(
     perplexity_files: Sequence[Path],
     models: Sequence[str],
     strategies: Sequence[str],
+    controls: Mapping[str, str],
     published: Mapping,
     folder: Path,
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
-    `published` has the published `sources` and the `experiment` to compare them with. Raises UserError for a
-    file that cannot be read.
+    All but the one by seed count the pooled samples, one a document. `controls` gives the control of each
+    model that has one, `published` the published `sources` and the `experiment` to compare them with. Raises
+    UserError for a file that cannot be read.
     """
 
     def read(paths: Sequence[Path]) -> pd.DataFrame:
@@ -36,14 +40,19 @@ def write_tables(
         return in_order(measures, models, strategies)
 
     measures = read(memorization_files).astype({"duplicates": "Int64"})  # null: nobody counted
-    members, others = measures[measures.split == "member"], measures[measures.split == "non_member"]
-    memorization = memorization_table(members)
+    all_members, all_others = (measures[measures.split == split] for split in ("member", "non_member"))
+    members, others = all_members[all_members.pooled], all_others[all_others.pooled]
+    memorization = with_seed_spread(memorization_table(members), all_members)
     perplexity = perplexity_table(read(perplexity_files))
     tables = {
         "memorization": memorization,
-        "memorization_non_members": memorization_table(others),
-        "memorization_by_duplicates": memorization_table(members, ["duplicates"]),
-        "memorization_by_subset": memorization_table(members, ["subset"]),
+        "memorization_non_members": with_seed_spread(memorization_table(others), all_others),
+        "memorization_by_duplicates": with_seed_spread(
+            memorization_table(members, ["duplicates"]), all_members
+        ),
+        "memorization_by_subset": with_seed_spread(memorization_table(members, ["subset"]), all_members),
+        "memorization_by_seed": memorization_table(all_members, ["seed"]),
+        "excess": excess_table(members, others, controls),
         "paired": paired_table(members),
         "perplexity": perplexity,
         "published": published_table(memorization, perplexity, **published),

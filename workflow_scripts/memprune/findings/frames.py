@@ -10,7 +10,8 @@ from memprune.disk import readable
 # What identifies a variant in measures and tables, and what it achieved; then what identifies its samples.
 # The target is null where the level was given, not found.
 VARIANT = ["model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes"]
-DESCRIBED = [*VARIANT, "sample", "split", "document", "subset", "duplicates", "context_length"]
+SAMPLE = ["sample", "split", "seed", "pooled", "document", "subset", "duplicates", "context_length"]
+DESCRIBED = [*VARIANT, *SAMPLE]
 # Texts, even where one is called 007, 1e5 or NA.
 NAMES = ("model", "strategy", "target", "role", "first", "second", "subset", "stratum")
 

@@ -55,15 +55,20 @@ def with_first(block: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
 
 def as_text(layout: pd.DataFrame, kind: str) -> str:
-    """The paper's layout as `markdown` or `latex`: one table per quantity, with a caption."""
+    """The paper's layout as `markdown` or `latex`: one table per quantity, with a caption.
+
+    A cell is empty where a model lacks the variant, as a control does all but `dense`.
+    """
     parts = []
     for quantity, rows in layout.groupby("quantity", sort=False):
         table = rows.drop(columns="quantity").set_index("model")
         digits = ".2f" if "perplexity" in quantity else ".4f"
         if kind == "markdown":
-            parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits, disable_numparse=[0])}\n")
+            cells = table.astype(object).where(table.notna(), None)
+            text = cells.to_markdown(floatfmt=digits, disable_numparse=[0], missingval="")
+            parts.append(f"### {quantity}\n\n{text}\n")
         else:
-            style = table.style.format(f"{{:{digits}}}")
+            style = table.style.format(f"{{:{digits}}}", na_rep="")
             for axis in (0, 1):
                 style = style.format_index(escape="latex", axis=axis)
             parts.append(style.to_latex(hrules=True, caption=quantity))

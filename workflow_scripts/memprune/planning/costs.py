@@ -67,8 +67,9 @@ def estimate(name: str, config: Config) -> Estimate:
         host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
         mask_bytes=sum(
-            len(config.levels(name, key)) * weights_in_scope(size, name, key, strategy) // 8
+            weights_in_scope(size, name, key, strategy) // 8
             for key, strategy in config.strategies.items()
+            for _ in config.levels(name, key)
         ),
         score_bytes=variants * score_bytes(config) + targets * MOST_STEPS * window_bytes(config),
     )
@@ -77,7 +78,7 @@ def estimate(name: str, config: Config) -> Estimate:
 def score_bytes(config: Config) -> int:
     """What a variant's evidence and measures take, in the store and in the results."""
     samples = config.samples
-    rows = (samples.members + samples.non_members) * len(samples.context_lengths)
+    rows = len(config.seeds) * (samples.members + samples.non_members) * len(samples.context_lengths)
     evidence = rows * samples.suffix * SUFFIX_BYTES
     evidence += window_bytes(config)
     described = (rows + samples.perplexity_windows) * ROW_BYTES

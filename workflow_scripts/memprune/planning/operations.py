@@ -30,7 +30,7 @@ def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
     by_pass = passes(samples.context_lengths, samples.anchor)
     for count, own in product((samples.members, samples.non_members), by_pass):
         scored = set().union(*(range(length, length + samples.suffix) for length in own))
-        yield count, max(own) + samples.suffix, len(scored)
+        yield len(config.seeds) * count, max(own) + samples.suffix, len(scored)
     yield windows(config)
 
 

@@ -100,16 +100,13 @@ def metrics_source(config: Config) -> str:
 
 
 def order_spec(config: Config) -> str:
-    """What figures show beside tables: the order of models and strategies."""
-    return canonical(shown(config))
+    """What figures show beside tables: the order of the models that are no controls, and of strategies."""
+    return canonical({"models": config.studied, "strategies": list(config.strategies)})
 
 
 def tables_spec(config: Config) -> str:
-    """What tables show beside measures: the order of models and strategies, and published figures."""
+    """What tables show beside measures: the order of models, their controls among them, and of strategies,
+    which model is whose control, and published figures."""
+    order = {"models": list(config.models), "strategies": list(config.strategies)}
     published = {"sources": read_published(), "experiment": compared(config)}
-    return canonical({**shown(config), "published": published})
-
-
-def shown(config: Config) -> dict[str, list[str]]:
-    """The names of models and strategies in their order."""
-    return {"models": list(config.models), "strategies": list(config.strategies)}
+    return canonical({**order, "controls": config.controls, "published": published})
