@@ -94,6 +94,7 @@ wildcard_constraints:
     level=r"0\.\d+|\d(\.\d+)?e-\d+",
     variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
     part=r"\d+",
+    quantity="sparsity|removed|perplexity",
 
 
 def of_model(choose):

@@ -9,9 +9,13 @@ from pandas.api.typing import SeriesGroupBy
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar
 
+from memprune.findings.equal_terms import at_equal_perplexity, at_equal_removed, at_equal_sparsity
 from memprune.findings.frames import DESCRIBED, VARIANT, in_order, read_parquet
+from memprune.findings.frontier import frontier
+from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.findings.intervals import wilson_interval
 from memprune.findings.paper_layout import as_text, paper_layout
+from memprune.findings.table_files import write_readme, write_table
 
 FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
 
@@ -49,8 +53,16 @@ def write_tables(
     }
     if published:
         tables["published"] = published_table(memorization, published)
+    sound = memorization.assign(collapsed=False), perplexity.assign(collapsed=False)
+    tables |= {
+        "at_equal_sparsity": at_equal_sparsity(*sound),
+        "at_equal_removed": at_equal_removed(*sound),
+        "at_equal_perplexity": at_equal_perplexity(*sound),
+        "frontier": frontier(*sound),
+    }
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        write_table(table, name, HOW_TO_READ[name], folder)
+    write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)
     layout = paper_layout(memorization, perplexity)
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
