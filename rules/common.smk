@@ -95,6 +95,7 @@ wildcard_constraints:
     target=r"perplexity\+[\d.e-]+",
     variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
     part=r"\d+",
+    quantity="sparsity|removed|perplexity",
 
 
 def of_model(choose):

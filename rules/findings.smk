@@ -1,18 +1,19 @@
 """Tables, from the measures."""
 
 TABLE_NAMES = [
-    "memorization.csv",
-    "memorization_non_members.csv",
-    "memorization_by_duplicates.csv",
-    "memorization_by_subset.csv",
-    "memorization_by_seed.csv",
-    "excess.csv",
-    "paired.csv",
-    "perplexity.csv",
-    "published.csv",
-    "paper_layout.md",
-    "paper_layout.tex",
-    "paper_layout.parquet",
+    "memorization",
+    "memorization_non_members",
+    "memorization_by_duplicates",
+    "memorization_by_subset",
+    "memorization_by_seed",
+    "excess",
+    "paired",
+    "perplexity",
+    "at_equal_sparsity",
+    "at_equal_removed",
+    "at_equal_perplexity",
+    "frontier",
+    "published",
 ]
 
 
@@ -21,7 +22,9 @@ rule aggregate_tables:
         memorization=paths.all_measures(CONFIG, "memorization"),
         perplexity=paths.all_measures(CONFIG, "perplexity"),
     output:
-        expand(f"{TABLES}/{{name}}", name=TABLE_NAMES),
+        expand(f"{TABLES}/{{name}}.{{ending}}", name=TABLE_NAMES, ending=["csv", "md", "tex"]),
+        expand(f"{TABLES}/paper_layout.{{ending}}", ending=["md", "tex", "parquet"]),
+        f"{TABLES}/README.md",
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
     params:

@@ -8,12 +8,16 @@ import pandas as pd
 from pandas.api.typing import SeriesGroupBy
 from statsmodels.stats.contingency_tables import mcnemar
 
+from memprune.findings.equal_terms import at_equal_perplexity, at_equal_removed, at_equal_sparsity
 from memprune.findings.excess import excess_table
 from memprune.findings.frames import DESCRIBED, VARIANT, in_order, read_parquet
+from memprune.findings.frontier import frontier
+from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.findings.intervals import wilson_interval
 from memprune.findings.paper_layout import as_text, paper_layout
 from memprune.findings.published_comparison import published_table
 from memprune.findings.seeds import with_seed_spread
+from memprune.findings.table_files import write_readme, write_table
 
 FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
 
@@ -57,8 +61,16 @@ def write_tables(
         "perplexity": perplexity,
         "published": published_table(memorization, perplexity, **published),
     }
+    sound = memorization.assign(collapsed=False), perplexity.assign(collapsed=False)
+    tables |= {
+        "at_equal_sparsity": at_equal_sparsity(*sound),
+        "at_equal_removed": at_equal_removed(*sound),
+        "at_equal_perplexity": at_equal_perplexity(*sound),
+        "frontier": frontier(*sound),
+    }
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        write_table(table, name, HOW_TO_READ[name], folder)
+    write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)
     layout = paper_layout(memorization, perplexity)
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
