@@ -6,6 +6,8 @@ TABLE_NAMES = [
     "memorization_by_duplicates.csv",
     "memorization_by_subset.csv",
     "paired.csv",
+    "between_strategies.csv",
+    "power.csv",
     "perplexity.csv",
     "paper_layout.md",
     "paper_layout.tex",

@@ -10,7 +10,7 @@ from memprune.disk import readable
 # What identifies a variant in measures and tables, and what it achieved; then what identifies its samples.
 VARIANT = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes"]
 DESCRIBED = [*VARIANT, "sample", "split", "document", "subset", "duplicates", "context_length"]
-NAMES = ("model", "strategy", "role")  # texts, even where a model is called 007, 1e5 or NA
+NAMES = ("model", "strategy", "first", "second", "role")  # texts, even where a model is called 007, 1e5 or NA
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
