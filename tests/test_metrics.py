@@ -191,8 +191,8 @@ def test_measures_of_samples_are_a_column_a_metric_beside_what_describes_them(tm
     measure_samples(tmp_path / "s.parquet", columns, tmp_path / "m.parquet")
     table = pq.read_table(tmp_path / "m.parquet")
     assert table.column_names == [
-        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "sample", "split", "seed",
-        "pooled", "subset", "document", "duplicates", "context_length", "extracted", "near_tie",
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "sample", "split",
+        "seed", "pooled", "subset", "document", "duplicates", "context_length", "extracted", "near_tie",
         "discoverable_n10_p0.5",
     ]  # fmt: skip
     first = table.to_pylist()[0]

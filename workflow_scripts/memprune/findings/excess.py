@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from memprune.findings.frames import VARIANT
 from memprune.findings.intervals import newcombe_interval
+from memprune.findings.paired_tests import mcnemar_p_values
 
 STRATA = ("all", "subset", "duplicates")
 NON_MEMBERS = ["non_member_extracted", "non_member_samples", "non_member_fraction"]
@@ -108,10 +108,5 @@ def with_excess_over_control(table: pd.DataFrame) -> pd.DataFrame:
         control_samples=table.samples.astype("Int64").where(known),
         control_fraction=fraction,
         excess_over_control=table.fraction - fraction,
-        control_p_value=np.where(known, mcnemar_p_value(gained, lost), np.nan),
+        control_p_value=np.where(known, mcnemar_p_values(lost, gained), np.nan),
     )
-
-
-def mcnemar_p_value(gained: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """The exact two-sided p-values of McNemar's test, from the counts of discordant pairs; 1 without any."""
-    return np.minimum(1.0, 2 * binom.cdf(np.minimum(gained, lost), gained + lost, 0.5))

@@ -31,17 +31,18 @@ HOW_TO_READ = {
         "How much larger the share extracted of members is than that of non-members, with its 95 % "
         "interval: one that holds 0 is no evidence of memorization."
     ),
-    "by_seed": (
+    "memorization_by_seed": (
         "The same measurement on samples drawn with different seeds: their spread beside the interval says "
         "how much of a difference is the draw."
     ),
     "perplexity": (
         "How well a variant predicts held-out text: perplexity per token, word and byte, where lower is "
-        "better."
+        "better, and how many times the dense model's it is, with a 95 % interval over documents."
     ),
     "published": (
-        "What we measured of dense models beside published shares of extracted samples; a small p-value "
-        "says that such a sample would be improbable if the published share were true here."
+        "Every published figure of the sources beside ours: z is how many standard errors ours lies from it, "
+        "`possible` says whether so many samples can give the published fraction at all, and deviations name "
+        "each difference in protocol."
     ),
     "at_equal_sparsity": (
         "Strategies of one model with the same share of the weights in their scope removed: place 1 is the "
@@ -63,10 +64,8 @@ HOW_TO_READ = {
     ),
     "verdicts": (
         "Signs that a variant has failed, with the number behind each: where a model has collapsed, "
-        "extracting nothing is no forgetting."
-    ),
-    "identical": (
-        "Variants whose scores are equal byte for byte: what one says of itself it says of the other."
+        "extracting nothing is no forgetting; a variant named as having the same scores equals it to the "
+        "last bit."
     ),
     "paper_layout": (
         "Models in rows, dense and every strategy and level in columns: the share of samples extracted at "
