@@ -5,7 +5,7 @@ rule count_magnitudes:
     input:
         rules.resolve_model.output,
     output:
-        f"{RESULTS}/models/{{model}}/magnitudes.safetensors",
+        paths.magnitudes(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
     group:
@@ -22,7 +22,7 @@ rule count_magnitudes:
 rule compute_mask:
     input:
         manifest=rules.resolve_model.output,
-        magnitudes=rules.count_magnitudes.output,
+        magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
     output:
         mask=paths.mask(RESULTS, "{model}", "{strategy}@{level}"),
         statistics=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
@@ -35,8 +35,9 @@ rule compute_mask:
         **asked(resources.compute_mask),
     params:
         source=lambda wildcards: params.mask_source(CONFIG, wildcards.strategy),
+        magnitudes=lambda wildcards: params.magnitudes_option(CONFIG, wildcards.model, wildcards.strategy),
         spec=lambda wildcards: option("--spec", params.mask_spec(CONFIG, wildcards.strategy, wildcards.level)),
     shell:
         "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " --magnitudes {input.magnitudes} {params.spec} --threads {threads}"
+        " {params.magnitudes} {params.spec} --threads {threads}"
         " --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

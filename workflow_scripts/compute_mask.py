@@ -4,7 +4,6 @@
 import argparse
 import csv
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from memprune.jobs.arguments import parse
@@ -19,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--strategy", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--magnitudes", type=Path, required=True)
+    parser.add_argument("--magnitudes", type=Path, help="for the criterion of that name")
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--mask", type=Path, required=True, help="written")
@@ -31,16 +30,14 @@ def main() -> None:
     def compute(folder: Path) -> None:
         from safetensors.numpy import load_file
 
-        from memprune.variants.compute_mask import compute_mask, mask_statistics
+        from memprune.variants.compute_mask import compute_mask, described, mask_statistics
         from memprune.variants.masks import write_mask
 
-        magnitudes = load_file(arguments.magnitudes)
+        counted = load_file(arguments.magnitudes) if arguments.magnitudes else {}
         with unchanged(manifest.weights):
-            packed = compute_mask(
-                manifest, magnitudes, selection, level, arguments.strategy, arguments.threads
-            )
+            packed = compute_mask(manifest, counted, selection, level, arguments.strategy, arguments.threads)
         shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
-        about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
+        about = described(manifest, selection, level, arguments.strategy)
         write_mask(packed, shapes, about, folder / "mask.safetensors")
         statistics = mask_statistics(manifest, folder / "mask.safetensors")
         with (folder / "statistics.csv").open("w", newline="") as file:
@@ -53,7 +50,7 @@ def main() -> None:
     determinants = {
         "source": source_code.digest(Path(__file__), f"memprune.variants.criteria.{selection.criterion}"),
         "weights": weights_of(manifest),
-        "magnitudes": entries.content(arguments.magnitudes),
+        "magnitudes": arguments.magnitudes and entries.content(arguments.magnitudes),
         **arguments.spec,
     }
     outputs = {"mask.safetensors": arguments.mask, "statistics.csv": arguments.statistics}

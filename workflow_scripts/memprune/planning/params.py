@@ -4,7 +4,6 @@ They are the `params` of rules: in them is no setting that a job does not use, n
 """
 
 import json
-from dataclasses import asdict
 
 from memprune.config.experiment import Config
 from memprune.jobs.arguments import option
@@ -53,12 +52,18 @@ def model_place(config: Config, name: str) -> str:
 def mask_spec(config: Config, strategy: str, level: str) -> str:
     """What a mask depends on: its strategy's selection and its level, not the strategy's name."""
     selection = config.strategies[strategy].selection
-    return canonical({"selection": asdict(selection), "level": float(level)})
+    return canonical({"selection": selection.settings, "level": float(level)})
 
 
 def mask_source(config: Config, strategy: str) -> str:
     """The digest of the code that makes a mask, with its own criterion's and no other's."""
     return source("compute_mask.py", f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
+
+
+def magnitudes_option(config: Config, model: str, strategy: str) -> str:
+    """The option of compute_mask.py that names a model's magnitudes; empty if the criterion needs none."""
+    magnitudes = paths.magnitudes_of(config, model, strategy)
+    return option("--magnitudes", *magnitudes) if magnitudes else ""
 
 
 def mask_option(config: Config, model: str, variant: str) -> str:
