@@ -59,18 +59,17 @@ def torch_prune(folder: str) -> dict:
 
 def memprune(folder: str) -> dict:
     """Count and prune the same: seconds of each, and bytes for each weight beyond the process's own."""
-    from memprune.models.weights import read_tensors
+    from memprune.config.experiment import Strategy
+    from memprune.variants.compute_mask import compute_mask
     from memprune.variants.criteria import magnitude
+    from memprune.variants.selection_engine import histograms
 
     manifest = manifest_of(folder)
     count = sum(matrix.weights for matrix in manifest.matrices)
-    magnitude.histograms_of({}, THREADS)  # imports torch
+    histograms([], magnitude.keys(manifest, None), THREADS)  # imports torch
     before = resident_bytes()
-    histograms = magnitude.count(manifest, THREADS)
-
-    tensors = read_tensors(manifest)
-    matrices = {matrix.name: tensors[matrix.name] for matrix in manifest.matrices}
-    prune = (magnitude.prune, matrices, histograms, round(SPARSITY * count), THREADS)
+    counted = magnitude.count(manifest, THREADS)
+    prune = (compute_mask, manifest, counted, Strategy().selection, SPARSITY, "global", THREADS)
     timed(*prune)
     peak = peak_bytes()
     return {

@@ -91,7 +91,7 @@ wildcard_constraints:
     draw=r"(member|non_member|perplexity)-\d+-\d+",
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
-    level=r"0\.\d+|\d(\.\d+)?e-\d+|perplexity\+[\d.e-]+",
+    level=r"0\.\d+|1\.0|\d(\.\d+)?e-\d+|perplexity\+[\d.e-]+",
     target=r"perplexity\+[\d.e-]+",
     variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
     part=r"\d+",

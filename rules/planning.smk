@@ -45,7 +45,7 @@ def experiment_files():
         *(rules.build_mini_pile.output if embedded else []),
         *expand(rules.fetch_model.output, model=fetched),
         *expand(rules.resolve_model.output, model=CONFIG.models),
-        *expand(rules.count_magnitudes.output, model=PRUNED_MODELS),
+        *paths.all_magnitudes(CONFIG),
         *expand(rules.draw_samples.output, draw=all_draws(CONFIG)),
         *rules.extract_samples.output,
         *paths.all_levels(CONFIG),

@@ -5,7 +5,7 @@ rule count_magnitudes:
     input:
         rules.resolve_model.output,
     output:
-        f"{RESULTS}/models/{{model}}/magnitudes.safetensors",
+        paths.magnitudes(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
     group:
@@ -22,7 +22,7 @@ rule count_magnitudes:
 rule solve_level:
     input:
         manifest=rules.resolve_model.output,
-        magnitudes=rules.count_magnitudes.output,
+        magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
         windows=rules.extract_samples.input.perplexity,
     output:
         paths.level(RESULTS, "{model}", "{strategy}@{target}"),
@@ -39,16 +39,17 @@ rule solve_level:
         spec=lambda wildcards: option(
             "--spec", params.solve_spec(CONFIG, wildcards.strategy, wildcards.target)
         ),
+        magnitudes=lambda wildcards: params.magnitudes_option(CONFIG, wildcards.model, wildcards.strategy),
     shell:
         "solve_level.py --model {wildcards.model} --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " --magnitudes {input.magnitudes} --windows {input.windows} {params.spec} --threads {threads}"
+        " {params.magnitudes} --windows {input.windows} {params.spec} --threads {threads}"
         " --output {output} > {log} 2>&1"
 
 
 rule compute_mask:
     input:
         manifest=rules.resolve_model.output,
-        magnitudes=rules.count_magnitudes.output,
+        magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
         level=lambda wildcards: paths.level_of(
             CONFIG, wildcards.model, f"{wildcards.strategy}@{wildcards.level}"
         ),
@@ -64,9 +65,10 @@ rule compute_mask:
         **asked(resources.compute_mask),
     params:
         source=lambda wildcards: params.pruning_source(CONFIG, "compute_mask.py", wildcards.strategy),
+        magnitudes=lambda wildcards: params.magnitudes_option(CONFIG, wildcards.model, wildcards.strategy),
         spec=lambda wildcards: option("--spec", params.mask_spec(CONFIG, wildcards.strategy, wildcards.level)),
         level=lambda wildcards, input: option("--level-file", input.level) if input.level else "",
     shell:
         "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " --magnitudes {input.magnitudes} {params.spec} {params.level} --threads {threads}"
+        " {params.magnitudes} {params.spec} {params.level} --threads {threads}"
         " --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

@@ -23,7 +23,7 @@ from memprune.variants.scope import layers_in_scope
         (
             "strategies/global/levels",
             [1.2],
-            "strategies.global.levels.0: found 1.2; input should be less than 1",
+            "strategies.global.levels.0: found 1.2; input should be less than or equal to 1",
         ),
         (
             "strategies/global/levels",
@@ -98,7 +98,11 @@ from memprune.variants.scope import layers_in_scope
         ("metrics", ["matched"], "metrics: found no extracted, which all tables and figures show; add it"),
         ("metrics", "extracted", "metrics: found 'extracted'; input should be a valid list"),
         ("discoverable", {"n": [0]}, "discoverable.n.0: found 0; input should be greater than or equal to 1"),
-        ("discoverable", {"p": [1.0]}, "discoverable.p.0: found 1.0; input should be less than 1"),
+        (
+            "discoverable",
+            {"p": [1.0]},
+            "discoverable.p.0: found 1.0; input should be less than or equal to 1",
+        ),
         ("discoverable", {"n": []}, "discoverable.n: found []; list should have at least 1 item"),
         ("discoverable", {"q": [0.5]}, "discoverable.q: unknown key; nearest known key: "),
     ],
@@ -215,4 +219,4 @@ def test_variants_are_named_and_read_back():
     ],
 )
 def test_layers_in_scope(layers, total, expected):
-    assert layers_in_scope(Strategy(layers=layers).selection.layers, total) == expected
+    assert layers_in_scope(Strategy(layers=layers).selection, total) == expected

@@ -49,6 +49,7 @@ def random_mask(manifest: Manifest, path: Path, fingerprint: str | None = None) 
         for m in matrices
     }  # fmt: skip
     about = {"selection": SELECTION, "level": 0.3, "fingerprint": fingerprint or manifest.fingerprint}
+    about["in_scope"] = {m.name: m.weights for m in matrices}
     write_mask(packed, {m.name: m.shape for m in matrices}, about, path)
     return path
 

@@ -18,7 +18,7 @@ from memprune.models.resolve_model import resolve_model
 from memprune.planning.costs import estimate
 from memprune.planning.inputs import check_files, check_scopes
 from memprune.planning.leftovers import leftovers
-from memprune.variants.scope import matrices_in_scope
+from memprune.variants.scope import regions_in_scope
 
 
 def experiment(**parts) -> Config:
@@ -89,7 +89,7 @@ def test_endings_are_those_that_are_read():
 
 LACKING = {
     "layer": ({"layers": [0, 40]}, "no layer 40 in model m; looked for .* in layers [0, 40]; the model has"),
-    "role": ({"matrices": ["query", "up"]}, "no query in model m; looked for query, up in layers all; the"),
+    "role": ({"matrices": ["gate", "up"]}, "no gate in model m; looked for up, gate in layers all; the"),
     "both": ({"matrices": ["up", "gate"], "layers": [1, 99]}, "no gate, layer 99 in model m; looked for"),
     "nothing": ({"layers": [40, 41]}, "no matrix in model m; looked for"),
 }
@@ -104,12 +104,12 @@ def test_what_a_strategy_names_and_a_model_lacks(case, tmp_path):
     known = experiment(models={"m": {"repo": "EleutherAI/pythia-160m"}}, strategies=strategies)
     with pytest.raises(UserError, match=pattern) as caught:
         check_scopes(known)
-    assert "the model has query_key_value, output, up, down in 12 layers" in str(caught.value)
+    assert "the model has query_key_value, query, key, value, output, up, down in 12 l" in str(caught.value)
     with pytest.raises(UserError, match=pattern):
         estimate("m", known)
     manifest = resolve_model("m", tiny_model("gpt_neox", "float16", tmp_path))
     with pytest.raises(UserError, match=pattern):
-        matrices_in_scope(manifest.matrices, known.strategies["s"].selection, "m", "s")
+        regions_in_scope(manifest, known.strategies["s"].selection, "s")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,14 +20,17 @@ from torch.nn.utils import prune
 from memprune.config.experiment import Strategy
 from memprune.errors import UserError
 from memprune.models import weights as weights_module
+from memprune.models.manifest import Matrix
 from memprune.models.resolve_model import resolve_model
 from memprune.models.roles import MATRIX_GROUPS
-from memprune.models.weights import read_headers
-from memprune.variants.compute_mask import mask_statistics
+from memprune.variants.compute_mask import all_kept, mask_statistics
 from memprune.variants.criteria import magnitude
 from memprune.variants.masks import mask_digest, read_mask, unpack
-from memprune.variants.scope import Selection, layers_in_scope, matrices_in_scope
+from memprune.variants.regions import Region
+from memprune.variants.scope import Selection, layers_in_scope, regions_in_scope
+from memprune.variants.selection_engine import drop_lowest
 
+FILE = "model.safetensors"
 DTYPES = ("float32", "float16", "bfloat16")
 PAPER = {
     "layer-wise": Strategy(allocation="matrix"),
@@ -78,10 +82,10 @@ def torch_prune(weights: dict[str, torch.Tensor], groups: list[list[str]], level
 def test_masks_equal_torch_prune(manifest, name, tmp_path):
     strategy, weights = PAPER[name].selection, weights_of(manifest)
     groups: dict[object, list[str]] = {}
-    for m in matrices_in_scope(manifest.matrices, strategy, "tiny", name):
+    for m in (region.matrix for region in regions_in_scope(manifest, strategy, name)):
         key = {"matrix": m.name, "layer": m.layer, "global": 0}[strategy.allocation]
         groups.setdefault(key, []).append(m.name)
-    for level in (0.1, 0.37, 0.9):
+    for level in (0.1, 0.37, 0.9, 1.0):
         found = mask_of(manifest, strategy, level, tmp_path)
         check_against_torch_prune(found, weights, list(groups.values()), level)
 
@@ -107,13 +111,11 @@ def check_against_torch_prune(found, weights, groups: list[list[str]], level: fl
 
 def test_scope_is_what_the_strategy_says(manifest, tmp_path):
     for name, strategy in PAPER.items():
-        scope = matrices_in_scope(manifest.matrices, strategy.selection, "tiny", name)
-        assert {m.layer for m in scope} == set(layers_in_scope(strategy.layers, 4))
+        scope = [region.matrix for region in regions_in_scope(manifest, strategy.selection, name)]
+        assert {m.layer for m in scope} == set(layers_in_scope(strategy.selection, 4))
         assert {m.role for m in scope} <= set(strategy.selection.roles)
-    attention = matrices_in_scope(
-        manifest.matrices, PAPER["attention-only"].selection, "tiny", "attention-only"
-    )
-    assert {m.role for m in attention}.isdisjoint(MATRIX_GROUPS["mlp"])
+    attention = regions_in_scope(manifest, PAPER["attention-only"].selection, "attention-only")
+    assert {region.matrix.role for region in attention}.isdisjoint(MATRIX_GROUPS["mlp"])
 
 
 def test_statistics_are_recounted_and_cover_the_model(manifest, tmp_path):
@@ -136,14 +138,16 @@ def test_a_mask_is_the_same_every_time(tmp_path):
 
 
 def masks_of_tensors(tensors: dict[str, torch.Tensor], pruned: int, threads: int) -> np.ndarray:
-    """What the criterion keeps of tensors in a file, of which `pruned` weights go together."""
+    """What the criterion keeps of flat tensors in a file, of which `pruned` weights go together."""
+    (dtype,) = {str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()}
+    matrices = [Matrix(name, FILE, 0, "up", (1, len(tensor))) for name, tensor in tensors.items()]
+    packed = {matrix.name: all_kept(matrix.weights) for matrix in matrices}
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "weights.safetensors"
-        save_file(tensors, file)
-        places = read_headers([file])
-        ordered = {name: places[name] for name in tensors}
-        histograms = magnitude.histograms_of(ordered, threads)
-        packed = magnitude.prune(ordered, histograms, pruned, threads)
+        save_file(tensors, Path(folder) / FILE)
+        about = SimpleNamespace(folder=folder, files=[FILE], dtype=dtype, matrices=matrices)
+        counted = magnitude.count(about, threads)
+        keys = magnitude.keys(about, None)
+        drop_lowest(packed, list(map(Region, matrices)), keys, counted, pruned, threads)
     kept = [unpack(packed[name], slice(0, len(tensor))) for name, tensor in tensors.items()]
     return np.concatenate(kept)
 
@@ -199,10 +203,12 @@ def test_a_strategy_without_matrices_says_what_it_looked_for(tmp_path):
     with pytest.raises(
         UserError, match=r"strategies.gates: no matrix in model tiny; looked for gate"
     ) as caught:
-        matrices_in_scope(manifest.matrices, Strategy(matrices=["gate"]).selection, "tiny", "gates")
-    assert "the model has query_key_value, output, up, down in 4 layers" in str(caught.value)
+        regions_in_scope(manifest, Strategy(matrices=["gate"]).selection, "gates")
+    assert "the model has query_key_value, query, key, value, output, up, down in 4 layers" in str(
+        caught.value
+    )
     with pytest.raises(UserError, match=r"in layers \[9\]"):
-        matrices_in_scope(manifest.matrices, Strategy(layers=[9]).selection, "tiny", "deep")
+        regions_in_scope(manifest, Strategy(layers=[9]).selection, "deep")
 
 
 def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):

@@ -103,7 +103,11 @@ def imported_by(script: str, *modules: str) -> set[str]:
         (
             "compute_mask.py", ("memprune.variants.criteria.magnitude",),
             {"variants/compute_mask", "variants/criteria/magnitude", "variants/scope"},
-            {"scoring/forced_pass", "config/experiment", "models/families", "corpus/draw_samples"},
+            {"scoring/forced_pass", "config/experiment", "variants/criteria/random", "corpus/draw_samples"},
+        ),
+        (
+            "compute_mask.py", ("memprune.variants.criteria.random",),
+            {"variants/criteria/random", "variants/selection_engine"}, {"variants/criteria/magnitude"},
         ),
         ("compute_mask.py", (), {"variants/compute_mask"}, {"variants/criteria/magnitude"}),
         (

@@ -1,6 +1,5 @@
 """Tiny random models of every family as folders on disk, what transformers and memprune compute with them."""
 
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +24,7 @@ from memprune.models.manifest import Manifest
 from memprune.scoring.batches import cut_batches, cut_blocks
 from memprune.scoring.forced_pass import forced_pass
 from memprune.scoring.logits import all_evidence
-from memprune.variants.compute_mask import compute_mask
+from memprune.variants.compute_mask import compute_mask, described
 from memprune.variants.criteria import magnitude
 from memprune.variants.masks import read_mask, write_mask
 from memprune.variants.scope import Selection
@@ -157,8 +156,7 @@ def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: 
     """Compute and write a mask as the workflow does."""
     packed = compute_mask(manifest, counts_of(manifest), selection, level, "tested", 2)
     shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
-    about = {"selection": asdict(selection), "level": level, "fingerprint": manifest.fingerprint}
-    write_mask(packed, shapes, about, path)
+    write_mask(packed, shapes, described(manifest, selection, level, "tested"), path)
 
 
 def greedy(model, context: np.ndarray, length: int) -> np.ndarray:

@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--strategy", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--magnitudes", type=Path, required=True)
+    parser.add_argument("--magnitudes", type=Path, help="for the criterion of that name")
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--level-file", type=Path, help="what solve_level.py found; left out: of the spec")
     parser.add_argument("--threads", type=int, required=True)
@@ -34,8 +34,9 @@ def main() -> None:
 
         from memprune.variants.compute_mask import make_mask, mask_statistics
 
-        magnitudes, mask = load_file(arguments.magnitudes), folder / "mask.safetensors"
-        make_mask(manifest, magnitudes, selection, level, arguments.strategy, arguments.threads, mask)
+        counted = load_file(arguments.magnitudes) if arguments.magnitudes else {}
+        mask = folder / "mask.safetensors"
+        make_mask(manifest, counted, selection, level, arguments.strategy, arguments.threads, mask)
         statistics = mask_statistics(manifest, mask)
         with (folder / "statistics.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, statistics[0], lineterminator="\n")
@@ -47,7 +48,7 @@ def main() -> None:
     determinants = {
         "source": source_code.digest(Path(__file__), f"memprune.variants.criteria.{selection.criterion}"),
         "weights": weights_of(manifest),
-        "magnitudes": entries.content(arguments.magnitudes),
+        "magnitudes": arguments.magnitudes and entries.content(arguments.magnitudes),
         "selection": arguments.spec["selection"],
         "level": level,
     }

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--strategy", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--magnitudes", type=Path, required=True)
+    parser.add_argument("--magnitudes", type=Path, help="for the criterion of that name")
     parser.add_argument("--windows", type=Path, required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--threads", type=int, required=True)
@@ -37,18 +37,18 @@ def main() -> None:
         from memprune.evaluation.solve_level import solve_level
         from memprune.variants.compute_mask import make_mask
 
-        magnitudes, threads = load_file(arguments.magnitudes), arguments.threads
+        counted = load_file(arguments.magnitudes) if arguments.magnitudes else {}
 
         def make_mask_at(level: float, path: Path) -> None:
-            make_mask(manifest, magnitudes, selection, level, strategy, threads, path)
+            make_mask(manifest, counted, selection, level, strategy, arguments.threads, path)
 
         with variant_named(arguments.model, variant_name(strategy, target_label(increase))):
-            found = solve_level(dense, make_mask_at, increase, device, threads, folder)
+            found = solve_level(dense, make_mask_at, increase, device, arguments.threads, folder)
         (folder / "level.json").write_text(json.dumps(found, indent=1) + "\n")
 
     determinants = {
         "source": source_code.digest(Path(__file__), f"memprune.variants.criteria.{selection.criterion}"),
-        "magnitudes": entries.content(arguments.magnitudes),
+        "magnitudes": arguments.magnitudes and entries.content(arguments.magnitudes),
         "windows": entries.content(arguments.windows),
         "dense": determinants_of(dense, device),
         "selection": spec["selection"],

@@ -149,7 +149,7 @@ class Config(Section):
             if lacking:
                 raise ValueError(
                     f"strategies.{name}.levels: missing, and model {lacking[0]} has no levels either; "
-                    "give a list of numbers between 0 and 1"
+                    "give a list of numbers above 0 and at most 1"
                 )
         return self
 

@@ -73,7 +73,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63), Number]
 Seeds = Annotated[list[Seed], Field(min_length=1), without_repeats()]
 Gigabytes = Annotated[float, Field(gt=0, le=10**6), Number]
 
-Level = Annotated[float, Field(gt=0, lt=1), Number]
+Level = Annotated[float, Field(gt=0, le=1), Number]
 Levels = Annotated[list[Level], Field(min_length=1), without_repeats()]
 
 Name = Annotated[

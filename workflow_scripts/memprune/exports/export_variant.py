@@ -82,7 +82,7 @@ def write_masked(source: Path, tensors: Mapping[str, Tensor], mask: Path, target
         for name, tensor in sorted(tensors.items(), key=lambda item: item[1].offset):
             copy_bytes(original, copy, tensor.offset - copy.tell())
             kept = read_bits(mask, name)
-            for part in slices(tensor):
+            for part in slices(tensor.size):
                 bits = read(tensor, part, buffer)
                 copy.write(np.multiply(bits, unpack(kept, part), out=bits))
             original.seek(copy.tell())

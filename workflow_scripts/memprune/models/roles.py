@@ -1,5 +1,9 @@
 """The roles of a decoder block's matrices, and the groups of roles that a strategy can name."""
 
-ATTENTION = ("query_key_value", "query", "key", "value", "output")
+FUSED, FUSED_ROLES = (
+    "query_key_value",
+    ("query", "key", "value"),
+)  # one matrix in some families, three in others
+ATTENTION = (FUSED, *FUSED_ROLES, "output")
 MLP = ("up", "gate", "down")
 MATRIX_GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}

@@ -4,12 +4,9 @@ Files are read and not mapped: what was read leaves no page behind in a job's me
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import local
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,7 +18,6 @@ DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 BITS = {"float32": np.uint32, "float16": np.uint16, "bfloat16": np.uint16}
 EXPONENT = {"float32": 0x7F800000, "float16": 0x7C00, "bfloat16": 0x7F80}  # all its bits: inf or nan
 BYTES = {dtype: np.dtype(bits).itemsize for dtype, bits in BITS.items()}
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -64,10 +60,10 @@ def read_tensors(manifest: Manifest) -> dict[str, Tensor]:
     return read_headers(Path(manifest.folder) / file for file in manifest.files)
 
 
-def slices(tensor: Tensor) -> Iterator[slice]:
-    """The flat tensor cut into slices of `SLICE` elements; each begins at a multiple of eight."""
-    for start in range(0, tensor.size, SLICE):
-        yield slice(start, min(start + SLICE, tensor.size))
+def slices(size: int) -> Iterator[slice]:
+    """A flat tensor of so many elements cut into slices of `SLICE`; each begins at a multiple of eight."""
+    for start in range(0, size, SLICE):
+        yield slice(start, min(start + SLICE, size))
 
 
 def read(tensor: Tensor, part: slice, buffer: np.ndarray) -> np.ndarray:
@@ -83,28 +79,11 @@ def read(tensor: Tensor, part: slice, buffer: np.ndarray) -> np.ndarray:
 def is_finite(tensor: Tensor, buffer: np.ndarray) -> bool:
     """Whether no element of a tensor is infinite or not a number; read in slices, through the `buffer`."""
     exponent = EXPONENT[tensor.dtype]
-    return not any(((read(tensor, part, buffer) & exponent) == exponent).any() for part in slices(tensor))
+    return not any(
+        ((read(tensor, part, buffer) & exponent) == exponent).any() for part in slices(tensor.size)
+    )
 
 
 def new_buffer() -> np.ndarray:
     """Room for a slice of any dtype."""
     return np.empty(SLICE, dtype=np.uint32)
-
-
-def for_each_slice(
-    tensors: Iterable[Tensor], work: Callable[[Tensor, slice, np.ndarray], Result], threads: int
-) -> Iterator[Result]:
-    """What `work(tensor, part, bits)` returns for each slice of the tensors, in their order.
-
-    `bits` is overwritten once `work` returns. Several threads read and work side by side.
-    """
-    own = local()
-
-    def one(task: tuple[Tensor, slice]) -> Result:
-        if not hasattr(own, "buffer"):
-            own.buffer = new_buffer()
-        return work(*task, read(*task, own.buffer))
-
-    tasks = ((tensor, part) for tensor in tensors for part in slices(tensor))
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(one, tasks)

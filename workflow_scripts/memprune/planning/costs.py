@@ -9,6 +9,7 @@ from memprune.config.experiment import Config, Evaluation, Strategy
 from memprune.devices.footprint import BATCH_TOKENS, layer_bytes, room_on_gpu, working_bytes
 from memprune.evaluation.bisection import MOST_STEPS
 from memprune.models.weights import BYTES
+from memprune.planning import paths
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
 from memprune.planning.operations import (
     solving_operations,
@@ -18,6 +19,7 @@ from memprune.planning.operations import (
 )
 from memprune.planning.parts import blocks_of, parts_of
 from memprune.planning.sizes import ModelSize, size_of
+from memprune.variants.regions import stored_role
 from memprune.variants.scope import scope_of
 
 SHARD_BYTES = 16 * 2**10  # of a shard's two files and folder beside its rows, in blocks of 4 KiB
@@ -67,7 +69,7 @@ def estimate(name: str, config: Config) -> Estimate:
         host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
         mask_bytes=sum(
-            weights_in_scope(size, name, key, strategy) // 8
+            weights_masked(size, name, key, strategy) // 8
             for key, strategy in config.strategies.items()
             for _ in config.levels(name, key)
         ),
@@ -131,11 +133,12 @@ def count_jobs(name: str, config: Config) -> int:
     scoring = variants * (1 if parts_of(config) == 1 else parts_of(config) + 1)
     measuring = variants
     masks = variants - 1  # all variants but `dense`
-    masking = masks + 2 if masks else 0  # the count of magnitudes, and a figure of masks
+    counts = any(paths.magnitudes_of(config, name, strategy) for strategy in config.strategies)
+    masking = masks + counts + 1 if masks else 0  # a figure of masks beside
     return manifest + scoring + measuring + masking + len(config.targets(name))
 
 
-def weights_in_scope(size: ModelSize, model: str, name: str, strategy: Strategy) -> int:
-    """How many weights the strategy `name` can prune in a model, which have a bit each in its masks."""
-    roles, layers = scope_of(strategy.selection, list(size.roles), size.architecture.layers, model, name)
-    return len(layers) * sum(size.roles[role] for role in roles)
+def weights_masked(size: ModelSize, model: str, name: str, strategy: Strategy) -> int:
+    """How many weights have a bit in a mask of the strategy `name`: all those of matrices in its scope."""
+    roles, layers = scope_of(strategy.selection, size.architecture, model, name)
+    return len(layers) * sum(size.roles[role] for role in {stored_role(r, size.architecture) for r in roles})

@@ -65,4 +65,4 @@ def check_scopes(config: Config) -> None:
         except UserError:
             continue  # it is not known before the model is fetched
         for key, strategy in config.strategies.items():
-            scope_of(strategy.selection, list(size.roles), size.architecture.layers, name, key)
+            scope_of(strategy.selection, size.architecture, name, key)

@@ -4,7 +4,6 @@ They are the `params` of rules: in them is no setting that a job does not use, n
 """
 
 import json
-from dataclasses import asdict
 
 from memprune.config.experiment import Config
 from memprune.config.published_figures import read_published
@@ -56,7 +55,7 @@ def model_place(config: Config, name: str) -> str:
 def solve_spec(config: Config, strategy: str, target: str) -> str:
     """What a level that is found depends on: its strategy's selection, the increase, and how is scored."""
     settings = {
-        "selection": asdict(config.strategies[strategy].selection),
+        "selection": config.strategies[strategy].selection.settings,
         "perplexity_increase": increase_of(target),
         "evaluation": config.evaluation.settings,
     }
@@ -68,13 +67,19 @@ def mask_spec(config: Config, strategy: str, level: str) -> str:
 
     A level that is found is in its file.
     """
-    settings, given = {"selection": asdict(config.strategies[strategy].selection)}, parse_level(level)
+    settings, given = {"selection": config.strategies[strategy].selection.settings}, parse_level(level)
     return canonical(settings if isinstance(given, str) else settings | {"level": given})
 
 
 def pruning_source(config: Config, script: str, strategy: str) -> str:
     """The digest of the code of a script that makes masks, with its own criterion's and no other's."""
     return source(script, f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
+
+
+def magnitudes_option(config: Config, model: str, strategy: str) -> str:
+    """The option of compute_mask.py that names a model's magnitudes; empty if the criterion needs none."""
+    magnitudes = paths.magnitudes_of(config, model, strategy)
+    return option("--magnitudes", *magnitudes) if magnitudes else ""
 
 
 def mask_option(config: Config, model: str, variant: str) -> str:

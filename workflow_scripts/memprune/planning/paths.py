@@ -26,6 +26,11 @@ def manifest(results: str | Path, model: str) -> str:
     return f"{results}/models/{model}/manifest.json"
 
 
+def magnitudes(results: str | Path, model: str) -> str:
+    """What is counted of a model's magnitudes."""
+    return f"{results}/models/{model}/magnitudes.safetensors"
+
+
 def draw(results: str | Path, name: str) -> str:
     """What one job has drawn from a corpus."""
     return f"{results}/samples/draws/{name}.parquet"
@@ -97,6 +102,21 @@ def all_masks(config: Config) -> list[str]:
         for model in config.models
         for variant in config.variants(model)[1:]
         for place in (mask, zeros)
+    ]
+
+
+def magnitudes_of(config: Config, model: str, strategy: str) -> list[str]:
+    """The magnitudes that a strategy's masks are computed from; none if its criterion needs none."""
+    is_needed = config.strategies[strategy].criterion == "magnitude"
+    return [magnitudes(results_of(config), model)] if is_needed else []
+
+
+def all_magnitudes(config: Config) -> list[str]:
+    """The magnitudes of all models that a strategy's masks are computed from."""
+    return [
+        path
+        for model in config.models
+        for path in dict.fromkeys(p for name in config.strategies for p in magnitudes_of(config, model, name))
     ]
 
 

@@ -204,7 +204,7 @@ def read_tensor(source: Source, part: Part) -> torch.Tensor:
     kept = read_bits(source.mask, name) if name in source.masked else None
     values = torch.empty(tensor.size, dtype=source.dtype, device=source.device)
     buffer = new_buffer()
-    for piece in slices(tensor):
+    for piece in slices(tensor.size):
         bits = read(tensor, piece, buffer)
         if kept is not None:
             np.multiply(bits, unpack(kept, piece), out=bits)

@@ -35,11 +35,10 @@ def achieved(manifest: Manifest, mask: Path | None) -> Achieved:
     if mask is None:
         return Achieved(0.0, 0.0, manifest.tensor_bytes)
     about = about_mask(mask)
-    in_scope = sum(map(prod, about["shapes"].values()))
-    removed = in_scope - sum(about["kept"].values())
-    packed = sum(-(-prod(shape) // 8) for shape in about["shapes"].values())
+    removed = sum(map(prod, about["shapes"].values())) - sum(about["kept"].values())
+    packed = sum(-(-count // 8) for count in about["in_scope"].values())
     return Achieved(
-        sparsity=removed / in_scope,
+        sparsity=removed / sum(about["in_scope"].values()),
         removed=removed / sum(matrix.weights for matrix in manifest.matrices),
         variant_bytes=manifest.tensor_bytes - removed * BYTES[manifest.dtype] + packed,
     )

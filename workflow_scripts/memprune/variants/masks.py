@@ -1,9 +1,10 @@
 """Mask files: which weights a strategy removes at a level.
 
 A mask file is a safetensors file with one uint8 vector per matrix in scope: bits in the order of the flat
-matrix as stored, lowest bit first, 1 = kept. Its metadata has one key, `mask`: JSON with the shapes, the
-numbers of weights kept, the selection, the level and the fingerprint of the weights (one key only, since the
-order of several differs from run to run, and the same mask is to be the same bytes).
+matrix as stored, lowest bit first, 1 = kept. Of a matrix that is in scope in part, all other bits are 1. The
+metadata has one key, `mask`: JSON with the shapes, the numbers of weights kept and in scope, the selection,
+the level and the fingerprint of the weights (one key only, since the order of several differs from run to
+run, and the same mask is to be the same bytes).
 """
 
 import hashlib
@@ -28,7 +29,7 @@ def write_mask(
 
 
 def about_mask(path: str | Path) -> dict:
-    """What a mask's file says of it: by matrix shapes and weights kept; selection, level, fingerprint."""
+    """What a mask's file says: by matrix shapes, weights kept and in scope; selection, level, fingerprint."""
     with safe_open(path, framework="numpy") as file:
         return json.loads(file.metadata()["mask"])
 

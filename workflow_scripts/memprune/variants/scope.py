@@ -1,12 +1,13 @@
-"""What a strategy prunes in a model: its layers and matrices, and the groups that share a sparsity."""
+"""What a strategy prunes in a model: its layers, matrices and heads, and the groups that share a sparsity."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from memprune.errors import UserError
-from memprune.models.manifest import Matrix
+from memprune.models.architecture import Architecture
+from memprune.models.manifest import Manifest
 from memprune.models.roles import MATRIX_GROUPS
+from memprune.variants.regions import Region, own_lines, region_of, roles_to_name, stored_role, stored_roles
 
 
 @dataclass(frozen=True)
@@ -16,34 +17,48 @@ class Selection:
     roles: tuple[str, ...]
     layers: str | tuple[int, ...]  # "all", "first 25 %", "last 25 %", or layers counted from 0
     allocation: str  # where the sparsity holds: "matrix", "layer" or "global"
-    criterion: str  # what ranks the weights: a module of `memprune.criteria`
+    criterion: str  # what ranks the weights: a module of `memprune.variants.criteria`
+    heads: tuple[tuple[int, int], ...] = ()  # layer and head, counted from 0; none: whole matrices
+    seed: int | None = None  # of the criterion random
+
+    @property
+    def settings(self) -> dict:
+        """The selection as JSON values, without what does not apply."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
+
+    def heads_of(self, layer: int) -> set[int] | None:
+        """The heads that are named of a layer; None where none of any is."""
+        return {head for own, head in self.heads if own == layer} if self.heads else None
 
 
-def layers_in_scope(layers: str | tuple[int, ...], total: int) -> list[int]:
-    """The decoder layers that a selection's `layers` names in a model with `total` layers.
+def layers_in_scope(selection: Selection, total: int) -> list[int]:
+    """The decoder layers that a selection names in a model with `total` layers.
 
     A quarter is rounded half up, and is one layer at least; a list stays as it is.
     """
-    if not isinstance(layers, str):
-        return list(layers)
-    if layers == "all":
+    if selection.heads:
+        return sorted({layer for layer, _ in selection.heads})
+    if not isinstance(selection.layers, str):
+        return list(selection.layers)
+    if selection.layers == "all":
         return list(range(total))
     quarter = max(1, math.floor(total / 4 + 0.5))
-    return list(range(quarter)) if layers == "first 25 %" else list(range(total - quarter, total))
+    return list(range(quarter)) if selection.layers == "first 25 %" else list(range(total - quarter, total))
 
 
 def scope_of(
-    selection: Selection, present: Sequence[str], total: int, model: str, strategy: str
+    selection: Selection, architecture: Architecture, model: str, strategy: str
 ) -> tuple[list[str], list[int]]:
     """The roles and the decoder layers that a strategy prunes in a model.
 
-    The model has matrices of the roles `present` in each of `total` layers. Roles that are one of
-    `MATRIX_GROUPS` are those of them that the model has. Raises UserError for a role or a layer that is named
-    and that the model lacks, and for a group of which it has nothing.
+    Roles that are one of `MATRIX_GROUPS` are those of them that the model's matrices have. Raises UserError
+    for a role, a layer or a head that is named and that the model lacks, and when nothing is in scope.
     """
-    layers = layers_in_scope(selection.layers, total)
-    roles = [role for role in selection.roles if role in present]
+    check_heads(selection, architecture, model, strategy)
+    total, layers = architecture.layers, layers_in_scope(selection, architecture.layers)
     is_group = set(selection.roles) in map(set, MATRIX_GROUPS.values())
+    present = stored_roles(architecture) if is_group else roles_to_name(architecture)
+    roles = [role for role in selection.roles if role in present]
     no_roles = [] if is_group else [role for role in selection.roles if role not in present]
     no_layers = [layer for layer in layers if layer >= total]
     if no_roles or no_layers or not roles:
@@ -55,25 +70,48 @@ def scope_of(
             f"strategies.{strategy}: no {lacking} in model {model}; looked for {', '.join(selection.roles)} "
             f"in layers {where}; the model has {', '.join(present)} in {total} layers, counted from 0"
         )
+    if selection.heads and not any(
+        own_lines(role, architecture, selection.heads_of(layer)) for role in roles for layer in layers
+    ):
+        raise UserError(
+            f"strategies.{strategy}.heads: found heads of model {model} that share {' and '.join(roles)} "
+            f"with others; name all {architecture.heads // architecture.key_heads} that share them"
+        )
     return roles, layers
 
 
-def matrices_in_scope(
-    matrices: list[Matrix], selection: Selection, model: str, strategy: str
-) -> list[Matrix]:
-    """Those of a model's matrices that a strategy prunes, in their order.
+def check_heads(selection: Selection, architecture: Architecture, model: str, strategy: str) -> None:
+    """Raise UserError for a head that the model lacks."""
+    a = architecture
+    for layer, head in selection.heads:
+        if layer >= a.layers or head >= a.heads:
+            raise UserError(
+                f"strategies.{strategy}.heads: found [{layer}, {head}], allowed in model {model}: "
+                f"layers 0 to {a.layers - 1}, heads 0 to {a.heads - 1}"
+            )
+
+
+def regions_in_scope(manifest: Manifest, selection: Selection, strategy: str) -> list[Region]:
+    """What a strategy prunes of a model's matrices, in their order, and in each in the order of roles.
 
     Raises UserError for what is named and the model lacks, and for none.
     """
-    present = list(dict.fromkeys(matrix.role for matrix in matrices))
-    roles, layers = scope_of(selection, present, matrices[-1].layer + 1, model, strategy)
-    return [matrix for matrix in matrices if matrix.role in roles and matrix.layer in layers]
+    a = manifest.architecture
+    roles, layers = scope_of(selection, a, manifest.model, strategy)
+    regions = [
+        region_of(matrix, role, a, selection.heads_of(matrix.layer))
+        for matrix in manifest.matrices
+        if matrix.layer in layers
+        for role in roles
+        if stored_role(role, a) == matrix.role
+    ]
+    return [region for region in regions if region is not None]
 
 
-def group_matrices(scope: list[Matrix], allocation: str) -> list[list[Matrix]]:
-    """The groups of matrices within which the sparsity holds: each matrix, each layer, or all together."""
-    groups: dict[object, list[Matrix]] = {}
-    for matrix in scope:
-        key = {"matrix": matrix.name, "layer": matrix.layer, "global": "all"}[allocation]
-        groups.setdefault(key, []).append(matrix)
+def group_regions(regions: list[Region], allocation: str) -> list[list[Region]]:
+    """The groups within which the sparsity holds: each region of a matrix, each layer, or all together."""
+    groups: dict[object, list[Region]] = {}
+    for region in regions:
+        key = {"matrix": region, "layer": region.matrix.layer, "global": "all"}[allocation]
+        groups.setdefault(key, []).append(region)
     return list(groups.values())
