@@ -144,7 +144,7 @@ def one_model_with_a_target(folder: Path) -> None:
     lay_out(folder)
     shutil.rmtree(folder / "models")
     lines = (folder / "validation.jsonl").read_text().splitlines()
-    fitted_model(folder / "models/small", [json.loads(line)["text"] for line in lines[:12]])
+    fitted_model(folder / "models/small", [json.loads(line)["text"] for line in lines])
     content = yaml.safe_load((folder / "tiny.yaml").read_text()) | {
         "models": {"small": EXPERIMENT["models"]["small"]},
         "strategies": {"global": {"levels": [0.3, {"perplexity_increase": 0.1}]}},
