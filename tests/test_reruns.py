@@ -67,6 +67,11 @@ SETTINGS = {
         {"manifest": 1, "magnitudes": 1, "mask": 2, "memorization": 3 * 6, "perplexity": 3, "measures": 3}
         | figures(7),
     ),
+    "a seed added": (
+        change_config(seeds=[0, 1]),
+        {"draw_samples": 2, "extract_samples": 1, "evaluate": 9, "measure": 9} | TABLES,
+        {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(4),
+    ),
 }
 CODE = {
     "a plotting module changed, and mask and metric code rewritten, the same numbers": (
