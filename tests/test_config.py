@@ -55,6 +55,30 @@ from memprune.variants.scope import layers_in_scope
             "models.tiny-pythia-3.5m.published: unknown key; nearest known key: path; allowed: path, repo,",
         ),
         ("experiment", "../x", "experiment: found '../x'; string should match pattern"),
+        ("seed", 1, "seed: unknown key; nearest known key: seeds; allowed: experiment, seeds"),
+        ("seeds", [], "seeds: found []; list should have at least 1 item"),
+        ("seeds", [1, 0, 1], "seeds: found 1 twice; give each once"),
+        ("seeds", 1, "seeds: found 1; input should be a valid list"),
+        (
+            "models/tiny-pythia-5m/control",
+            "once",
+            "models.tiny-pythia-5m.control: found once, allowed: another model: tiny-pythia-0.3m, tiny-",
+        ),
+        (
+            "models/tiny-pythia-5m/control",
+            "tiny-pythia-5m",
+            "models.tiny-pythia-5m.control: found tiny-pythia-5m, the model itself; give another model",
+        ),
+        (
+            "models",
+            {"a": {"path": "a", "control": "b"}, "b": {"path": "b", "control": "c"}, "c": {"path": "c"}},
+            "models.a.control: found b, which has a control itself; give a model that has none",
+        ),
+        (
+            "models",
+            {"a": {"path": "a", "control": "b"}, "b": {"path": "b", "levels": [0.3]}},
+            "models.b.levels: found [0.3], but it is the control of a, and a control is not pruned; leave",
+        ),
         ("corpus", {"source": "files"}, "corpus.train: found no file; give a list of one at least"),
         (
             "corpus",

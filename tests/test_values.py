@@ -63,6 +63,7 @@ def test_a_folder_or_bytes_in_place_of_yaml(tmp_path):
 
 
 TWICE = {
+    "seeds": [0, 1, "0"],
     "samples/context_lengths": [50, 100, 50],
     "strategies/global/levels": [0.3, "0.30"],
     "models/tiny-pythia-3.5m/levels": ["3e-1", 0.6, 0.3],
