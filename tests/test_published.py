@@ -159,7 +159,7 @@ def test_what_a_fraction_can_be_equals_trying_all(samples, digits, data):
 
 
 def test_what_the_papers_own_numbers_cannot_be():
-    """0.0069 is no fraction of 5,000, but a mean of four; 0.008 is about 63 % fewer than 0.022, not than 0.016."""
+    """0.0069 is no fraction of 5,000, but a mean of four; 0.008 is 63 % fewer than 0.022, not than 0.016."""
     assert not is_possible(Decimal("0.0069"), 5000)
     assert is_possible(Decimal("0.0069"), 4 * 5000)
     config = load(ROOT / "config/paper.yaml")
