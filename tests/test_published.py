@@ -159,7 +159,7 @@ def test_what_a_fraction_can_be_equals_trying_all(samples, digits, data):
 
 
 def test_what_the_papers_own_numbers_cannot_be():
-    """0.0069 is no fraction of 5,000, but a mean of four; 63 % fewer than 0.022, not 0.016, are 0.008."""
+    """0.0069 is no fraction of 5,000, but a mean of four; 0.008 is 63 % fewer than 0.022, not than 0.016."""
     assert not is_possible(Decimal("0.0069"), 5000)
     assert is_possible(Decimal("0.0069"), 4 * 5000)
     config = load(ROOT / "config/paper.yaml")
@@ -167,7 +167,14 @@ def test_what_the_papers_own_numbers_cannot_be():
     empty = [table.iloc[:0] for table in tables(EXPERIMENT)]
     table = published_table(*empty, [paper], compared(config))
     assert table[table.possible == False].published.to_list() == [0.0069]  # noqa: E712
-    assert (round(1 - 0.008 / 0.022, 2), round(1 - 0.008 / 0.016, 2)) == (0.64, 0.5)
+    own = table[(table.model == "EleutherAI/pythia-12b") & (table.quantity == "extracted_fraction")]
+    [pruned] = own[own.strategy == "attention-only"].published
+    fitting = [  # baselines of which it is 63 % fewer, as far as both are printed
+        dense
+        for dense in own[own.strategy == "dense"].published
+        if (pruned - 0.0005) / (dense + 0.0005) <= 1 - 0.63 <= (pruned + 0.0005) / (dense - 0.0005)
+    ]
+    assert fitting == [0.022]
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.data())
