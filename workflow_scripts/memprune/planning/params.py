@@ -93,6 +93,11 @@ def order_spec(config: Config) -> str:
     return canonical(shown(config))
 
 
+def heads_spec(config: Config, model: str) -> str:
+    """What the figure of one model's heads shows beside tables: which strategy ablates which head."""
+    return canonical({"model": model, "heads": config.heads_ablated(model)})
+
+
 def tables_spec(config: Config) -> str:
     """What tables show beside measures: the order of models and strategies, and published shares."""
     return canonical({**shown(config), "published": published(config)})

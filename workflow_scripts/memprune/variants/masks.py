@@ -3,8 +3,8 @@
 A mask file is a safetensors file with one uint8 vector per matrix in scope: bits in the order of the flat
 matrix as stored, lowest bit first, 1 = kept. Of a matrix that is in scope in part, all other bits are 1. The
 metadata has one key, `mask`: JSON with the shapes, the numbers of weights kept and in scope, the selection,
-the level and the fingerprint of the weights (one key only, since the order of several differs from run to run,
-and the same mask is to be the same bytes).
+the level and the fingerprint of the weights (one key only, since the order of several differs from run to
+run, and the same mask is to be the same bytes).
 """
 
 import hashlib
