@@ -109,6 +109,22 @@ rule plot_frontier:
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
+rule plot_heads:
+    input:
+        memorization=f"{TABLES}/memorization.csv",
+        perplexity=f"{TABLES}/perplexity.csv",
+    output:
+        **paths.figure(FIGURES, "heads_{model}"),
+    log:
+        f"{RESULTS}/logs/plot_heads/{{model}}.log",
+    params:
+        source=source("plot_heads.py"),
+        spec=lambda wildcards: option("--spec", params.heads_spec(CONFIG, wildcards.model)),
+    shell:
+        "plot_heads.py --memorization {input.memorization} --perplexity {input.perplexity}"
+        " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
 rule figures:
     input:
         rules.plot_trade_off.output,
@@ -118,3 +134,4 @@ rule figures:
         expand(rules.plot_equal_terms.output, quantity=["sparsity", "removed", "perplexity"]),
         rules.plot_frontier.output,
         expand(rules.plot_sparsity.output, model=PRUNED_MODELS),
+        expand(rules.plot_heads.output, model=[name for name in CONFIG.models if CONFIG.heads_ablated(name)]),

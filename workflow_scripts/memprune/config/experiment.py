@@ -22,6 +22,7 @@ from memprune.config.target import TARGET, Target
 from memprune.config.values import Name, Place, Seeds
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
+from memprune.models.roles import ATTENTION
 from memprune.variants.names import level_order, split_variant, variant_name
 
 # Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
@@ -190,6 +191,16 @@ class Config(Section):
             for strategy in self.strategies
             for level in self.levels(model, strategy)
         ]
+
+    def heads_ablated(self, model: str) -> dict[str, tuple[int, int]]:
+        """The strategies that ablate one whole attention head of a model each, with its layer and number."""
+        return {
+            name: strategy.heads[0]
+            for name, strategy in self.strategies.items()
+            if len(strategy.heads or ()) == 1
+            and strategy.named == ATTENTION
+            and 1.0 in self.levels(model, name)
+        }
 
     @property
     def evaluation_settings(self) -> dict:

@@ -109,6 +109,11 @@ def order_spec(config: Config) -> str:
     return canonical({"models": config.studied, "strategies": list(config.strategies)})
 
 
+def heads_spec(config: Config, model: str) -> str:
+    """What the figure of one model's heads shows beside tables: which strategy ablates which head."""
+    return canonical({"model": model, "heads": config.heads_ablated(model)})
+
+
 def tables_spec(config: Config) -> str:
     """What tables show beside measures: the order of models, their controls among them, and of strategies,
     which model is whose control, and published figures."""
