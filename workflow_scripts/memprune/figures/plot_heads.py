@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from memprune.figures.style import headline
 
@@ -27,8 +27,8 @@ def plot(
     """Two heat maps of layers × heads: memorization's change in percentage points, perplexity as a ratio.
 
     `memorization` and `perplexity` are the tables of those names, memorization is its mean over k; `heads`
-    gives the layer and head that each strategy ablates, at level 1. Both are relative to the dense model. What
-    no strategy ablates is blank, and so is an infinite perplexity.
+    gives the layer and head that each strategy ablates, at level 1. Both are relative to the dense model.
+    What no strategy ablates is blank, and so is an infinite perplexity.
     """
     fraction = of_model(memorization, model, heads, "fraction")
     tokens = of_model(perplexity, model, heads, "token_perplexity")
