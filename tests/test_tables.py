@@ -39,7 +39,6 @@ def described(model: str, strategy: str, level: float) -> dict:
         "model": model,
         "strategy": strategy,
         "level": level,
-        "target": None,
         "sparsity": level + 1e-9,
         "removed": removed,
         "variant_bytes": int(1000 * (1 - removed)),
@@ -53,6 +52,7 @@ def memorization_measures() -> pd.DataFrame:
     rows = [
         {
             **described(model, strategy, level),
+            "target": None,
             "sample": sample,
             "duplicates": 2 ** (sample % 8),
             "subset": "ABC"[sample % 3],
@@ -76,7 +76,7 @@ def perplexity_measures() -> pd.DataFrame:
     generator = np.random.default_rng(1)
     rows = [
         described(*variant)
-        | {"nll": generator.random() * 900}
+        | {"target": None, "nll": generator.random() * 900}
         | dict(zip(("tokens", "bytes", "words"), generator.integers(1, 400, 3), strict=True))
         for variant in variants()
         for _ in range(10)
