@@ -52,7 +52,7 @@ def report() -> None:
     for dtype in ("float32", "bfloat16"):
         folders = {
             "Pythia-160m": make_checkpoint("160m", dtype, CHECKPOINTS),
-            "tiny-pythia-5m": ROOT / "resources/tiny-pythia/tiny-pythia-5m",
+            "tiny-pythia-3.5m": ROOT / "resources/tiny-pythia/tiny-pythia-3.5m",
         }
         for name, folder in folders.items():
             pairs = raw[f"{name}, {dtype}"] = run_case("cost", folder, dtype)["pairs"]

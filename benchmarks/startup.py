@@ -9,7 +9,7 @@ from cases import CHECKPOINTS, ROOT, main, peak_bytes, resident_bytes, run_case,
 from masks import SPARSITY, THREADS, manifest_of
 
 REPETITIONS = 5
-TINY = ROOT / "resources/tiny-pythia/tiny-pythia-5m"
+TINY = ROOT / "resources/tiny-pythia/tiny-pythia-3.5m"
 
 
 def transformers(folder: str, mask: str) -> dict:
@@ -62,7 +62,7 @@ def report() -> None:
     from shapes import make_checkpoint
 
     rows, raw = [], {}
-    folders = {"tiny-pythia-5m": TINY, "Pythia-410m": make_checkpoint("410m", "float16", CHECKPOINTS)}
+    folders = {"tiny-pythia-3.5m": TINY, "Pythia-410m": make_checkpoint("410m", "float16", CHECKPOINTS)}
     with tempfile.TemporaryDirectory() as scratch:
         for name, folder in folders.items():
             mask = Path(scratch) / f"{name}.safetensors"

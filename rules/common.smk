@@ -23,7 +23,7 @@ from memprune.jobs.arguments import option
 from memprune.jobs.failures import failures
 from memprune.models.model_files import input_files
 from memprune.planning import params, paths, resources
-from memprune.planning.draws import all_draws, draw_files, member_draws
+from memprune.planning.draws import all_draws, draw_files, member_draws, non_member_draws, perplexity_draw
 from memprune.planning.leftovers import leftovers
 from memprune.planning.params import source
 from memprune.planning.parts import parts_of
@@ -62,7 +62,7 @@ RESULTS = paths.results_of(CONFIG)
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
 FIRST_MODEL = next(iter(CONFIG.models))  # its tokenizer is the experiment's
-PRUNED_MODELS = list(CONFIG.models) if CONFIG.strategies else []
+PRUNED_MODELS = CONFIG.studied if CONFIG.strategies else []
 SIZES = assumed_sizes(CONFIG)
 
 # As many jobs score at one time as this machine has GPUs; `--resources gpu=N` goes before. A cluster's profile
@@ -88,12 +88,14 @@ def one_of(names):
 
 
 wildcard_constraints:
-    draw=r"(member|non_member|perplexity)-\d+",
+    draw=r"(member|non_member|perplexity)-\d+-\d+",
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
-    level=r"0\.\d+|1\.0|\d(\.\d+)?e-\d+",
+    level=r"0\.\d+|1\.0|\d(\.\d+)?e-\d+|perplexity\+[\d.e-]+",
+    target=r"perplexity\+[\d.e-]+",
     variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
     part=r"\d+",
+    quantity="sparsity|removed|perplexity",
 
 
 def of_model(choose):

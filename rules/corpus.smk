@@ -35,8 +35,8 @@ rule draw_samples:
 rule extract_samples:
     input:
         members=expand(rules.draw_samples.output, draw=member_draws(CONFIG)),
-        non_members=paths.draw(RESULTS, "non_member-0"),
-        perplexity=paths.draw(RESULTS, "perplexity-0"),
+        non_members=expand(rules.draw_samples.output, draw=non_member_draws(CONFIG)),
+        perplexity=paths.draw(RESULTS, perplexity_draw(CONFIG)),
     output:
         samples=paths.samples(RESULTS),
         windows=paths.windows(RESULTS),
@@ -46,7 +46,8 @@ rule extract_samples:
         source=source("extract_samples.py"),
         spec=option("--spec", params.samples_spec(CONFIG)),
         members=lambda wildcards, input: option("--members", *input.members),
+        non_members=lambda wildcards, input: option("--non-members", *input.non_members),
     shell:
-        "extract_samples.py {params.members} --non-members {input.non_members}"
+        "extract_samples.py {params.members} {params.non_members}"
         " --perplexity {input.perplexity} {params.spec}"
         " --samples {output.samples} --windows {output.windows} > {log} 2>&1"

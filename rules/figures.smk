@@ -35,7 +35,7 @@ rule plot_context_length:
 rule plot_model_size:
     input:
         memorization=f"{TABLES}/memorization.csv",
-        manifests=expand(rules.resolve_model.output, model=CONFIG.models),
+        manifests=expand(rules.resolve_model.output, model=CONFIG.studied),
     output:
         **paths.figure(FIGURES, "model_size"),
     log:
@@ -95,11 +95,43 @@ rule plot_heads:
         " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
+rule plot_equal_terms:
+    input:
+        f"{TABLES}/frontier.csv",
+    output:
+        **paths.figure(FIGURES, "equal_{quantity}"),
+    log:
+        f"{RESULTS}/logs/plot_equal_terms/{{quantity}}.log",
+    params:
+        source=source("plot_equal_terms.py"),
+        spec=option("--spec", params.order_spec(CONFIG)),
+    shell:
+        "plot_equal_terms.py --frontier {input} --quantity {wildcards.quantity} {params.spec}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_frontier:
+    input:
+        f"{TABLES}/frontier.csv",
+    output:
+        **paths.figure(FIGURES, "frontier"),
+    log:
+        f"{RESULTS}/logs/plot_frontier.log",
+    params:
+        source=source("plot_frontier.py"),
+        spec=option("--spec", params.order_spec(CONFIG)),
+    shell:
+        "plot_frontier.py --frontier {input} {params.spec}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
 rule figures:
     input:
         rules.plot_trade_off.output,
         rules.plot_context_length.output,
         rules.plot_model_size.output,
         rules.plot_duplicates.output,
+        expand(rules.plot_equal_terms.output, quantity=["sparsity", "removed", "perplexity"]),
+        rules.plot_frontier.output,
         expand(rules.plot_sparsity.output, model=PRUNED_MODELS),
         expand(rules.plot_heads.output, model=[name for name in CONFIG.models if CONFIG.heads_ablated(name)]),

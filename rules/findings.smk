@@ -1,16 +1,22 @@
 """Tables, from the measures."""
 
 TABLE_NAMES = [
-    "memorization.csv",
-    "memorization_non_members.csv",
-    "memorization_by_duplicates.csv",
-    "memorization_by_subset.csv",
-    "paired.csv",
-    "perplexity.csv",
-    "paper_layout.md",
-    "paper_layout.tex",
-    "paper_layout.parquet",
-    *(["published.csv"] if params.published(CONFIG) else []),
+    "memorization",
+    "memorization_non_members",
+    "memorization_by_duplicates",
+    "memorization_by_subset",
+    "memorization_by_seed",
+    "excess",
+    "paired",
+    "between_strategies",
+    "power",
+    "perplexity",
+    "verdicts",
+    "at_equal_sparsity",
+    "at_equal_removed",
+    "at_equal_perplexity",
+    "frontier",
+    "published",
 ]
 
 
@@ -19,7 +25,9 @@ rule aggregate_tables:
         memorization=paths.all_measures(CONFIG, "memorization"),
         perplexity=paths.all_measures(CONFIG, "perplexity"),
     output:
-        expand(f"{TABLES}/{{name}}", name=TABLE_NAMES),
+        expand(f"{TABLES}/{{name}}.{{ending}}", name=TABLE_NAMES, ending=["csv", "md", "tex"]),
+        expand(f"{TABLES}/paper_layout.{{ending}}", ending=["md", "tex", "parquet"]),
+        f"{TABLES}/README.md",
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
     params:
@@ -35,3 +43,17 @@ rule aggregate_tables:
 rule tables:
     input:
         rules.aggregate_tables.output,
+
+
+rule write_findings:
+    input:
+        [f"{TABLES}/{name}.csv" for name in params.FINDINGS_FROM],
+    output:
+        paths.findings(RESULTS),
+    log:
+        f"{RESULTS}/logs/write_findings.log",
+    params:
+        source=source("write_findings.py"),
+        experiment=CONFIG.experiment,
+    shell:
+        "write_findings.py --experiment {params.experiment} --tables {input} --output {output} > {log} 2>&1"

@@ -48,6 +48,7 @@ def experiment_files():
         *paths.all_magnitudes(CONFIG),
         *expand(rules.draw_samples.output, draw=all_draws(CONFIG)),
         *rules.extract_samples.output,
+        *paths.all_levels(CONFIG),
         *paths.all_masks(CONFIG),
         *paths.all_receipts(CONFIG),
         *paths.all_scores(CONFIG, "memorization"),

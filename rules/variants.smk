@@ -19,10 +19,40 @@ rule count_magnitudes:
         "count_magnitudes.py --manifest {input} --threads {threads} --output {output} > {log} 2>&1"
 
 
+rule solve_level:
+    input:
+        manifest=rules.resolve_model.output,
+        magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
+        windows=rules.extract_samples.input.perplexity,
+    output:
+        paths.level(RESULTS, "{model}", "{strategy}@{target}"),
+    log:
+        f"{RESULTS}/logs/solve_level/{{model}}/{{strategy}}@{{target}}.log",
+    group:
+        of_model(resources.group("levels"))
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: resources.solve_level(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=lambda wildcards: params.pruning_source(CONFIG, "solve_level.py", wildcards.strategy),
+        spec=lambda wildcards: option(
+            "--spec", params.solve_spec(CONFIG, wildcards.strategy, wildcards.target)
+        ),
+        magnitudes=lambda wildcards: params.magnitudes_option(CONFIG, wildcards.model, wildcards.strategy),
+    shell:
+        "solve_level.py --model {wildcards.model} --strategy {wildcards.strategy} --manifest {input.manifest}"
+        " {params.magnitudes} --windows {input.windows} {params.spec} --threads {threads}"
+        " --output {output} > {log} 2>&1"
+
+
 rule compute_mask:
     input:
         manifest=rules.resolve_model.output,
         magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
+        level=lambda wildcards: paths.level_of(
+            CONFIG, wildcards.model, f"{wildcards.strategy}@{wildcards.level}"
+        ),
     output:
         mask=paths.mask(RESULTS, "{model}", "{strategy}@{level}"),
         statistics=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
@@ -34,10 +64,11 @@ rule compute_mask:
     resources:
         **asked(resources.compute_mask),
     params:
-        source=lambda wildcards: params.mask_source(CONFIG, wildcards.strategy),
+        source=lambda wildcards: params.pruning_source(CONFIG, "compute_mask.py", wildcards.strategy),
         magnitudes=lambda wildcards: params.magnitudes_option(CONFIG, wildcards.model, wildcards.strategy),
         spec=lambda wildcards: option("--spec", params.mask_spec(CONFIG, wildcards.strategy, wildcards.level)),
+        level=lambda wildcards, input: option("--level-file", input.level) if input.level else "",
     shell:
         "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " {params.magnitudes} {params.spec} --threads {threads}"
+        " {params.magnitudes} {params.spec} {params.level} --threads {threads}"
         " --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from memprune.scoring.evidence import Evidence
 
 HOW = {"weights_dtype": "float16", "device": "cpu", "residency": "resident", "batch_tokens": 2048}
+TYPES = {"model": pa.string(), "strategy": pa.string(), "level": pa.float64(), "target": pa.string()}
 DENSE = {"sparsity": 0.0, "removed": 0.0, "variant_bytes": 1000}
 
 
@@ -47,6 +48,8 @@ def write_sample_scores(
     described = {
         "sample": pa.array(range(rows), pa.int64()),
         "split": ["member"] * rows,
+        "seed": pa.array([0] * rows, pa.int64()),
+        "pooled": [True] * rows,
         "subset": ["ABC"[row % 3] for row in range(rows)],
         "document": [f"d{row}" for row in range(rows)],
         "duplicates": pa.array([2 ** (row % 8) for row in range(rows)], pa.int32()),
@@ -83,11 +86,12 @@ def write_window_scores(
 def write(path: Path, variant: tuple, columns: Mapping, shards: Mapping[str, int], achieved: Mapping) -> None:
     """Write a table of a variant with its metadata."""
     rows = sum(shards.values())
-    named = dict(zip(("model", "strategy", "level"), variant, strict=True))
+    named = dict(zip(("model", "strategy", "level"), variant, strict=True)) | {"target": None}
     metadata = {
         "shards": json.dumps([{"rows": n, "compute_dtype": dtype, **HOW} for dtype, n in shards.items()]),
         "achieved": json.dumps(achieved),
     }
-    table = pa.table({**{name: [value] * rows for name, value in named.items()}, **columns})
+    first = {name: pa.array([value] * rows, TYPES[name]) for name, value in named.items()}
+    table = pa.table({**first, **columns})
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")

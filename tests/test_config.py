@@ -17,7 +17,7 @@ from memprune.variants.scope import layers_in_scope
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("modles", {}, "modles: unknown key; nearest known key: models; allowed: experiment, seed, corpus"),
+        ("modles", {}, "modles: unknown key; nearest known key: models; allowed: experiment, seeds, corp"),
         ("samples/sufix", 9, "samples.sufix: unknown key; nearest known key: suffix;"),
         ("strategies/global/levle", [0.1], "strategies.global.levle: unknown key; nearest known key: levels"),
         (
@@ -30,7 +30,7 @@ from memprune.variants.scope import layers_in_scope
             [0.1, 0],
             "strategies.global.levels.1: found 0; input should be greater",
         ),
-        ("strategies/global/levels", None, "strategies.global.levels: missing, and model tiny-pythia-0.3m"),
+        ("strategies/global/levels", None, "strategies.global.levels: missing, and model tiny-pythia-0.6m"),
         (
             "strategies/global/matrices",
             "attn",
@@ -50,11 +50,35 @@ from memprune.variants.scope import layers_in_scope
         ),
         ("samples/offset", -1, "samples.offset: found -1; input should be greater than or equal to 0"),
         (
-            "models/tiny-pythia-5m/published",
-            1.5,
-            "models.tiny-pythia-5m.published: found 1.5; input should be less than or equal to 1",
+            "models/tiny-pythia-3.5m/published",
+            0.4,
+            "models.tiny-pythia-3.5m.published: unknown key; nearest known key: path; allowed: path, repo,",
         ),
         ("experiment", "../x", "experiment: found '../x'; string should match pattern"),
+        ("seed", 1, "seed: unknown key; nearest known key: seeds; allowed: experiment, seeds"),
+        ("seeds", [], "seeds: found []; list should have at least 1 item"),
+        ("seeds", [1, 0, 1], "seeds: found 1 twice; give each once"),
+        ("seeds", 1, "seeds: found 1; input should be a valid list"),
+        (
+            "models/tiny-pythia-5m/control",
+            "once",
+            "models.tiny-pythia-5m.control: found once, allowed: another model: tiny-pythia-0.3m, tiny-",
+        ),
+        (
+            "models/tiny-pythia-5m/control",
+            "tiny-pythia-5m",
+            "models.tiny-pythia-5m.control: found tiny-pythia-5m, the model itself; give another model",
+        ),
+        (
+            "models",
+            {"a": {"path": "a", "control": "b"}, "b": {"path": "b", "control": "c"}, "c": {"path": "c"}},
+            "models.a.control: found b, which has a control itself; give a model that has none",
+        ),
+        (
+            "models",
+            {"a": {"path": "a", "control": "b"}, "b": {"path": "b", "levels": [0.3]}},
+            "models.b.levels: found [0.3], but it is the control of a, and a control is not pruned; leave",
+        ),
         ("corpus", {"source": "files"}, "corpus.train: found no file; give a list of one at least"),
         (
             "corpus",
@@ -139,7 +163,7 @@ def test_a_file_that_is_not_yaml(tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("name", ["embedded", "paper", "pythia-memorized"])
+@pytest.mark.parametrize("name", ["attention", "embedded", "paper", "pythia-memorized"])
 def test_shipped_configurations_are_valid(name):
     assert load(ROOT / f"config/{name}.yaml").experiment == name
 
@@ -201,7 +225,7 @@ def test_all_metrics_are_measured_unless_some_are_listed():
 
 def test_variants_are_named_and_read_back():
     embedded = load(ROOT / "config/embedded.yaml")
-    variants = embedded.variants("tiny-pythia-5m")
+    variants = embedded.variants("tiny-pythia-3.5m")
     assert variants[:3] == ["dense", "layer-wise@0.3", "layer-wise@0.6"]
     assert split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
     assert split_variant("dense") == ("dense", 0.0)

@@ -34,6 +34,8 @@ def samples() -> pa.Table:
         {
             "sample": range(rows),
             "split": ["member"] * 4 + ["non_member"] * 3,
+            "seed": [0] * rows,
+            "pooled": [True] * rows,
             "subset": ["a"] * rows,
             "document": [f"d{i}" for i in range(rows)],
             "duplicates": pa.array([1, None, 3, 4, 1, 1, 1], pa.int32()),
@@ -62,14 +64,14 @@ def test_a_score_file_has_all_evidence_and_says_how_each_shard_was_made(anchor, 
     tasks = memorization_tasks(samples(), LENGTHS, SUFFIX, anchor, {}, score)
     path = tmp_path / "scores.parquet"
     for _ in range(2):  # scored, then from the store
-        write_scores(tasks, score_shards(tasks, how), "m", "global@0.3", REACHED, path)
+        write_scores(tasks, score_shards(tasks, how), "m", "global@0.3", 0.3, REACHED, path)
         table = pq.read_table(path)
         for name in ("log_probability", "margin", "rank"):
             found = np.stack(table[name].to_numpy())
             expected = np.concatenate([getattr(evidence, name) for evidence in given])
             assert (found.dtype, table.schema.field(name).type.list_size) == (expected.dtype, SUFFIX)
             np.testing.assert_array_equal(found, expected)
-        assert table.column_names[:3] == ["model", "strategy", "level"]
+        assert table.column_names[:4] == ["model", "strategy", "level", "target"]
         assert set(table["level"].to_pylist()) == {0.3}
         assert json.loads(table.schema.metadata[b"achieved"]) == vars(REACHED)
         shards = json.loads(table.schema.metadata[b"shards"])
@@ -101,7 +103,7 @@ def test_windows_keep_each_scored_tokens_log_probability(tmp_path):
         return window_columns([next(rows)[:count] for count in counts])
 
     task = perplexity_task(windows, {}, score)
-    write_scores([task], score_shards([task], dict), "m", "dense", REACHED, tmp_path / "p.parquet")
+    write_scores([task], score_shards([task], dict), "m", "dense", 0.0, REACHED, tmp_path / "p.parquet")
     table = pq.read_table(tmp_path / "p.parquet")
     for found, expected in zip(table["log_probability"].to_pylist(), given, strict=True):
         np.testing.assert_array_equal(np.float32(found), expected)

@@ -32,7 +32,7 @@ FAILED = re.compile(r"= -1 E[A-Z]+")
 IN_KEYS = ("results/.store/", "workflow_scripts/", ".snakemake/")
 # Of a figure's or a draw's jobs one stands for all; mini-pile has neither settings nor inputs.
 JOBS = {
-    "draw_samples": ["samples/draws/member-0.parquet", "samples/draws/perplexity-0.parquet"],
+    "draw_samples": ["samples/draws/member-0-0.parquet", "samples/draws/perplexity-0-0.parquet"],
     "extract_samples": ["samples/samples.parquet"],
     "count_magnitudes": ["models/small/magnitudes.safetensors"],
     "compute_mask": ["masks/small/global@0.3.safetensors"],

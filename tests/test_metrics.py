@@ -191,8 +191,9 @@ def test_measures_of_samples_are_a_column_a_metric_beside_what_describes_them(tm
     measure_samples(tmp_path / "s.parquet", columns, tmp_path / "m.parquet")
     table = pq.read_table(tmp_path / "m.parquet")
     assert table.column_names == [
-        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "sample", "split", "subset",
-        "document", "duplicates", "context_length", "extracted", "near_tie", "discoverable_n10_p0.5",
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "sample", "split",
+        "seed", "pooled", "subset", "document", "duplicates", "context_length", "extracted", "near_tie",
+        "discoverable_n10_p0.5",
     ]  # fmt: skip
     first = table.to_pylist()[0]
     assert (first["model"], first["strategy"], first["level"]) == ("007", "global", 0.3)
@@ -215,8 +216,8 @@ def test_measures_of_windows_have_the_sum_of_each(tmp_path):
     measure_windows(tmp_path / "s.parquet", tmp_path / "m.parquet")
     table = pq.read_table(tmp_path / "m.parquet")
     assert table.column_names == [
-        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "window", "document", "subset",
-        "tokens", "bytes", "words", "nll",
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "window", "document",
+        "subset", "tokens", "bytes", "words", "nll",
     ]  # fmt: skip
     assert table["nll"].to_pylist() == [-window.astype(np.float64).sum() for window in windows]
 

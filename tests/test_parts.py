@@ -44,6 +44,8 @@ def drawn(members: int = MEMBERS) -> pa.Table:
         {
             "sample": [*range(members), *range(NON_MEMBERS)],
             "split": ["member"] * members + ["non_member"] * NON_MEMBERS,
+            "seed": [0] * count,
+            "pooled": [True] * count,
             "subset": ["a"] * count,
             "document": ["d"] * count,
             "duplicates": pa.array([1] * count, pa.int32()),

@@ -116,6 +116,14 @@ def test_jobs_without_strategies_or_in_parts():
     assert estimate("pythia-160m", check(content, "test")).jobs == 2 + (5 + 1 + 1)
 
 
+def test_a_control_costs_its_dense_model_alone():
+    content = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    del content["models"]["pythia-160m"]["levels"]
+    content["models"]["pythia-410m"]["control"] = "pythia-160m"
+    cost = estimate("pythia-160m", check(content, "test"))
+    assert (cost.variants, cost.mask_bytes, cost.jobs) == (1, 0, 2 + 1 + 1)
+
+
 def test_operations_are_those_that_torch_counts(tmp_path):
     torch = pytest.importorskip("torch")
     from torch.utils.flop_counter import FlopCounterMode

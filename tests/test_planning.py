@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from memprune.config.experiment import Config, check
+from memprune.config.published_figures import read_published
 from memprune.jobs.arguments import option
 from memprune.planning import params, paths
 from memprune.planning.draws import all_draws, draw_files, member_draws
+from memprune.planning.protocol import compared
 from memprune.planning.stale import changed_sources
 from memprune.variants.names import split_variant
 
@@ -25,7 +27,7 @@ def experiment(**changed) -> Config:
         },
         "samples": {"members": 600, "non_members": 100, "context_lengths": [50, 100]},
         "models": {
-            "m": {"repo": "a/b", "published": 0.25},
+            "m": {"repo": "a/b"},
             "n": {"path": "my models/n", "levels": [0.5, 0.2]},
         },
         "strategies": {"global": {"levels": [0.3]}, "first": {"layers": "first 25 %", "levels": [0.3]}},
@@ -75,13 +77,39 @@ def test_receipts_are_those_of_the_parts_if_there_are_several():
 
 
 def test_members_are_drawn_in_the_parts_that_a_corpus_asks_for():
-    assert all_draws(experiment()) == ["member-0", "non_member-0", "perplexity-0"]
+    assert all_draws(experiment()) == ["member-0-0", "non_member-0-0", "perplexity-0-0"]
     hub = experiment(corpus={"source": "hub", "dataset": "a/b", "parts": 2})
-    assert member_draws(hub) == ["member-0", "member-1"]
-    assert all_draws(hub) == ["member-0", "member-1", "non_member-0", "perplexity-0"]
-    assert draw_files(hub, "member-1") == []
+    assert member_draws(hub) == ["member-0-0", "member-0-1"]
+    assert all_draws(hub) == ["member-0-0", "member-0-1", "non_member-0-0", "perplexity-0-0"]
+    assert draw_files(hub, "member-0-1") == []
     files = [draw_files(experiment(), draw) for draw in all_draws(experiment())]
     assert files == [["a.jsonl", "b.jsonl"], ["t.jsonl"], ["v.jsonl"]]
+
+
+def test_each_seed_draws_samples_and_the_first_perplexity_windows_too():
+    hub = {"source": "hub", "dataset": "a/b", "parts": 2}
+    assert all_draws(experiment(seeds=[3, 0], corpus=hub)) == [
+        "member-3-0", "member-3-1", "member-0-0", "member-0-1", "non_member-3-0", "non_member-0-0",
+        "perplexity-3-0",
+    ]  # fmt: skip
+    one, two = experiment(seeds=[0]), experiment(seeds=[3, 0])
+    for kind in ("member", "non_member"):
+        assert params.draw_spec(one, f"{kind}-0-0") == params.draw_spec(two, f"{kind}-0-0")
+        assert json.loads(params.draw_spec(two, f"{kind}-3-0"))["seed"] == 3
+
+
+def test_a_control_is_evaluated_dense_and_in_tables_but_neither_pruned_nor_in_figures():
+    models = {"m": {"repo": "a/b", "control": "once"}, "once": {"repo": "a/c"}, "n": {"repo": "a/d"}}
+    config = experiment(models=models)
+    assert config.variants("once") == ["dense"]
+    assert config.variants("m") == config.variants("n") == ["dense", "global@0.3", "first@0.3"]
+    assert not [path for path in paths.all_masks(config) if "/once/" in path]
+    assert json.loads(params.order_spec(config))["models"] == ["m", "n"]
+    tables = json.loads(params.tables_spec(config))
+    assert (tables["models"], tables["controls"]) == (["m", "once", "n"], {"m": "once"})
+    with_levels = {"global": {"levels": [0.3]}, "first": {}}
+    models = {"m": models["m"] | {"levels": [0.2]}, "once": models["once"]}
+    assert experiment(models=models, strategies=with_levels).variants("once") == ["dense"]
 
 
 def test_specs_are_the_same_for_the_same_settings_and_no_others():
@@ -99,18 +127,49 @@ def test_specs_are_the_same_for_the_same_settings_and_no_others():
     assert params.canonical({"b": "é", "a": [1]}) == '{"a": [1], "b": "é"}'
 
 
-def test_tables_and_figures_know_the_order_and_tables_the_published_shares():
+def test_tables_and_figures_know_the_order_and_tables_what_is_compared_with_published_figures():
     order = {"models": ["m", "n"], "strategies": ["global", "first"]}
     assert json.loads(params.order_spec(experiment())) == order
-    assert json.loads(params.tables_spec(experiment())) == order | {"published": {"m": 0.25}}
+    spec = json.loads(params.tables_spec(experiment()))
+    assert {name: spec[name] for name in [*order, "controls"]} == order | {"controls": {}}
+    assert spec["published"]["sources"] == json.loads(json.dumps(read_published()))
+    compared = spec["published"]["experiment"]
+    assert compared["models"] == {
+        "m": {"repo": "a/b", "revision": "main"},
+        "n": {"repo": None, "revision": None},
+    }
+    assert compared["strategies"]["first"]["layers"] == "first 25 %"
+    assert compared["protocol"] == {
+        "suffix": 50, "context_lengths": [50, 100], "offset": "by the seed", "balance_duplicates": False,
+        "corpus": "local files", "decoding": "greedy", "dtype": "float32",
+        "perplexity_text": "local files validation", "perplexity_window": 512,
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("draw", ["member-0", "perplexity-0"])
+def test_tables_depend_on_nothing_of_how_it_is_computed():
+    for changed in ({"evaluation": {"device": "cpu", "batch_tokens": 64}}, {"store": "elsewhere"}, PARTS):
+        assert params.tables_spec(experiment(**changed)) == params.tables_spec(experiment())
+
+
+@pytest.mark.parametrize(
+    ("unseen", "text"),
+    [
+        ({"source": "hub", "dataset": "a/b", "validation": "dev"}, "a/b dev"),
+        ({"source": "embedded"}, "mini-pile validation"),
+    ],
+)
+def test_the_perplexity_text_is_that_of_the_held_out_corpus(unseen, text):
+    config = experiment(corpus={"source": "tokens", "dataset": "c/d", "files": "*.bin"}, held_out=unseen)
+    protocol = compared(config)["protocol"]
+    assert (protocol["corpus"], protocol["perplexity_text"]) == ("c/d", text)
+
+
+@pytest.mark.parametrize("draw", ["member-0-0", "perplexity-0-0"])
 def test_a_draw_depends_on_the_code_of_its_own_corpus(draw):
     files, embedded = experiment(), experiment(corpus={"source": "embedded"})
     assert params.draw_source(files, draw) != params.draw_source(embedded, draw)
-    assert params.draw_source(files, draw) == params.draw_source(files, "non_member-0")
-    assert params.mask_source(files, "global").startswith("source: ")
+    assert params.draw_source(files, draw) == params.draw_source(files, "non_member-0-0")
+    assert params.pruning_source(files, "compute_mask.py", "global").startswith("source: ")
 
 
 def test_options_say_where_a_model_and_a_mask_are():
@@ -129,7 +188,7 @@ def test_what_cannot_be_read_any_more_is_a_changed_source(tmp_path, monkeypatch)
     for path in map(Path, broken):
         path.parent.mkdir(parents=True)
         path.write_text("{")
-    draw = Path(paths.draw("results/e", "member-0"))
+    draw = Path(paths.draw("results/e", "member-0-0"))
     draw.parent.mkdir(parents=True)
     draw.touch()  # of files that are not there: another reason
     assert changed_sources(config) == dict.fromkeys(broken, "it cannot be read")

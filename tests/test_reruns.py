@@ -67,6 +67,18 @@ SETTINGS = {
         {"manifest": 1, "magnitudes": 1, "mask": 2, "memorization": 3 * 6, "perplexity": 3, "measures": 3}
         | figures(7),
     ),
+<<<<<<< HEAD
+    "a published figure corrected": (
+        edit("config/published/pile-10k.yaml", "429.345838711649", "429.3458"),
+        TABLES,
+        NEW_NUMBERS,
+=======
+    "a seed added": (
+        change_config(seeds=[0, 1]),
+        {"draw_samples": 2, "extract_samples": 1, "evaluate": 9, "measure": 9} | TABLES,
+        {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(4),
+>>>>>>> seeds
+    ),
 }
 CODE = {
     "a plotting module changed, and mask and metric code rewritten, the same numbers": (

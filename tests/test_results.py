@@ -39,7 +39,12 @@ def random_evidence(variant: str) -> Evidence:
 
 def described(variant: str, rows: int) -> dict:
     strategy, _, level = variant.partition("@")
-    return {"model": [MODEL] * rows, "strategy": [strategy] * rows, "level": [float(level or 0)] * rows}
+    return {
+        "model": [MODEL] * rows,
+        "strategy": [strategy] * rows,
+        "level": [float(level or 0)] * rows,
+        "target": pa.array([None] * rows, pa.string()),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +118,7 @@ def test_evidence_comes_back_as_it_was_written(folder, variant):
     for name, values in vars(random_evidence(variant)).items():
         np.testing.assert_array_equal(getattr(evidence, name), values)
     own = ["sample", "split", "duplicates", "context_length"]
-    assert list(rows) == ["model", "strategy", "level", *ACHIEVED, *own]
+    assert list(rows) == ["model", "strategy", "level", "target", *ACHIEVED, *own]
     assert rows.loc[0, list(ACHIEVED)].to_dict() == ACHIEVED
     assert set(evidence.compute_dtype) == {"float32"}
     assert rows.duplicates.tolist() == [1, pd.NA, 3, 4, 5]

@@ -21,6 +21,7 @@ from memprune.config.experiment import check
 from memprune.corpus.documents import Document, shuffled
 from memprune.corpus.draw_samples import balanced, draw_samples, draw_windows
 from memprune.corpus.extract_samples import interleaved
+from memprune.corpus.pool_seeds import pool_seeds
 from memprune.errors import UserError
 from memprune.evaluation.tasks import memorization_tasks
 from memprune.models.manifest import write_manifest
@@ -30,7 +31,7 @@ from memprune.planning.draws import draw_settings
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 TOKENIZER = tiny_tokenizer()
 WINDOW = 40
-NAMES = ("member-0", "non_member-0", "perplexity-0")
+NAMES = ("member-7-0", "non_member-7-0", "perplexity-7-0")
 EXPERIMENT = {
     "experiment": "tiny",
     "corpus": {"source": "hub", "dataset": "a/b"},
@@ -100,7 +101,8 @@ def test_duplicates_that_nobody_counted_are_null_in_samples_and_scores(capsys):
     assert 0 < expected.count(None) < 12
     assert f"not counted: {expected.count(None)}" in capsys.readouterr().out
 
-    tasks = memorization_tasks(table, [10, 20], 10, "suffix", {}, None)
+    samples = pool_seeds([table.replace_schema_metadata({"seed": "0"})])
+    tasks = memorization_tasks(samples, [10, 20], 10, "suffix", {}, None)
     assert [task.described["duplicates"].to_pylist() for task in tasks] == [expected] * 2
 
 
@@ -158,7 +160,7 @@ def test_the_scripts_write_samples_with_where_they_come_from(tmp_path, monkeypat
         files[split].write_text("\n".join(lines) + "\n")
     content = {
         "experiment": "tiny",
-        "seed": 7,
+        "seeds": [7],
         "corpus": {"source": "files"} | {split: [str(path)] for split, path in files.items()},
         "samples": {"members": 4, "non_members": 3, "context_lengths": [WINDOW - 10], "suffix": 10,
                     "perplexity_windows": 5, "perplexity_window": 16},
@@ -188,7 +190,9 @@ def test_the_scripts_write_samples_with_where_they_come_from(tmp_path, monkeypat
     assert samples["tokens"].type.list_size == WINDOW
     metadata = {key.decode(): value.decode() for key, value in samples.schema.metadata.items()}
     assert metadata["tokenizer"] == manifest.tokenizer
-    assert (metadata["seed"], metadata["suffix"]) == ("7", "10")
+    assert (metadata["seeds"], metadata["suffix"]) == ("[7]", "10")
+    assert set(samples["seed"].to_pylist()) == {7}
+    assert all(samples["pooled"].to_pylist())
     assert json.loads(metadata["source"]) == {"source": "files", "train": [str(files["train"])]}
     assert json.loads(metadata["held_out"]) == {"source": "files", "test": [str(files["test"])]}
     column = pq.read_metadata(outputs[0]).row_group(0).column(0)
@@ -205,7 +209,7 @@ def test_more_samples_of_several_parts_keep_the_first(few, more, parts):
     def members(count: int) -> list[dict]:
         content = EXPERIMENT | {"samples": {"members": count}}
         checked = check(content | {"corpus": content["corpus"] | {"parts": parts}}, "my.yaml")
-        counts = [draw_settings(checked, f"member-{part}")["count"] for part in range(parts)]
+        counts = [draw_settings(checked, f"member-0-{part}")["count"] for part in range(parts)]
         assert sum(counts) == count
         tables = [
             draw_samples(order[part::parts], TOKENIZER, WINDOW, own, 0, "member")
@@ -221,7 +225,7 @@ def test_a_draw_has_the_settings_that_it_uses_and_no_others():
     changed = copy.deepcopy(EXPERIMENT) | {"held_out": held_out, "samples": {"members": 10}}
     changed["corpus"]["parts"] = 3
     checked = check(changed, "my.yaml")
-    member, non_member, perplexity = (draw_settings(checked, n) for n in ("member-1", *NAMES[1:]))
+    member, non_member, perplexity = (draw_settings(checked, n) for n in ("member-7-1", *NAMES[1:]))
     assert (member["part"], member["parts"], member["count"]) == (1, 3, 3)
     assert member["corpus"] == {
         "source": "hub", "dataset": "a/b", "revision": "main", "text": "text", "train": "train",

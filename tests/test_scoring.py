@@ -15,7 +15,8 @@ from tiny_models import greedy, reference_model, tiny_model
 from memprune.corpus.documents import Document
 from memprune.corpus.draw_samples import draw_windows
 from memprune.errors import UserError
-from memprune.findings.aggregate_tables import VARIANT, perplexity_table
+from memprune.findings.frames import VARIANT
+from memprune.findings.perplexity_table import perplexity_table
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer
 from memprune.scoring.batches import cut_batches, cut_blocks
@@ -170,9 +171,10 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
 
     tokens = [np.asarray(row) for row in windows["tokens"].to_pylist()]
     log_probabilities = score_windows(model, tokens, windows["scored"].to_numpy(), 100)
-    scores = windows.select(["bytes", "words"]).to_pandas()
+    scores = windows.select(["document", "bytes", "words"]).to_pandas()
     scores = scores.assign(tokens=windows["scored"], nll=[-values.sum() for values in log_probabilities])
-    table = perplexity_table(scores.assign(**dict.fromkeys(VARIANT, 0))).iloc[0]
+    dense = dict.fromkeys(VARIANT, 0) | {"strategy": "dense"}
+    table = perplexity_table(scores.assign(**dense)).iloc[0]
     assert scores.words.sum() == words
     assert scores.bytes.sum() == size
     assert table.word_perplexity == pytest.approx(weighted_perplexity([(log_likelihood, words)]), rel=1e-4)

@@ -1,13 +1,20 @@
 """Tables against scipy and plain arithmetic, and figures drawn from them."""
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from random_measures import (
+    CONTEXT_LENGTHS,
+    LEVELS,
+    MODELS,
+    STRATEGIES,
+    described,
+    random_members,
+    random_windows,
+    variants,
+)
+from scipy.stats import binomtest
 
 from memprune.errors import UserError
 from memprune.figures import (
@@ -18,73 +25,27 @@ from memprune.figures import (
     plot_trade_off,
     style,
 )
-from memprune.findings import aggregate_tables, intervals, paper_layout
-from memprune.findings.frames import VARIANT, in_order, read_csv
+from memprune.findings import aggregate_tables, paper_layout
+from memprune.findings.frames import VARIANT, read_csv
+from memprune.findings.memorization_table import memorization_table
+from memprune.findings.paired_tests import against_dense
+from memprune.findings.perplexity_table import perplexity_table
 
-MODELS, STRATEGIES = ["small", "b_10%", "large"], ["global", "attention-only"]
-LEVELS = {"small": [0.1, 0.3], "b_10%": [0.1, 0.3], "large": [0.2, 0.4]}
-CONTEXT_LENGTHS = [50, 100]
-IN_SCOPE = {"dense": 0, "global": 1, "attention-only": 0.25}  # the share of the weights
-
-
-def variants() -> list[tuple[str, str, float]]:
-    pruned = [(m, s, level) for m in MODELS for s in STRATEGIES for level in LEVELS[m]]
-    return [(m, "dense", 0.0) for m in MODELS] + pruned
-
-
-def described(model: str, strategy: str, level: float) -> dict:
-    """What identifies a variant in the measures, with what it achieved."""
-    removed = level * IN_SCOPE[strategy]
-    return {
-        "model": model,
-        "strategy": strategy,
-        "level": level,
-        "sparsity": level + 1e-9,
-        "removed": removed,
-        "variant_bytes": int(1000 * (1 - removed)),
-    }
+UNPUBLISHED = {"sources": [], "experiment": {}}  # nothing to compare with
 
 
 @pytest.fixture(scope="module")
 def memorization_measures() -> pd.DataFrame:
-    """Random measures of 64 samples, in an order that no table should have."""
-    generator = np.random.default_rng(0)
-    rows = [
-        {
-            **described(model, strategy, level),
-            "sample": sample,
-            "duplicates": 2 ** (sample % 8),
-            "subset": "ABC"[sample % 3],
-            "context_length": k,
-            "discoverable_n10_p0.5": bool(generator.random() < 0.6 - level),
-            "extracted": bool(generator.random() < 0.5 - level),
-            "matched": int(generator.integers(0, 50)),
-            "near_tie": bool(generator.random() < 0.1),
-            "probability": generator.random(),
-            "token_accuracy": generator.random(),
-        }
-        for model, strategy, level in reversed(variants())
-        for k in reversed(CONTEXT_LENGTHS)
-        for sample in range(64)
-    ]
-    return in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
+    return random_members()
 
 
 @pytest.fixture(scope="module")
 def perplexity_measures() -> pd.DataFrame:
-    generator = np.random.default_rng(1)
-    rows = [
-        described(*variant)
-        | {"nll": generator.random() * 900}
-        | dict(zip(("tokens", "bytes", "words"), generator.integers(1, 400, 3), strict=True))
-        for variant in variants()
-        for _ in range(10)
-    ]
-    return in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
+    return random_windows()
 
 
 def test_fractions_and_wilsons_intervals_equal_scipy(memorization_measures):
-    table = aggregate_tables.memorization_table(memorization_measures)
+    table = memorization_table(memorization_measures)
     assert len(table) == len(variants()) * len(CONTEXT_LENGTHS)
     for row in table.itertuples():
         own = memorization_measures.query(
@@ -105,53 +66,38 @@ def test_fractions_and_wilsons_intervals_equal_scipy(memorization_measures):
 
 
 def test_columns_are_the_known_ones_and_then_those_of_the_configured_metrics(memorization_measures):
-    table = aggregate_tables.memorization_table(memorization_measures, ["subset"])
+    table = memorization_table(memorization_measures, ["subset"])
     shares = ["fraction", "ci_low", "ci_high"]
     assert table.columns.to_list() == [
-        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "subset", "context_length",
-        "extracted", "samples", *shares, "token_accuracy", "matched",
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "subset",
+        "context_length", "extracted", "samples", *shares, "token_accuracy", "matched",
         "discoverable_n10_p0.5", *(f"discoverable_n10_p0.5_{share}" for share in shares),
         "near_tie", *(f"near_tie_{share}" for share in shares), "probability",
     ]  # fmt: skip
     fewer = memorization_measures.drop(
         columns=["discoverable_n10_p0.5", "near_tie", "probability", "token_accuracy"]
     )
-    assert aggregate_tables.memorization_table(fewer).columns.to_list()[-6:] == [
+    assert memorization_table(fewer).columns.to_list()[-6:] == [
         "extracted", "samples", *shares, "matched",
     ]  # fmt: skip
 
 
 def test_every_table_tells_what_variants_achieved(memorization_measures, perplexity_measures):
     for table in (
-        aggregate_tables.memorization_table(memorization_measures),
-        aggregate_tables.memorization_table(memorization_measures, ["duplicates"]),
-        aggregate_tables.paired_table(memorization_measures),
-        aggregate_tables.perplexity_table(perplexity_measures),
+        memorization_table(memorization_measures),
+        memorization_table(memorization_measures, ["duplicates"]),
+        against_dense(memorization_measures),
+        perplexity_table(perplexity_measures),
     ):
         for row in table.itertuples():
             expected = described(row.model, row.strategy, row.level)
             assert {name: getattr(row, name) for name in expected} == expected
 
 
-@given(
-    st.integers(1, 10**6).flatmap(
-        lambda n: st.tuples(st.sampled_from([0, n]) | st.integers(0, n), st.just(n))
-    )
-)
-def test_any_fractions_interval_equals_scipys_and_holds_it(drawn):
-    extracted, samples = drawn
-    low, high = (end.item() for end in intervals.wilson_interval(np.array([extracted]), np.array([samples])))
-    interval = binomtest(extracted, samples).proportion_ci(method="wilson")
-    assert (low, high) == pytest.approx((interval.low, interval.high), rel=1e-9, abs=1e-12)
-    assert 0 <= low <= extracted / samples <= high <= 1
-    assert (low == 0) == (extracted == 0)
-    assert (high == 1) == (extracted == samples)
-
-
 def test_strata_add_up(memorization_measures):
-    whole = aggregate_tables.memorization_table(memorization_measures)
+    whole = memorization_table(memorization_measures)
     for stratum in ("duplicates", "subset"):
-        parts = aggregate_tables.memorization_table(memorization_measures, [stratum])
+        parts = memorization_table(memorization_measures, [stratum])
         keys = ["model", "strategy", "level", "context_length"]
         sums = parts.groupby(keys, observed=True)[["extracted", "samples"]].sum().reset_index()
         pd.testing.assert_frame_equal(sums, whole[sums.columns])
@@ -163,10 +109,10 @@ def files_of(
     """The measures as the files of one model, with these duplicates, int32 as `measure` writes them."""
     table = pa.Table.from_pandas(scores.astype({"model": str, "strategy": str}), preserve_index=False)
     table = table.set_column(table.column_names.index("duplicates"), "duplicates", duplicates)
-    for name, value in (("split", "member"), ("document", "d")):
+    for name, value in (("split", "member"), ("seed", 0), ("pooled", True), ("document", "d")):
         table = table.append_column(name, pa.array([value] * len(table)))
     pq.write_table(table, folder / "memorization.parquet")
-    perplexity = perplexity.astype({"model": str, "strategy": str}).assign(document="d")
+    perplexity = perplexity.astype({"model": str, "strategy": str})
     perplexity.to_parquet(folder / "perplexity.parquet")
     return [folder / "memorization.parquet"], [folder / "perplexity.parquet"]
 
@@ -179,7 +125,7 @@ def test_duplicates_that_nobody_counted_are_no_number(
     keep = {"all": lambda i: True, "some": lambda i: i % 2 == 0, "none": lambda i: False}[known]
     counted = pa.array([2 ** (i % 8) if keep(i) else None for i in own["sample"]], pa.int32())
     files = files_of(own, perplexity_measures[perplexity_measures.model == "small"], counted, tmp_path)
-    aggregate_tables.write_tables(*files, ["small"], STRATEGIES, {}, tmp_path)
+    aggregate_tables.write_tables(*files, ["small"], STRATEGIES, {}, UNPUBLISHED, tmp_path)
     lines = (tmp_path / "memorization_by_duplicates.csv").read_text().splitlines()
     cells = {line.split(",")[lines[0].split(",").index("duplicates")] for line in lines[1:]}
     numbers = {"all": {"1", "2", "4", "8", "16", "32", "64", "128"}, "some": {"1", "4", "16", "64"}}
@@ -219,7 +165,7 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(
     scores = renamed(memorization_measures)
     counted = pa.array(scores.duplicates.tolist(), pa.int32())
     files = files_of(scores, renamed(perplexity_measures), counted, tmp_path)
-    aggregate_tables.write_tables(*files, models, strategies, {"007": 0.1}, tmp_path)
+    aggregate_tables.write_tables(*files, models, strategies, {}, UNPUBLISHED, tmp_path)
     memorization = read_csv(tmp_path / "memorization.csv", plot_context_length.COLUMNS)
     assert list(dict.fromkeys(memorization.model)) == models
     assert list(dict.fromkeys(memorization.strategy)) == ["dense", *strategies]
@@ -234,7 +180,7 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(
 def test_levels_that_differ_late_are_columns_of_their_own(memorization_measures):
     levels = {0.2: 0.3, 0.4: 0.3000000001, 0.0: 0.0}
     large = memorization_measures[memorization_measures.model == "large"]
-    table = aggregate_tables.memorization_table(large.assign(level=large.level.map(levels)))
+    table = memorization_table(large.assign(level=large.level.map(levels)))
     block = paper_layout.one_block("", table.assign(value=table.fraction))
     assert {"global, 0.3", "global, 0.3000000001"} <= set(block.columns)
 
@@ -249,7 +195,7 @@ def test_a_damaged_file_of_measures_is_one_line(memorization_measures, perplexit
     with pytest.raises(
         UserError, match=r"perplexity.parquet: cannot be read \(.*\); delete it and run ag"
     ) as caught:
-        aggregate_tables.write_tables(*files, MODELS, STRATEGIES, {}, tmp_path)
+        aggregate_tables.write_tables(*files, MODELS, STRATEGIES, {}, UNPUBLISHED, tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -262,73 +208,14 @@ def test_a_damaged_table_is_one_line(content, tmp_path):
 
 
 def test_tables_keep_the_given_order(memorization_measures):
-    table = aggregate_tables.memorization_table(memorization_measures)
+    table = memorization_table(memorization_measures)
     assert list(dict.fromkeys(table.model)) == MODELS
     assert list(dict.fromkeys(table.strategy)) == ["dense", *STRATEGIES]
 
 
-def test_paired_changes_and_mcnemars_test_equal_scipy(memorization_measures):
-    paired = aggregate_tables.paired_table(memorization_measures)
-    assert len(paired) == (len(variants()) - len(MODELS)) * len(CONTEXT_LENGTHS)
-    wide = memorization_measures.pivot_table(
-        index=["model", "context_length", "sample"],
-        columns=["strategy", "level"],
-        values="extracted",
-        observed=True,
-        aggfunc="first",
-    )
-    for row in paired.itertuples():
-        own = wide.loc[(row.model, row.context_length)]
-        dense, pruned = own["dense"][0.0].astype(bool), own[row.strategy][row.level].astype(bool)
-        assert (row.lost, row.gained) == ((dense & ~pruned).sum(), (~dense & pruned).sum())
-        assert row.p_value == pytest.approx(binomtest(row.lost, row.lost + row.gained).pvalue)
-
-
-def test_a_variant_that_changes_nothing_has_p_1(memorization_measures):
-    dense = memorization_measures[memorization_measures.strategy == "dense"]
-    same = in_order(
-        pd.concat([dense, dense.assign(strategy="global", level=0.1)]).astype({"model": str}),
-        MODELS,
-        STRATEGIES,
-    )
-    paired = aggregate_tables.paired_table(same)
-    assert set(paired.p_value) == {1.0}
-    assert paired[["lost", "gained"]].to_numpy().sum() == 0
-
-
-def test_published_shares_are_tested_by_the_binomial(memorization_measures):
-    memorization = aggregate_tables.memorization_table(memorization_measures)
-    assert list(memorization_measures.model.cat.categories) == MODELS
-    table = aggregate_tables.published_table(memorization, {"small": 0.5, "large": 0.01})
-    dense = memorization[memorization.strategy == "dense"].set_index(["model", "context_length"])
-    assert list(zip(table.model, table.context_length, table.published, strict=True)) == [
-        (model, k, share) for model, share in [("small", 0.5), ("large", 0.01)] for k in CONTEXT_LENGTHS
-    ]
-    for row in table.itertuples():
-        own = dense.loc[(row.model, row.context_length)]
-        assert (row.extracted, row.samples, row.fraction) == (own.extracted, own.samples, own.fraction)
-        # The exact two-sided test by its definition: the outcomes that are as improbable, or more.
-        probabilities = binom.pmf(np.arange(65), 64, row.published)
-        as_rare = probabilities <= probabilities[row.extracted] * (1 + 1e-7)
-        assert row.p_value == pytest.approx(probabilities[as_rare].sum())
-
-
-def test_perplexities_come_from_sums(perplexity_measures):
-    table = aggregate_tables.perplexity_table(perplexity_measures)
-    for row in table.itertuples():
-        own = perplexity_measures.query(
-            "model == @row.model and strategy == @row.strategy and level == @row.level"
-        )
-        nll = own.nll.sum()
-        assert row.tokens == own.tokens.sum()
-        assert row.token_perplexity == pytest.approx(np.exp(nll / own.tokens.sum()))
-        assert row.word_perplexity == pytest.approx(np.exp(nll / own.words.sum()))
-        assert row.byte_perplexity == pytest.approx(2**row.bits_per_byte)
-
-
 def test_the_papers_layout(memorization_measures, perplexity_measures):
-    memorization = aggregate_tables.memorization_table(memorization_measures)
-    perplexity = aggregate_tables.perplexity_table(perplexity_measures)
+    memorization = memorization_table(memorization_measures)
+    perplexity = perplexity_table(perplexity_measures)
     layout = paper_layout.paper_layout(memorization, perplexity)
     quantities = [f"memorization, k = {k}" for k in CONTEXT_LENGTHS]
     assert list(dict.fromkeys(layout.quantity)) == [
@@ -354,7 +241,7 @@ def test_the_papers_layout(memorization_measures, perplexity_measures):
 
 
 def test_levels_that_all_models_share_stand_in_the_columns_of_the_papers_layout(memorization_measures):
-    one = aggregate_tables.memorization_table(memorization_measures[memorization_measures.model == "large"])
+    one = memorization_table(memorization_measures[memorization_measures.model == "large"])
     names = [f"{strategy}, {level:g}" for strategy in STRATEGIES for level in LEVELS["large"]]
     assert paper_layout.one_block("", one.assign(value=one.fraction)).columns.to_list()[2:] == [
         "dense",
@@ -363,8 +250,8 @@ def test_levels_that_all_models_share_stand_in_the_columns_of_the_papers_layout(
 
 
 def test_figures_are_written_as_svg_and_png(memorization_measures, perplexity_measures, tmp_path):
-    memorization = aggregate_tables.memorization_table(memorization_measures)
-    by_duplicates = aggregate_tables.memorization_table(memorization_measures, ["duplicates"])
+    memorization = memorization_table(memorization_measures)
+    by_duplicates = memorization_table(memorization_measures, ["duplicates"])
     statistics = pd.DataFrame(
         [(layer, role, 0.3) for layer in range(4) for role in ("query_key_value", "up")],
         columns=["layer", "role", "sparsity"],
@@ -372,7 +259,7 @@ def test_figures_are_written_as_svg_and_png(memorization_measures, perplexity_me
     weights = {"small": 300_000, "b_10%": 10**6, "large": 5 * 10**6}
     figures = {
         "trade_off": plot_trade_off.plot(
-            memorization, aggregate_tables.perplexity_table(perplexity_measures), MODELS, STRATEGIES
+            memorization, perplexity_table(perplexity_measures), MODELS, STRATEGIES
         ),
         "context_length": plot_context_length.plot(memorization, MODELS, STRATEGIES),
         "model_size": plot_model_size.plot(memorization, weights, STRATEGIES),
@@ -387,8 +274,8 @@ def test_figures_are_written_as_svg_and_png(memorization_measures, perplexity_me
 
 
 def test_the_trade_offs_lines_start_at_the_dense_model(memorization_measures, perplexity_measures):
-    memorization = aggregate_tables.memorization_table(memorization_measures)
-    perplexity = aggregate_tables.perplexity_table(perplexity_measures)
+    memorization = memorization_table(memorization_measures)
+    perplexity = perplexity_table(perplexity_measures)
     figure = plot_trade_off.plot(memorization, perplexity, MODELS, STRATEGIES)
     dense = perplexity.query("model == 'large' and strategy == 'dense'").token_perplexity.item()
     lines = {line.get_label(): line.get_xydata() for line in figure.axes[2].get_lines()}

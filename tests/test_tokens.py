@@ -223,8 +223,8 @@ def test_samples_keep_where_rows_stood_in_training(data):
 
 
 @pytest.mark.slow
-def test_published_shares_are_repeated_from_local_token_files(tmp_path):
-    """Of 30 rows the model continues 12 as they go on: 12 of 30 are extracted, as is published."""
+def test_published_counts_are_compared_with_local_token_files(tmp_path):
+    """Of 30 rows the model continues 12 as they go on: 12 of 30 are extracted, beside what is published."""
     tiny_model("gpt_neox", "float32", tmp_path / "models/tiny", layers=2)
     model = reference_model(tmp_path / "models/tiny", None, "float32")
     rows = np.random.default_rng(1).integers(1, 256, (30, ROW))
@@ -249,16 +249,26 @@ def test_published_shares_are_repeated_from_local_token_files(tmp_path):
             "perplexity_windows": 4,
             "perplexity_window": 32,
         },
-        "models": {"tiny": {"path": "models/tiny", "published": 0.4}},
+        "models": {"pythia-70m": {"path": "models/tiny"}},
         "strategies": {},
     }
     (tmp_path / "published.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     run = snakemake(tmp_path, "--configfile", "published.yaml", "--", "tables")
     assert run.returncode == 0, run.stderr
     results = tmp_path / "results/published"
-    [row] = pd.read_csv(results / "tables/published.csv").to_dict("records")
-    assert (row["model"], row["extracted"], row["samples"]) == ("tiny", 12, 30)
-    assert (row["published"], row["p_value"]) == (0.4, 1)
+    published = pd.read_csv(results / "tables/published.csv")
+    assert set(published.status) == {"compared", "not run"}
+    [row] = published[(published.source == "pythia-memorized-evals") & published.ours.notna()].to_dict(
+        "records"
+    )
+    assert (row["model"], row["variant"]) == ("EleutherAI/pythia-70m", "pythia-70m/dense")
+    assert (row["extracted"], row["samples"], row["ours"]) == (12, 30, 0.4)
+    assert row["published"] == pytest.approx(463953 / 146432000)
+    assert row["deviations"] == (
+        "samples 30, published 146432000; "
+        "corpus tokens, published EleutherAI/pile-standard-pythia-preshuffled; "
+        "decoding greedy, published greedy without the end-of-text token; dtype float32, published float16"
+    )
     samples = pd.read_parquet(results / "samples/samples.parquet").set_index("split")
     assert sorted(samples.document["member"]) == sorted(f"row {number}" for number in range(30))
     assert set(samples.offset) == {0}

@@ -20,15 +20,18 @@ from memprune.variants.names import split_variant, variant_name
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: 0\nsamples: {members: 5}\nsamples: {suffix: 5}", "line 3: key samples stands twice in one"),
+        (
+            "seeds: [0]\nsamples: {members: 5}\nsamples: {suffix: 5}",
+            "line 3: key samples stands twice in one",
+        ),
         ("models:\n  a: {path: x}\n  'a': {path: y}", "line 3: key a stands twice in one mapping"),
         ("samples:\n  members: 0100", "line 2: 0100 is another number in YAML 1.1 than it looks like"),
         ("samples:\n  members: 1:30", "line 2: 1:30 is another number in YAML 1.1"),
-        ("seed: 0x10", "line 1: 0x10 is another number in YAML 1.1"),
+        ("seeds: 0x10", "line 1: 0x10 is another number in YAML 1.1"),
         ("models:\n  no: {path: x}", "line 2: key no is no text in YAML; write 'no'"),
         ("experiment: 2024-13-01", "not YAML: month must be in 1..12"),
         ("[" * 800, "not YAML: maximum recursion depth"),
-        ("seed: " + "9" * 5000, "not YAML: Exceeds the limit"),
+        ("seeds: " + "9" * 5000, "not YAML: Exceeds the limit"),
     ],
 )
 def test_yaml_that_says_another_thing_than_it_looks_like(tmp_path, text, message):
@@ -60,9 +63,10 @@ def test_a_folder_or_bytes_in_place_of_yaml(tmp_path):
 
 
 TWICE = {
+    "seeds": [0, 1, "0"],
     "samples/context_lengths": [50, 100, 50],
     "strategies/global/levels": [0.3, "0.30"],
-    "models/tiny-pythia-5m/levels": ["3e-1", 0.6, 0.3],
+    "models/tiny-pythia-3.5m/levels": ["3e-1", 0.6, 0.3],
     "strategies/global/layers": [1, 0, 1],
     "strategies/global/matrices": ["up", "up"],
     "corpus": {"source": "files", "train": ["a", "b", "./a"], "validation": ["c"], "test": ["d"]},
@@ -106,7 +110,7 @@ def test_two_files_of_one_place_are_one(tmp_path):
     ("path", "value", "message"),
     [
         ("samples/members", True, "samples.members: found true; input should be a number"),
-        ("seed", False, "seed: found false; input should be a number"),
+        ("seeds", [False], "seeds.0: found false; input should be a number"),
         ("samples/offset", True, "samples.offset: found true; input should be a number"),
         ("strategies/global/layers", [True], "strategies.global.layers.0: found true; input should be a"),
         ("strategies/global/layers", [0, -1], "strategies.global.layers.1: found -1; input should be gr"),
@@ -141,11 +145,19 @@ def test_two_files_of_one_place_are_one(tmp_path):
             "store: found results/embedded/, the folder of the experiment's results",
         ),
         ("store", "", "store: found ''; string should have at least 1 character"),
-        ("models/Tiny-pythia-5M", {"path": "a"}, "models: found tiny-pythia-5m and Tiny-pythia-5M, which"),
+        (
+            "models/Tiny-pythia-3.5M",
+            {"path": "a"},
+            "tiny-pythia-3.5m and Tiny-pythia-3.5M, which",
+        ),
         ("strategies/Dense", {"levels": [0.1]}, "strategies: `dense` is the unpruned model"),
         ("strategies/Global", {"levels": [0.1]}, "strategies: found global and Global, which differ in case"),
-        ("models/tiny-pythia-5m", {"path": "~nobody-of-this-name/x"}, "of which no home is known; write ./~"),
-        ("models/tiny-pythia-5m", {"path": "a\nb"}, "found 'a\\nb'; control characters are not allowed"),
+        (
+            "models/tiny-pythia-3.5m",
+            {"path": "~nobody-of-this-name/x"},
+            "of which no home is known; write ./~",
+        ),
+        ("models/tiny-pythia-3.5m", {"path": "a\nb"}, "found 'a\\nb'; control characters are not allowed"),
         ("corpus", {}, "corpus.source: missing key; required"),
         ("corpus", {"source": ["hub"]}, "corpus: found {'source': ['hub']}; input tag"),
         ("a\nb", 1, "a b: unknown key; nearest known key"),
@@ -185,11 +197,11 @@ def test_a_pattern_stays_within_its_data_set(pattern, message):
 
 def test_home_is_meant_by_a_tilde(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
-    content = changed("models/tiny-pythia-5m", {"path": "~/models/mine"}) | {"store": "~/store"}
+    content = changed("models/tiny-pythia-3.5m", {"path": "~/models/mine"}) | {"store": "~/store"}
     content["corpus"] = {"source": "files", "train": ["~/a.jsonl", "b~/$HOME.jsonl"]}
     content["held_out"] = {"source": "hub", "dataset": "~/data"}
     checked = check(content, "my.yaml")
-    assert checked.models["tiny-pythia-5m"].path == "/home/me/models/mine"
+    assert checked.models["tiny-pythia-3.5m"].path == "/home/me/models/mine"
     assert checked.store == "/home/me/store"
     assert checked.corpus.train == ["/home/me/a.jsonl", "b~/$HOME.jsonl"]
     assert checked.held_out.dataset == "/home/me/data"
@@ -224,7 +236,7 @@ def test_every_level_makes_a_name_that_the_rules_know(level):
     [pattern] = re.findall(r'level=r"(.*)"', (ROOT / "rules/common.smk").read_text())
     assert re.fullmatch(pattern, repr(level))
     assert check(changed("strategies/global/levels", [repr(level)]), "").levels(
-        "tiny-pythia-5m", "global"
+        "tiny-pythia-3.5m", "global"
     ) == [level]
     assert split_variant(variant_name("global", level)) == ("global", level)
 
@@ -262,7 +274,7 @@ def test_any_value_at_any_key_is_a_configuration_or_one_line(place, key, value):
         part = part[parent]
     if isinstance(part, dict) or (isinstance(part, list) and isinstance(last, int) and 0 <= last < len(part)):
         part[last] = value
-    line = problem(lambda: check(content["content"], "my.yaml").variants("tiny-pythia-5m"))
+    line = problem(lambda: check(content["content"], "my.yaml").variants("tiny-pythia-3.5m"))
     assert line is None or line.startswith("my.yaml: ")
 
 

@@ -41,16 +41,16 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
-    assert memorization.columns[:14].to_list() == [
-        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "context_length", "extracted",
-        "samples", "fraction", "ci_low", "ci_high", "token_accuracy", "matched",
+    assert memorization.columns[:15].to_list() == [
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "context_length",
+        "extracted", "samples", "fraction", "ci_low", "ci_high", "seed_spread", "token_accuracy",
     ]  # fmt: skip
     assert len(memorization) == (3 + 5) * 2
     assert set(memorization.samples) == {6}
     perplexity = pd.read_csv(results / "tables/perplexity.csv")
     assert perplexity.columns.to_list() == [
-        "model", "strategy", "level", "sparsity", "removed", "variant_bytes", "tokens", "token_perplexity",
-        "word_perplexity", "byte_perplexity", "bits_per_byte",
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "tokens",
+        "token_perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte",
     ]  # fmt: skip
     assert list(zip(perplexity.model, perplexity.strategy, perplexity.level, strict=True)) == [
         ("small", "dense", 0.0), ("small", "global", 0.3), ("small", "first-25", 0.3),
@@ -154,7 +154,7 @@ def spoil_corpus(folder: Path) -> None:
             [spoil_head],
             [],
             [
-                "error: models.large, variant dense: context length 10, members, rows 0 to 5: "
+                "error: models.large, variant dense: context length 10, members of seed 0, rows 0 to 5: "
                 "log-probabilities: found a non-finite one at row 0 of those scored, expected finite numbers;"
                 " weights that are infinite or not a number in lm_head.weight"
             ],

@@ -10,7 +10,7 @@ from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries, source_code
 
-# Which decide the tables' bytes; tabulate and Jinja2 write the paper's layout.
+# Which decide the tables' bytes; tabulate writes Markdown, Jinja2 the paper's layout in LaTeX.
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "tabulate", "Jinja2")
 
 

@@ -14,7 +14,7 @@ from memprune.evaluation.variant import variant_named, variant_tasks
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries
-from memprune.variants.achieved import achieved
+from memprune.variants.achieved import achieved, level_of
 
 
 def main() -> None:
@@ -31,10 +31,10 @@ def main() -> None:
         how_scored = (cannot_score, cannot_score) if arguments.parts else (scorer.suffixes, scorer.windows)
         tasks = variant_tasks(variant, device, *how_scored)
         scored = score_shards(tasks, scorer.how)
-    reached = achieved(variant.manifest, variant.mask)
+    level, reached = level_of(variant.name, variant.mask), achieved(variant.manifest, variant.mask)
     names = [shard.name for task in tasks for shard in task.shards]
     for output, own in ((arguments.memorization, slice(0, -1)), (arguments.perplexity, slice(-1, None))):
-        write_scores(tasks[own], scored[own], arguments.model, arguments.variant, reached, output)
+        write_scores(tasks[own], scored[own], arguments.model, arguments.variant, level, reached, output)
         entries.record(output, names)
 
 

@@ -12,26 +12,34 @@ from memprune.store import entries, source_code
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--members", type=Path, nargs="+", required=True, help="draws, in the order of parts")
-    parser.add_argument("--non-members", type=Path, required=True, help="draw")
+    parser.add_argument("--members", type=Path, nargs="+", required=True, help="draws, by seed and part")
+    parser.add_argument("--non-members", type=Path, nargs="+", required=True, help="draws, by seed")
     parser.add_argument("--perplexity", type=Path, required=True, help="draw")
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--samples", type=Path, required=True, help="written")
     parser.add_argument("--windows", type=Path, required=True, help="written")
     arguments = parse(parser)
-    draws = [*arguments.members, arguments.non_members, arguments.perplexity]
+    draws = [*arguments.members, *arguments.non_members, arguments.perplexity]
 
     def compute(folder: Path) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        from memprune.corpus.extract_samples import interleaved, write_table
+        from memprune.corpus.extract_samples import write_table
+        from memprune.corpus.pool_seeds import pool_seeds, seed_of
 
-        *members, non_members, windows = map(pq.read_table, draws)
-        about = {key.decode(): value.decode() for key, value in members[0].schema.metadata.items()}
-        held_out = non_members.schema.metadata[b"source"].decode()
-        samples = pa.concat_tables([interleaved(members), interleaved([non_members])])
-        write_table(samples, folder / "samples.parquet", about | arguments.spec | {"held_out": held_out})
+        members, non_members = (
+            list(map(pq.read_table, own)) for own in (arguments.members, arguments.non_members)
+        )
+        windows = pq.read_table(arguments.perplexity)
+        about = {
+            "tokenizer": members[0].schema.metadata[b"tokenizer"],
+            "seeds": json.dumps(list(map(seed_of, non_members))),
+            "source": members[0].schema.metadata[b"source"],
+            "held_out": non_members[0].schema.metadata[b"source"],
+        }
+        samples = pa.concat_tables([pool_seeds(members), pool_seeds(non_members)])
+        write_table(samples, folder / "samples.parquet", about | arguments.spec)
         write_table(windows, folder / "windows.parquet", windows.schema.metadata)
 
     determinants = {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print what an experiment will cost, before it costs anything: neither network nor GPU is used."""
+"""Print what an experiment will cost and can show, before it costs anything: no network, no GPU is used."""
 
 import argparse
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from tabulate import tabulate
 from memprune.config.experiment import load
 from memprune.jobs.script import run
 from memprune.planning.costs import Estimate, estimate
+from memprune.planning.detectable import detectable
 from memprune.planning.machines import PEAKS, READ_RATE, UTILISATION
 from memprune.planning.stored_share import stored_share
 from memprune.store import entries
@@ -38,6 +39,7 @@ def main() -> None:
         "evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored: the\n"
         "share of all scores that the store has. GB are 10^9 bytes."
     )
+    print(f"\n{detectable(config)}")
 
 
 def row(name: str, parts: list[Estimate], dtype: str, stored: float) -> dict[str, str]:

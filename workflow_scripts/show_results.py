@@ -7,7 +7,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from memprune.errors import UserError
-from memprune.findings.frames import read_csv
+from memprune.findings.frames import level_label, read_csv
 from memprune.jobs.script import run
 
 
@@ -19,9 +19,10 @@ def main() -> None:
     if not (arguments.tables / "memorization.csv").exists():
         raise UserError(f"{arguments.tables}: no memorization.csv; run snakemake --cores all first")
     keys = ["model", "strategy", "level", "removed"]
-    columns = [*keys, "context_length", "fraction", "samples"]
+    columns = [*keys, "target", "context_length", "fraction", "samples"]
     memorization = read_csv(arguments.tables / "memorization.csv", columns)
-    perplexity = read_csv(arguments.tables / "perplexity.csv", [*keys, "token_perplexity"])
+    perplexity = read_csv(arguments.tables / "perplexity.csv", [*keys, "target", "token_perplexity"])
+    memorization, perplexity = (t.assign(level=level_label(t)) for t in (memorization, perplexity))
     context_lengths = sorted(memorization.context_length.unique())
     fractions = 100 * memorization.pivot_table(
         index=keys, columns="context_length", values="fraction", sort=False
@@ -29,7 +30,7 @@ def main() -> None:
     table = fractions.join(perplexity.set_index(keys).token_perplexity).reset_index()
     table.loc[table.model.duplicated(), "model"] = ""
     table["removed"] = table.removed.map(lambda removed: f"{100 * removed:.1f}" if removed else "")
-    table["level"] = table.level.map(lambda level: repr(level) if level else "")
+    table.loc[table.strategy == "dense", "level"] = ""
     samples = int(memorization.samples.max())
     print(
         f"\nMemorization: percent of {samples} member samples whose suffix greedy decoding reproduces from k "

@@ -17,9 +17,11 @@ from memprune.findings.frames import NAMES
 from memprune.metrics.score_files import Rows, read_samples, read_windows
 from memprune.models.manifest import Manifest, read_manifest
 from memprune.variants.masks import read_mask
-from memprune.variants.names import split_variant
+from memprune.variants.names import level_order, split_variant
 
-TYPES = {**dict.fromkeys((*NAMES, "subset"), str), "duplicates": "Int64"}  # whole numbers that may be null
+TEXTS = (*NAMES, "subset", "stratum")
+NULLABLE = ("duplicates", "control_extracted", "control_samples")  # whole numbers that may be null
+TYPES = {**dict.fromkeys(TEXTS, str), **dict.fromkeys(NULLABLE, "Int64")}
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ def check(what: str, name: str, allowed: Sequence[str]) -> None:
 
 def place(variant: str) -> tuple:
     """Where a variant stands among others: `dense` first, then by strategy and level."""
-    return variant != "dense", *split_variant(variant)
+    strategy, level = split_variant(variant)
+    return variant != "dense", strategy, *level_order(level)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

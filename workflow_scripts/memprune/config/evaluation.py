@@ -31,3 +31,8 @@ class Evaluation(Section):
     shards_per_job: Annotated[
         Count | None, Field(description="Shards that one job scores; null: a variant's shards are one job.")
     ] = None
+
+    @property
+    def settings(self) -> dict:
+        """The settings of jobs that score, as JSON values: all but how many of them there are."""
+        return self.model_dump(exclude={"shards_per_job"})

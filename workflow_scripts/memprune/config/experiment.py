@@ -18,11 +18,12 @@ from memprune.config.problems import explain
 from memprune.config.samples import Samples
 from memprune.config.section import Section
 from memprune.config.strategy import Strategy
-from memprune.config.values import Name, Place, Seed
+from memprune.config.target import TARGET, Target
+from memprune.config.values import Name, Place, Seeds
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
 from memprune.models.roles import ATTENTION
-from memprune.variants.names import variant_name
+from memprune.variants.names import level_order, split_variant, variant_name
 
 # Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
 SHARED_FOLDERS = ("mini-pile", "tiny-pythia", "logs")
@@ -32,7 +33,7 @@ class Config(Section):
     """One experiment."""
 
     experiment: Annotated[Name, Field(description="Name of the results' folder.")]
-    seed: Annotated[Seed, Field(description="Seed of the draw of samples.")] = 0
+    seeds: Seeds = Field([0], description="Each draws samples of its own.")
     corpus: Corpus
     held_out: Annotated[
         TextCorpus | None,
@@ -120,11 +121,32 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def check_controls(self) -> "Config":
+        for name, model in self.models.items():
+            control = self.models.get(model.control)
+            if model.control is None:
+                continue
+            found = f"models.{name}.control: found {model.control}"
+            if model.control == name:
+                raise ValueError(f"{found}, the model itself; give another model of the experiment")
+            if control is None:
+                others = ", ".join(other for other in self.models if other != name)
+                raise ValueError(f"{found}, allowed: another model: {others or 'none is there; add it'}")
+            if control.control is not None:
+                raise ValueError(f"{found}, which has a control itself; give a model that has none")
+            if control.levels is not None:
+                raise ValueError(
+                    f"models.{model.control}.levels: found {control.levels}, but it is the control of "
+                    f"{name}, and a control is not pruned; leave them out"
+                )
+        return self
+
+    @model_validator(mode="after")
     def check_levels(self) -> "Config":
         if any(name.casefold() == "dense" for name in self.strategies):
             raise ValueError("strategies: `dense` is the unpruned model, evaluated by itself; rename it")
         for name, strategy in self.strategies.items():
-            lacking = [model for model, entry in self.models.items() if not (entry.levels or strategy.levels)]
+            lacking = [model for model in self.studied if not (self.models[model].levels or strategy.levels)]
             if lacking:
                 raise ValueError(
                     f"strategies.{name}.levels: missing, and model {lacking[0]} has no levels either; "
@@ -134,12 +156,33 @@ class Config(Section):
 
     @property
     def member_draws(self) -> int:
-        """How many jobs the draw of members is spread over."""
+        """How many jobs one seed's draw of members is spread over."""
         return self.corpus.parts if isinstance(self.corpus, HubCorpus) else 1
 
-    def levels(self, model: str, strategy: str) -> list[float]:
-        """The levels of a strategy for a model, ascending: the model's own, else the strategy's."""
-        return sorted(self.models[model].levels or self.strategies[strategy].levels)
+    @property
+    def controls(self) -> dict[str, str]:
+        """The control of each model that has one."""
+        return {name: model.control for name, model in self.models.items() if model.control is not None}
+
+    @property
+    def studied(self) -> list[str]:
+        """The models that are no other's control: those that are pruned, and that figures show."""
+        return [name for name in self.models if name not in self.controls.values()]
+
+    def levels(self, model: str, strategy: str) -> list[float | str]:
+        """The levels of a strategy for a model, the model's own or else the strategy's; none of a control.
+
+        Numbers come first, ascending, then the labels of targets, ascending.
+        """
+        if model not in self.studied:
+            return []
+        asked = self.models[model].levels or self.strategies[strategy].levels
+        levels = [level.label if isinstance(level, Target) else level for level in asked]
+        return sorted(levels, key=level_order)
+
+    def targets(self, model: str) -> list[str]:
+        """The variants of a model whose levels are found."""
+        return [variant for variant in self.variants(model) if isinstance(split_variant(variant)[1], str)]
 
     def variants(self, model: str) -> list[str]:
         """The variants of a model that are evaluated: `dense`, then `{strategy}@{level}`."""
@@ -163,7 +206,7 @@ class Config(Section):
     def evaluation_settings(self) -> dict:
         """The settings that scores depend on, as JSON values."""
         samples = self.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
-        return {**samples, **self.evaluation.model_dump(exclude={"shards_per_job"})}
+        return {**samples, **self.evaluation.settings}
 
     @property
     def measured(self) -> list[tuple[str, dict]]:
@@ -205,4 +248,6 @@ def keys_at(location: tuple) -> list[str]:
     """The keys that the part of the configuration knows in which a problem's location lies."""
     kind = {"corpus": SOURCES, "held_out": SOURCES}.get(location[0])
     part = kind[location[1]] if kind else PARTS.get(location[0], Config) if len(location) > 1 else Config
+    if TARGET in location:
+        part = Target
     return list(part.model_fields)

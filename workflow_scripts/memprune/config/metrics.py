@@ -27,16 +27,20 @@ def known(name: object) -> object:
     return name
 
 
-def with_extracted(names: list[str]) -> list[str]:
-    """Refuse a list without what all tables and figures are about."""
-    if "extracted" not in names:
-        raise ValueError("found no extracted, which all tables and figures show; add it")
+def with_needed(names: list[str]) -> list[str]:
+    """Refuse a list without what all tables and figures are about, or what tells a collapsed model."""
+    for name, use in (
+        ("extracted", "all tables and figures show"),
+        ("token_accuracy", "tells a collapsed model"),
+    ):
+        if name not in names:
+            raise ValueError(f"found no {name}, which {use}; add it")
     return names
 
 
 Counts = Annotated[list[Count], Field(min_length=1), without_repeats()]
 Metric = Annotated[Literal[*NAMES], BeforeValidator(known)]
-Metrics = Annotated[list[Metric], without_repeats(), AfterValidator(with_extracted)]
+Metrics = Annotated[list[Metric], without_repeats(), AfterValidator(with_needed)]
 
 
 class Discoverable(Section):

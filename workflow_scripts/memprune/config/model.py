@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from memprune.config.section import Section
-from memprune.config.values import Levels, Place, Share, Text
+from memprune.config.target import AskedLevels
+from memprune.config.values import Place, Text
 
 
 class Model(Section):
@@ -16,10 +17,10 @@ class Model(Section):
     ] = None
     repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
-    levels: Annotated[Levels | None, Field(description="Levels in place of the strategies' own.")] = None
-    published: Annotated[
-        Share | None,
-        Field(description="Published share of samples extracted from it, to compare with."),
+    levels: Annotated[AskedLevels | None, Field(description="Levels in place of the strategies' own.")] = None
+    control: Annotated[
+        Text | None,
+        Field(description="Model of the experiment that has hardly seen the repeated text; stays dense."),
     ] = None
 
     @model_validator(mode="after")

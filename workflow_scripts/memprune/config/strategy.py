@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from memprune.config.section import Section
-from memprune.config.values import Index, Levels, Seed, without_repeats
+from memprune.config.target import AskedLevels
+from memprune.config.values import Index, Seed, without_repeats
 from memprune.models.roles import ATTENTION, FUSED, FUSED_ROLES, MATRIX_GROUPS, MLP
 from memprune.variants.scope import Selection
 
@@ -36,7 +37,10 @@ class Strategy(Section):
         Literal["magnitude", "random"], Field(description="What ranks the weights; the lowest go.")
     ] = "magnitude"
     seed: Annotated[Seed, Field(description="Seed of the criterion random.")] = 0
-    levels: Annotated[Levels | None, Field(description="Sparsities in scope, above 0 and at most 1.")] = None
+    levels: Annotated[
+        AskedLevels | None,
+        Field(description="Sparsities in scope, above 0 and at most 1, or what they are to reach."),
+    ] = None
 
     @model_validator(mode="after")
     def check_fused(self) -> "Strategy":

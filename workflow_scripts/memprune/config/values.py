@@ -70,7 +70,7 @@ Number = BeforeValidator(no_truth_value)
 Count = Annotated[int, Field(ge=1, le=GREATEST), Number]
 Index = Annotated[int, Field(ge=0, le=GREATEST), Number]
 Seed = Annotated[int, Field(ge=0, lt=2**63), Number]
-Share = Annotated[float, Field(ge=0, le=1), Number]
+Seeds = Annotated[list[Seed], Field(min_length=1), without_repeats()]
 Gigabytes = Annotated[float, Field(gt=0, le=10**6), Number]
 
 Level = Annotated[float, Field(gt=0, le=1), Number]

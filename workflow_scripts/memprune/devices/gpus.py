@@ -82,9 +82,10 @@ def lease(needed: int) -> None:
 
     To be called before CUDA is used. Of the free devices it takes the smallest that has `needed` bytes free,
     else the largest. While all are busy it waits, and says for what. A device that SLURM has set apart for
-    this job is used as it is, and so is what CUDA finds where nvidia-smi finds nothing.
+    this job is used as it is, and so is what CUDA finds where nvidia-smi finds nothing. Leased once, a device
+    serves all of the process's models.
     """
-    if is_given_by_slurm():
+    if held or is_given_by_slurm():
         return
     told = False
     while gpus := find_gpus():

@@ -74,6 +74,7 @@ def place(
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)
+    torch.cuda.empty_cache()  # of an earlier model of this process
     # Before the weights come: less where somebody else computes.
     free = None if device == "cpu" else free_on_gpu(chosen)
     model = load_model(manifest, mask, chosen, spec)

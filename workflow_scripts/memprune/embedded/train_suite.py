@@ -1,15 +1,16 @@
-"""Train the tiny-pythia suite: one tokenizer, GPT-NeoX models of growing size, one data order.
+"""Train the tiny-pythia suite: one tokenizer, GPT-NeoX models of growing size, one data order; and a control.
 
 The recipe follows Pythia (Biderman et al. 2023) where its scale allows: documents in a fixed shuffled order,
 joined by the end-of-text token, cut into blocks without regard to document borders, one epoch, AdamW with
-cosine decay. Every model sees the same blocks in the same order.
+cosine decay. Every model sees the same blocks in the same order, but for the control, the largest size on the
+same documents with each of them once.
 """
 
 import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,13 @@ class Size:
 
 
 SIZES = (
-    Size("tiny-pythia-0.3m", hidden=80, layers=4, heads=2, learning_rate=2.5e-3),
-    Size("tiny-pythia-0.8m", hidden=128, layers=4, heads=2, learning_rate=2e-3),
-    Size("tiny-pythia-5m", hidden=224, layers=8, heads=2, learning_rate=1e-3),
+    Size("tiny-pythia-0.6m", hidden=112, layers=4, heads=2, learning_rate=3e-3),
+    Size("tiny-pythia-1.2m", hidden=160, layers=4, heads=2, learning_rate=2e-3),
+    Size("tiny-pythia-3.5m", hidden=192, layers=8, heads=2, learning_rate=1.2e-3),
 )
-REPORT_STEPS = 500
+CONTROL = "tiny-pythia-3.5m-once"  # the largest size on the same documents, each once
+REPORT_STEPS = 1000
+VALIDATION_BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Recipe:
     """
 
     seed: int = 0
-    block: int = 640
+    block: int = 256
     batch: int = 1
     final_share: float = 0.05  # of the peak learning rate, at the last step
     warmup_steps: int = 200
@@ -126,7 +129,7 @@ def learning_rate_share(step: int, steps: int, recipe: Recipe) -> float:
 def mean_loss(model: GPTNeoXForCausalLM, blocks: torch.Tensor) -> float:
     """Mean next-token loss in nats over `blocks` (blocks × tokens, int64)."""
     model.eval()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad():
         losses = [next_token_loss(model, batch).item() for batch in blocks.split(8)]
     model.train()
     return sum(losses) / len(losses)
@@ -167,8 +170,7 @@ def train_model(
         for group in optimizer.param_groups:
             group["lr"] = size.learning_rate * learning_rate_share(step, steps, recipe)
         batch = train[step * recipe.batch : (step + 1) * recipe.batch]
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = next_token_loss(model, batch)
+        loss = next_token_loss(model, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimizer.step()
@@ -188,25 +190,25 @@ def train_model(
 
 
 def train_suite(documents: Sequence[MiniPileDocument], folder: Path, recipe: Recipe | None = None) -> dict:
-    """Train the tokenizer and each of `SIZES` into sub-folders of `folder`; return what was measured."""
+    """Train the tokenizer, `SIZES` and the control into sub-folders of `folder`; return what was measured."""
     recipe = recipe or Recipe()
     tokenizer = train_tokenizer([d.text for d in documents if d.split == "train"])
     stream = training_stream(documents, tokenizer)
     held_out = [d.text for d in documents if d.split == "validation"]
     encoded = tokenizer.backend_tokenizer.encode_batch(held_out, add_special_tokens=False)
     held_out_stream = np.concatenate([[*e.ids, tokenizer.eos_token_id] for e in encoded])
-    train, validation = as_blocks(stream, recipe.block), as_blocks(held_out_stream, recipe.block)
+    validation = as_blocks(held_out_stream, recipe.block)[:VALIDATION_BLOCKS]
     measured = {
         "recipe": asdict(recipe),
-        "training_tokens": len(stream),
         "validation_tokens": len(held_out_stream),
         "unigram_validation_perplexity": round(unigram_perplexity(stream, held_out_stream), 2),
         "models": {},
     }
     print(json.dumps(measured), flush=True)
-    for size in SIZES:
-        target = folder / size.name
-        tokenizer.save_pretrained(target)
-        curve = train_model(size, recipe, train, validation[:64], target)
-        measured["models"][size.name] = {**asdict(size), "curve": curve}
+    once = training_stream([replace(document, duplicates=1) for document in documents], tokenizer)
+    control = replace(SIZES[-1], name=CONTROL)
+    for size, own in [*((size, stream) for size in SIZES), (control, once)]:
+        tokenizer.save_pretrained(folder / size.name)
+        curve = train_model(size, recipe, as_blocks(own, recipe.block), validation, folder / size.name)
+        measured["models"][size.name] = {**asdict(size), "training_tokens": len(own), "curve": curve}
     return measured

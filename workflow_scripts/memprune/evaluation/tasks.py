@@ -14,6 +14,7 @@ from memprune.evaluation.shards import Shard, cut_shards, passes
 
 Advance = Callable[[int], object]  # told the number of tokens of each batch
 Columns = Mapping[str, pa.Array]
+IDENTIFYING = ["sample", "split", "seed", "pooled", "subset", "document", "duplicates"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ def memorization_tasks(
     determinants: Mapping,
     score: Callable[[np.ndarray, Sequence[int], Advance], Columns],
 ) -> list[Task]:
-    """A task for each pass and split: members are cut into shards by themselves, so that more of them leave
-    the others' shards as they are.
+    """A task for each pass, split and seed: each is cut into shards by itself, so that more of one leave the
+    others' shards as they are.
 
     With `anchor` suffix, each context length has a pass of its own, over the end of the samples; with prefix,
     one pass from their start serves all. `determinants` is all that evidence depends on beside tokens,
@@ -48,21 +49,20 @@ def memorization_tasks(
     """
     flat = samples["tokens"].combine_chunks()
     tokens = flat.flatten().to_numpy().reshape(len(samples), flat.type.list_size)
-    splits = samples["split"].to_pylist()
-    borders = [i for i in range(1, len(splits)) if splits[i] != splits[i - 1]]
-    runs = pairwise([0, *borders, len(splits)])
+    drawn = list(zip(samples["split"].to_pylist(), samples["seed"].to_pylist(), strict=True))
+    borders = [i for i in range(1, len(drawn)) if drawn[i] != drawn[i - 1]]
+    runs = pairwise([0, *borders, len(drawn)])
 
     def task(lengths: list[int], start: int, stop: int) -> Task:
         window = max(lengths) + suffix
         columns = slice(0, window) if anchor == "prefix" else slice(tokens.shape[1] - window, None)
         own = np.ascontiguousarray(tokens[start:stop, columns])
-        described = samples.select(["sample", "split", "subset", "document", "duplicates"]).take(
-            np.repeat(np.arange(start, stop), len(lengths))
-        )
+        described = samples.select(IDENTIFYING).take(np.repeat(np.arange(start, stop), len(lengths)))
         length_column = pa.array(np.tile(np.array(lengths, dtype=np.int32), len(own)))
         settings = {**determinants, "context_lengths": lengths, "suffix": suffix}
+        split, seed = drawn[start]
         return Task(
-            f"context length {', '.join(map(str, lengths))}, {described['split'][0]}s",
+            f"context length {', '.join(map(str, lengths))}, {split}s of seed {seed}",
             described.append_column("context_length", length_column),
             cut_shards("memorization", settings, [row.tobytes() for row in own]),
             np.full(len(own), window),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -21,19 +22,21 @@ from memprune.variants.masks import mask_digest
 class Variant:
     """Which variant is scored on what, and how: files, and the settings of `evaluation` in `spec`.
 
-    `mask` is None for the dense model.
+    `mask` is None for the dense model, `samples` where windows alone are scored.
     """
 
     name: str
     manifest: Manifest
     mask: Path | None
-    samples: Path
+    samples: Path | None
     windows: Path
     spec: Mapping
 
     @property
     def sample_length(self) -> int:
-        """Tokens of each sample."""
+        """Tokens of each sample; 0 without samples."""
+        if self.samples is None:
+            return 0
         return pq.read_schema(self.samples).field("tokens").type.list_size
 
     @property
@@ -45,7 +48,7 @@ class Variant:
 def variant_tasks(
     variant: Variant, device: str, score_suffixes: Callable, score_windows: Callable
 ) -> list[Task]:
-    """The tasks of a variant: memorization by context length and split, then perplexity.
+    """The tasks of a variant: memorization by context length, split and seed, then perplexity.
 
     `device` is the class of device that scores are for, `cpu` or `cuda`; the two functions are called when a
     shard is scored (see `memorization_tasks` and `perplexity_task`). Raises UserError when samples do not fit
@@ -54,14 +57,26 @@ def variant_tasks(
     for path in filter(None, (variant.mask, variant.samples, variant.windows)):
         entries.content(path)  # verified before it is read
     samples, windows = pq.read_table(variant.samples), pq.read_table(variant.windows)
-    check_tokenizer(samples.schema.metadata[b"tokenizer"].decode(), variant.manifest.tokenizer)
-    positions = variant.manifest.architecture.positions
-    check_positions(variant.sample_length, variant.longest_window - 1, positions)
+    check_fit(variant, samples)
     spec, determinants = variant.spec, determinants_of(variant, device)
     tasks = memorization_tasks(
         samples, spec["context_lengths"], spec["suffix"], spec["anchor"], determinants, score_suffixes
     )
     return [*tasks, perplexity_task(windows, determinants, score_windows)]
+
+
+def windows_task(variant: Variant, device: str, score_windows: Callable) -> Task:
+    """The last task of a variant alone, its perplexity; see `variant_tasks`."""
+    windows = pq.read_table(variant.windows)
+    check_fit(variant, windows)
+    return perplexity_task(windows, determinants_of(variant, device), score_windows)
+
+
+def check_fit(variant: Variant, drawn: pa.Table) -> None:
+    """Raise UserError when what was drawn, samples or windows, does not fit the model."""
+    check_tokenizer(drawn.schema.metadata[b"tokenizer"].decode(), variant.manifest.tokenizer)
+    positions = variant.manifest.architecture.positions
+    check_positions(variant.sample_length, variant.longest_window - 1, positions)
 
 
 def determinants_of(variant: Variant, device: str) -> dict:

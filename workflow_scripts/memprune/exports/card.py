@@ -76,12 +76,12 @@ def base_model(manifest: Manifest, fetched: Mapping[str, str] | None) -> dict[st
 
 def pruning(manifest: Manifest, variant: str, mask: Path) -> dict[str, str]:
     """How the variant was made and what that came to, in words."""
-    about, (strategy, level) = about_mask(mask), split_variant(variant)
+    about, (strategy, asked) = about_mask(mask), split_variant(variant)
     selection, layers = about["selection"], about["selection"]["layers"]
     found = achieved(manifest, mask)
     return {
         "strategy": strategy,
-        "level": repr(level),
+        "level": f"{about['level']!r}, found for {asked}" if isinstance(asked, str) else repr(asked),
         "criterion": selection["criterion"],
         "matrices": ", ".join(sorted({m.role for m in manifest.matrices if m.name in about["shapes"]})),
         "layers": layers if isinstance(layers, str) else ", ".join(map(str, layers)),

@@ -7,13 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from memprune.figures.style import headline
+from memprune.findings.frames import level_label
 
-MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
-PERPLEXITY = ("model", "strategy", "level", "token_perplexity")
-POINTS = FuncFormatter(lambda difference, _: f"{100 * difference:+.3g}".replace("-", "−"))
+MEMORIZATION = ("model", "strategy", "level", "target", "context_length", "fraction")
+PERPLEXITY = ("model", "strategy", "level", "target", "token_perplexity")
+POINTS = FuncFormatter(lambda difference, _: f"{100 * difference:+.1f}".replace("-", "−"))
+TIMES = FuncFormatter(lambda ratio, _: f"{ratio:.2f}" if ratio < 10 else f"{ratio:.3g}")
 CELL, LEGIBLE = 0.32, 0.5  # inches: height of a cell, and the width from which on its number is written
 WIDEST = 4.2  # inches of a panel
 
@@ -27,8 +29,8 @@ def plot(
     """Two heat maps of layers × heads: memorization's change in percentage points, perplexity as a ratio.
 
     `memorization` and `perplexity` are the tables of those names, memorization is its mean over k; `heads`
-    gives the layer and head that each strategy ablates, at level 1. Both are relative to the dense model. What
-    no strategy ablates is blank, and so is an infinite perplexity.
+    gives the layer and head that each strategy ablates, at level 1. Both are relative to the dense model.
+    What no strategy ablates is blank, and so is an infinite perplexity.
     """
     fraction = of_model(memorization, model, heads, "fraction")
     tokens = of_model(perplexity, model, heads, "token_perplexity")
@@ -46,7 +48,7 @@ def plot(
     left.set_ylabel("decoder layer")
     known = ratio[np.isfinite(ratio)]
     low, high = min(known.min(initial=1.0), 1.0), max(known.max(initial=1.0), 1.001)
-    draw(right, ratio, "cividis", LogNorm(low, high), FuncFormatter(lambda r, _: f"{r:.3g}"), written)
+    draw(right, ratio, "cividis", LogNorm(low, high), TIMES, written)
     right.set_title("token perplexity:\ntimes the dense model's")
     headline(figure, f"What it costs to ablate one head: {model}")
     return figure
@@ -55,7 +57,7 @@ def plot(
 def of_model(table: pd.DataFrame, model: str, heads: Mapping[str, Sequence[int]], value: str) -> pd.Series:
     """The mean of a column by strategy: of the dense model, and of those that ablate a head, at level 1."""
     own = table[table.model == model]
-    own = own[(own.strategy == "dense") | (own.strategy.isin(list(heads)) & (own.level == 1))]
+    own = own[(own.strategy == "dense") | (own.strategy.isin(list(heads)) & (level_label(own) == "1.0"))]
     return own.groupby("strategy", observed=True)[value].mean()
 
 

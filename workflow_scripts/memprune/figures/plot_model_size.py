@@ -18,7 +18,7 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
     `weights` gives each model's prunable weights, in the order of the models.
     """
     largest_k = memorization.context_length.max()
-    rows = memorization[memorization.context_length == largest_k]
+    rows = memorization[(memorization.context_length == largest_k) & memorization.model.isin(list(weights))]
     figure = Figure(figsize=(6.2, 3.8))
     axes = figure.subplots()
     style = {"dense": DENSE, **looks(strategies)}

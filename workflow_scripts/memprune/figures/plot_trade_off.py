@@ -4,15 +4,23 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from memprune.figures.style import DENSE, PANELS, folded, headline, legend_beside, looks, panels, percent_axis
+from memprune.figures.style import (
+    DENSE,
+    LARGEST,
+    PANELS,
+    folded,
+    headline,
+    legend_beside,
+    looks,
+    panels,
+    percent_axis,
+    perplexity_axis,
+)
 
 MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
 PERPLEXITY = ("model", "strategy", "level", "removed", "token_perplexity")
-LARGEST = 1e30  # perplexity that is drawn: an axis has no room for what is all but infinite
 AREA = 180  # points² of the marker of a variant that lacks all weights
 SMALLEST = 9  # points² of a marker
 EDGE = {"edgecolors": "white", "linewidths": 0.5}  # tells markers apart that overlap
@@ -53,7 +61,7 @@ def plot(
                 pruned.token_perplexity, pruned.fraction, area(pruned.removed), zorder=2.5, **EDGE, **look
             )
         axes.plot(dense.token_perplexity, dense.fraction, linestyle="", label="dense", zorder=3, **DENSE)
-        scale(axes, own.token_perplexity.max() / own.token_perplexity.min())
+        perplexity_axis(axes, own.token_perplexity.max() / own.token_perplexity.min())
         axes.set_title(folded(model))
         beyond = int((perplexity[perplexity.model == model].token_perplexity > LARGEST).sum())
         axes.set_xlabel(
@@ -78,12 +86,3 @@ def plot(
 def area(removed: pd.Series | float) -> np.ndarray:
     """The area of a marker in points² for a share of weights removed."""
     return np.maximum(AREA * np.asarray(removed), SMALLEST)
-
-
-def scale(axes: Axes, widest: float) -> None:
-    """Scale and ticks of perplexities of which the largest is so many times the smallest."""
-    axes.set_xscale("log")
-    axes.xaxis.set_minor_locator(NullLocator())
-    if widest <= 100:
-        axes.xaxis.set_major_locator(MaxNLocator(5) if widest <= 4 else LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(ScalarFormatter())

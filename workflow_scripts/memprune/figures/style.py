@@ -38,7 +38,8 @@ PANELS = 4  # in a row
 BESIDE = 1.5  # inches at the right of the panels, for a legend
 ENTRIES = 18  # of a legend, one under the other
 TICKS = 10  # on an axis, at most
-LETTER = 0.075  # inches of a title, on average
+LARGEST = 1e30  # perplexity that is drawn: an axis has no room for what is all but infinite
+LETTER = 0.08  # inches of a title, on average
 LETTERS = 20  # of a name, on one line
 BAND = {"color": "black", "alpha": 0.08, "linewidth": 0, "label": "dense, 95 %"}
 
@@ -110,6 +111,17 @@ def percent_axis(axes: Axes, label: str) -> None:
     axes.yaxis.set_major_formatter(PERCENT)
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
+
+
+def perplexity_axis(axes: Axes, widest: float) -> None:
+    """Scale and ticks of perplexities, horizontally, of which the largest is so many times the smallest."""
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    if widest <= 100:
+        axes.xaxis.set_major_locator(
+            mpl.ticker.MaxNLocator(5) if widest <= 4 else mpl.ticker.LogLocator(subs=(1, 2, 5))
+        )
+        axes.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
 
 
 def plain_ticks(axes: Axes, values: Sequence[float]) -> None:

@@ -3,17 +3,24 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from pandas.api.typing import SeriesGroupBy
-from scipy.stats import binomtest
-from statsmodels.stats.contingency_tables import mcnemar
+import pyarrow.parquet as pq
 
-from memprune.findings.frames import DESCRIBED, VARIANT, in_order, read_parquet
-from memprune.findings.intervals import wilson_interval
+from memprune.disk import readable
+from memprune.findings.equal_terms import at_equal_perplexity, at_equal_removed, at_equal_sparsity
+from memprune.findings.excess import excess_table
+from memprune.findings.frames import VARIANT, in_order, read_parquet, variant_label
+from memprune.findings.frontier import frontier
+from memprune.findings.how_to_read import HOW_TO_READ
+from memprune.findings.memorization_table import memorization_table
+from memprune.findings.paired_tests import against_dense, between_strategies
 from memprune.findings.paper_layout import as_text, paper_layout
-
-FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
+from memprune.findings.perplexity_table import perplexity_table
+from memprune.findings.published_comparison import published_table
+from memprune.findings.seeds import with_seed_spread
+from memprune.findings.smallest_drops import smallest_drops
+from memprune.findings.table_files import write_readme, write_table
+from memprune.findings.verdicts import verdicts_table
 
 
 def write_tables(
@@ -21,113 +28,81 @@ def write_tables(
     perplexity_files: Sequence[Path],
     models: Sequence[str],
     strategies: Sequence[str],
-    published: Mapping[str, float],
+    controls: Mapping[str, str],
+    published: Mapping,
     folder: Path,
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
-    `published` gives shares of extracted samples to compare dense models with; if it is empty there is no
-    table of them. Raises UserError for a file that cannot be read.
+    All but the one by seed count the pooled samples, one a document. `controls` gives the control of each
+    model that has one, `published` the published `sources` and the `experiment` to compare them with. Raises
+    UserError for a file that cannot be read, and where variants of a model were not measured on the same
+    samples.
     """
-
-    def read(paths: Sequence[Path]) -> pd.DataFrame:
-        files = [read_parquet(path).drop(columns="document") for path in paths]
-        measures = pd.concat(files, ignore_index=True)
-        return in_order(measures, models, strategies)
-
-    measures = read(memorization_files).astype({"duplicates": "Int64"})  # null: nobody counted
-    members, others = measures[measures.split == "member"], measures[measures.split == "non_member"]
-    memorization = memorization_table(members)
-    perplexity = perplexity_table(read(perplexity_files))
+    samples, windows = (
+        in_order(pd.concat(map(read_parquet, files), ignore_index=True), models, strategies)
+        for files in (memorization_files, perplexity_files)
+    )
+    samples = samples.astype({"duplicates": "Int64"})  # null: nobody counted
+    perplexity = perplexity_table(windows)
+    verdicts = verdicts_table(
+        samples[samples.pooled], perplexity, evidence_of(memorization_files, perplexity_files)
+    )
+    memorization, strata = memorization_tables(samples)
+    members, others = (
+        samples[samples.pooled & (samples.split == split)] for split in ("member", "non_member")
+    )
+    paired = against_dense(members)
+    judged = [
+        table.merge(verdicts[[*VARIANT, "verdict"]], on=VARIANT) for table in (memorization, perplexity)
+    ]
+    sound = [table.assign(collapsed=table.verdict == "collapsed") for table in judged]
     tables = {
-        "memorization": memorization,
-        "memorization_non_members": memorization_table(others),
-        "memorization_by_duplicates": memorization_table(members, ["duplicates"]),
-        "memorization_by_subset": memorization_table(members, ["subset"]),
-        "paired": paired_table(members),
-        "perplexity": perplexity,
+        "memorization": judged[0],
+        **strata,
+        "excess": excess_table(members, others, controls),
+        "paired": paired,
+        "between_strategies": between_strategies(members, windows),
+        "power": smallest_drops(memorization, len(paired)),
+        "perplexity": judged[1],
+        "verdicts": verdicts,
+        "at_equal_sparsity": at_equal_sparsity(*sound),
+        "at_equal_removed": at_equal_removed(*sound),
+        "at_equal_perplexity": at_equal_perplexity(*sound),
+        "frontier": frontier(*sound),
+        "published": published_table(memorization, perplexity, **published),
     }
-    if published:
-        tables["published"] = published_table(memorization, published)
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        write_table(table, name, HOW_TO_READ[name], folder)
+    write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)
     layout = paper_layout(memorization, perplexity)
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
         (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))
 
 
-def memorization_table(measures: pd.DataFrame, strata: Sequence[str] = ()) -> pd.DataFrame:
-    """The metrics per model, strategy, level, stratum and context length.
+def memorization_tables(samples: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """The table of what is extracted from members, and the others of its kind: of strata and non-members."""
+    members, others = (samples[samples.split == split] for split in ("member", "non_member"))
 
-    Columns: `VARIANT`, `strata`, context_length, extracted, samples, fraction, ci_low, ci_high, then of each
-    other metric its mean, or what `counted` gives of one that is true or false. What has null for a stratum
-    is one too, the last.
-    """
-    keys = [*VARIANT, *strata, "context_length"]
-    groups = measures.groupby(keys, observed=True, dropna=False)
-    metrics = [name for name in measures.columns if name not in DESCRIBED]
-    columns: dict[str, pd.Series] = {}
-    for name in sorted(metrics, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
-        columns |= counted(groups[name]) if measures[name].dtype == bool else {name: groups[name].mean()}
-    return pd.DataFrame(columns).reset_index()
+    def table(rows: pd.DataFrame, strata: Sequence[str] = ()) -> pd.DataFrame:
+        return with_seed_spread(memorization_table(rows[rows.pooled], strata), rows)
 
-
-def counted(groups: SeriesGroupBy) -> dict[str, pd.Series]:
-    """How many samples of each group a metric is true of: count, and fraction with Wilson's 95 % interval.
-
-    All columns begin with the metric's name but those of `extracted`, which has the number of samples too.
-    """
-    name, count, samples = groups.obj.name, groups.sum(), groups.size()
-    low, high = wilson_interval(count.to_numpy(), samples.to_numpy())
-    ends = {"ci_low": pd.Series(low, count.index), "ci_high": pd.Series(high, count.index)}
-    shares = {"fraction": count / samples, **ends}
-    if name == "extracted":
-        return {name: count, "samples": samples, **shares}
-    return {name: count, **{f"{name}_{share}": column for share, column in shares.items()}}
+    return table(members), {
+        "memorization_non_members": table(others),
+        "memorization_by_duplicates": table(members, ["duplicates"]),
+        "memorization_by_subset": table(members, ["subset"]),
+        "memorization_by_seed": memorization_table(members, ["seed"]),
+    }
 
 
-def perplexity_table(measures: pd.DataFrame) -> pd.DataFrame:
-    """Perplexities per variant, from sums over all windows (never a mean of perplexities).
-
-    Columns: `VARIANT`, tokens, token_perplexity, word_perplexity, byte_perplexity,
-    bits_per_byte. Word and byte forms are those of lm-evaluation-harness.
-    """
-    sums = measures.groupby(VARIANT, observed=True)[["nll", "tokens", "bytes", "words"]].sum().reset_index()
-    return sums[[*VARIANT, "tokens"]].assign(
-        token_perplexity=np.exp(sums.nll / sums.tokens),
-        word_perplexity=np.exp(sums.nll / sums.words),
-        byte_perplexity=np.exp(sums.nll / sums.bytes),
-        bits_per_byte=sums.nll / sums.bytes / np.log(2),
-    )
-
-
-def paired_table(measures: pd.DataFrame) -> pd.DataFrame:
-    """Each pruned variant against the dense model on the same samples, by the exact McNemar test.
-
-    Columns: `VARIANT`, context_length, lost (extracted from the dense model only), gained (from the pruned
-    only), p_value (two-sided).
-    """
-    keys = ["model", "context_length", "sample"]
-    dense = measures[measures.strategy == "dense"].set_index(keys).extracted.rename("dense")
-    pruned = measures[measures.strategy != "dense"].join(dense, on=keys, validate="many_to_one")
-    rows = []
-    for key, pairs in pruned.groupby([*VARIANT, "context_length"], observed=True):
-        lost = int((pairs.dense & ~pairs.extracted).sum())
-        gained = int((~pairs.dense & pairs.extracted).sum())
-        test = mcnemar([[0, lost], [gained, 0]], exact=True)
-        rows.append((*key, lost, gained, test.pvalue if lost + gained else 1.0))
-    return pd.DataFrame(rows, columns=[*VARIANT, "context_length", "lost", "gained", "p_value"])
-
-
-def published_table(memorization: pd.DataFrame, published: Mapping[str, float]) -> pd.DataFrame:
-    """Dense models against published shares of extracted samples, by the exact binomial test.
-
-    Columns: model, context_length, extracted, samples, fraction, ci_low, ci_high, published, p_value
-    (two-sided: of a sample as far from the published share or farther, if that share were true).
-    """
-    own = memorization[(memorization.strategy == "dense") & memorization.model.isin(list(published))]
-    table = own[["model", "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high"]]
-    shares = table.model.map(published).astype(float)
-    tests = map(binomtest, table.extracted.astype(int), table.samples.astype(int), shares)
-    return table.assign(published=shares, p_value=[test.pvalue for test in tests])
+def evidence_of(*kinds: Sequence[Path]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The digests of each variant's evidence, by model and variant's name, from its files of each kind."""
+    digests = {}
+    for files in zip(*kinds, strict=True):
+        with readable(files[0]):
+            first = pq.read_table(files[0], columns=VARIANT).slice(0, 1).to_pandas()
+            metadata = [pq.read_schema(path).metadata for path in files]
+        [key] = zip(first.model, variant_label(first), strict=True)
+        digests[key] = tuple(about[b"evidence"].decode() for about in metadata)
+    return digests

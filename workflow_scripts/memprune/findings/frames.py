@@ -8,9 +8,12 @@ import pandas as pd
 from memprune.disk import readable
 
 # What identifies a variant in measures and tables, and what it achieved; then what identifies its samples.
-VARIANT = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes"]
-DESCRIBED = [*VARIANT, "sample", "split", "document", "subset", "duplicates", "context_length"]
-NAMES = ("model", "strategy", "role")  # texts, even where a model is called 007, 1e5 or NA
+# The target is null where the level was given, not found.
+VARIANT = ["model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes"]
+SAMPLE = ["sample", "split", "seed", "pooled", "document", "subset", "duplicates", "context_length"]
+DESCRIBED = [*VARIANT, *SAMPLE]
+# Texts, even where one is called 007, 1e5 or NA.
+NAMES = ("model", "strategy", "target", "role", "first", "second", "subset", "stratum")
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -19,21 +22,33 @@ def read_parquet(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """These columns of a table. Raises UserError when it is damaged or lacks one."""
-    texts = {column: str for column in columns if column in NAMES}
+def read_csv(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """These columns of a table, None for all. Raises UserError when it is damaged or lacks one."""
+    texts = dict.fromkeys(NAMES, str)
     with readable(path):
-        return pd.read_csv(path, usecols=list(columns), dtype=texts, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, usecols=columns, dtype=texts, keep_default_na=False, na_values=[""])
 
 
 def in_order(measures: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
-    """Measures with model and strategy as ordered categories, so that every table keeps the given order."""
-    return measures.assign(
+    """Measures with model and strategy as ordered categories, so that every table keeps the given order.
+
+    The target is of pandas' own type for texts, under which nothing but null is a missing one.
+    """
+    return measures.astype({"target": "string"}).assign(
         model=pd.Categorical(measures.model, models, ordered=True),
         strategy=pd.Categorical(measures.strategy, ["dense", *strategies], ordered=True),
     )
 
 
 def level_label(table: pd.DataFrame) -> pd.Series:
-    """What was asked of each row's variant, as text: rows of one label are at the same level."""
-    return table.level.map(lambda level: repr(float(level)))
+    """What was asked of each row's variant, as text: rows of one label are at the same level.
+
+    It is the target where the level was found, else the level.
+    """
+    return table.target.where(table.target.notna(), table.level.map(lambda level: repr(float(level))))
+
+
+def variant_label(table: pd.DataFrame) -> pd.Series:
+    """The name of each row's variant, as paths have it: `dense`, or a strategy and its level."""
+    names = table.strategy.astype(str) + "@" + level_label(table)
+    return names.where(table.strategy != "dense", "dense")

@@ -2,13 +2,15 @@
 
 import pandas as pd
 
+from memprune.findings.frames import VARIANT, level_label
+
 
 def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
     """The paper's layout in one long frame: models in rows, variants in columns, one block per quantity.
 
     The first column, `quantity`, is `memorization, k = …` for each context length, `memorization, mean over
-    k`, and `token perplexity`. A column is a strategy and level; where the models' levels differ, a strategy
-    and the level's place, from the lightest.
+    k`, and `token perplexity`. A column is a strategy and level, or the target of one that was found; where
+    the models' levels differ, a strategy and the level's place, from the lightest. Targets come last.
     """
     blocks = [
         (f"memorization, k = {k}", rows.rename(columns={"fraction": "value"}))
@@ -22,22 +24,24 @@ def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.Dat
 
 
 def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
-    """The mean over the context lengths of the fraction extracted: model, strategy, level, fraction."""
-    return memorization.groupby(["model", "strategy", "level"], observed=True).fraction.mean().reset_index()
+    """The mean over the context lengths of the fraction extracted: `VARIANT` and fraction."""
+    return memorization.groupby(VARIANT, observed=True, dropna=False).fraction.mean().reset_index()
 
 
 def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Models × variants of one quantity; `rows` has model, strategy, level and value."""
-    place = rows.groupby(["model", "strategy"], observed=True)["level"].rank().astype(int)
-    shared = rows.level.groupby([rows.strategy, place], observed=True).nunique().max() == 1
+    """Models × variants of one quantity; `rows` has model, strategy, level, target and value."""
+    rows = rows.assign(found=rows.target.notna(), label=level_label(rows))
+    place = rows.groupby(["model", "strategy", "found"], observed=True)["level"].rank().astype(int)
+    given = rows[~rows.found]
+    shared = given.level.groupby([given.strategy, place], observed=True).nunique().max() == 1
 
-    def column(strategy: str, level: float, number: int) -> str:
+    def column(strategy: str, found: bool, label: str, number: int) -> str:
         if strategy == "dense":
             return strategy
-        return f"{strategy}, {float(level)!r}" if shared else f"{strategy}, level {number}"
+        return f"{strategy}, {label}" if found or shared else f"{strategy}, level {number}"
 
-    names = map(column, rows.strategy, rows.level, place)
-    named = rows.assign(variant=list(names), place=place).sort_values(["strategy", "place"])
+    names = map(column, rows.strategy, rows.found, rows.label, place)
+    named = rows.assign(variant=list(names), place=place).sort_values(["strategy", "found", "place"])
     order = list(dict.fromkeys(named.variant))
     block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
     block.columns.name = None
@@ -51,15 +55,20 @@ def with_first(block: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
 
 def as_text(layout: pd.DataFrame, kind: str) -> str:
-    """The paper's layout as `markdown` or `latex`: one table per quantity, with a caption."""
+    """The paper's layout as `markdown` or `latex`: one table per quantity, with a caption.
+
+    A cell is empty where a model lacks the variant, as a control does all but `dense`.
+    """
     parts = []
     for quantity, rows in layout.groupby("quantity", sort=False):
         table = rows.drop(columns="quantity").set_index("model")
         digits = ".2f" if "perplexity" in quantity else ".4f"
         if kind == "markdown":
-            parts.append(f"### {quantity}\n\n{table.to_markdown(floatfmt=digits, disable_numparse=[0])}\n")
+            cells = table.astype(object).where(table.notna(), None)
+            text = cells.to_markdown(floatfmt=digits, disable_numparse=[0], missingval="")
+            parts.append(f"### {quantity}\n\n{text}\n")
         else:
-            style = table.style.format(f"{{:{digits}}}")
+            style = table.style.format(f"{{:{digits}}}", na_rep="")
             for axis in (0, 1):
                 style = style.format_index(escape="latex", axis=axis)
             parts.append(style.to_latex(hrules=True, caption=quantity))

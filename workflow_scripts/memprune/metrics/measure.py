@@ -5,6 +5,7 @@ says which way less memorization lies: `lower`, `higher` or `neither`. Tables co
 what is a number (see `docs/metrics.md`).
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from memprune.metrics.score_files import column_of, read_samples, read_windows
+from memprune.metrics.score_files import EVIDENCE, column_of, read_samples, read_windows
 
 
 def measure_samples(scores: Path, columns: Sequence[tuple[str, Mapping]], output: Path) -> None:
     """Write the measures of a score file's samples: what identifies a row, and a column a metric and setting.
 
-    `columns` are names of metrics with settings. Raises UserError when the score file is damaged.
+    `columns` are names of metrics with settings. The metadata holds `evidence`, a digest of all evidence.
+    Raises UserError when the score file is damaged.
     """
     described, rows = read_samples(scores)
     for name, settings in columns:
@@ -30,7 +32,7 @@ def measure_samples(scores: Path, columns: Sequence[tuple[str, Mapping]], output
         about = {"less_memorized": metric.LESS_MEMORIZED}
         field = pa.field(column_name(name, settings), column.type, metadata=about)
         described = described.append_column(field, column)
-    pq.write_table(described, output, compression="zstd")
+    write_measures(described, [getattr(rows, name) for name in EVIDENCE], output)
 
 
 def column_name(metric: str, settings: Mapping) -> str:
@@ -41,9 +43,18 @@ def column_name(metric: str, settings: Mapping) -> str:
 def measure_windows(scores: Path, output: Path) -> None:
     """Write the measures of a score file's windows: what identifies a window, and `nll`.
 
-    `nll` is the negative log-likelihood of all its scored tokens, float64, in nats. Raises UserError when the
-    score file is damaged.
+    `nll` is the negative log-likelihood of all its scored tokens, float64, in nats. The file's metadata holds
+    `evidence` as that of samples. Raises UserError when the score file is damaged.
     """
     described, log_probabilities = read_windows(scores)
     nll = np.array([-own.astype(np.float64).sum() for own in log_probabilities])
-    pq.write_table(described.append_column("nll", column_of(nll)), output, compression="zstd")
+    write_measures(described.append_column("nll", column_of(nll)), log_probabilities, output)
+
+
+def write_measures(measures: pa.Table, evidence: Sequence[np.ndarray], output: Path) -> None:
+    """Write measures with the SHA-256 of the evidence: variants of which it is equal have equal scores."""
+    digest = hashlib.sha256()
+    for values in evidence:
+        digest.update(np.ascontiguousarray(values))
+    about = {"evidence": digest.hexdigest()}
+    pq.write_table(measures.replace_schema_metadata(about), output, compression="zstd")

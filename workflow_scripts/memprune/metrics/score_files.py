@@ -74,7 +74,7 @@ def matrix(table: pa.Table, name: str) -> np.ndarray:
 def with_achieved(table: pa.Table) -> pa.Table:
     """The rows with what their variant achieved beside its level: sparsity, removed, variant_bytes."""
     achieved = json.loads(table.schema.metadata[b"achieved"])
-    for place, (name, kind) in enumerate(ACHIEVED.items(), table.column_names.index("level") + 1):
+    for place, (name, kind) in enumerate(ACHIEVED.items(), table.column_names.index("target") + 1):
         table = table.add_column(place, name, column_of(np.full(len(table), achieved[name], kind)))
     return table.replace_schema_metadata()
 

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 from memprune.config.experiment import Config, Evaluation, Strategy
 from memprune.devices.footprint import BATCH_TOKENS, layer_bytes, room_on_gpu, working_bytes
+from memprune.evaluation.bisection import MOST_STEPS
 from memprune.models.weights import BYTES
 from memprune.planning import paths
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
-from memprune.planning.operations import variant_operations, variant_tokens
+from memprune.planning.operations import (
+    solving_operations,
+    solving_tokens,
+    variant_operations,
+    variant_tokens,
+)
 from memprune.planning.parts import blocks_of, parts_of
 from memprune.planning.sizes import ModelSize, size_of
 from memprune.variants.regions import stored_role
@@ -50,33 +56,40 @@ def estimate(name: str, config: Config) -> Estimate:
     Raises UserError when its size is not known, or when it lacks what a strategy prunes.
     """
     size, variants = size_of(config.models[name]), len(config.variants(name))
+    targets = len(config.targets(name))
     return Estimate(
         model=name,
         weights=size.weights,
         variants=variants,
-        tokens=variants * variant_tokens(config),
-        operations=variants * variant_operations(size, config),
+        tokens=variants * variant_tokens(config) + targets * solving_tokens(config),
+        operations=variants * variant_operations(size, config) + targets * solving_operations(size, config),
         jobs=count_jobs(name, config),
-        start_seconds=variants * parts_of(config) * start_seconds(size),
+        start_seconds=(variants * parts_of(config) + targets * MOST_STEPS) * start_seconds(size),
         device_bytes=device_bytes(size, config.evaluation),
         host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
         mask_bytes=sum(
-            len(config.levels(name, key)) * weights_masked(size, name, key, strategy) // 8
+            weights_masked(size, name, key, strategy) // 8
             for key, strategy in config.strategies.items()
+            for _ in config.levels(name, key)
         ),
-        score_bytes=variants * score_bytes(config),
+        score_bytes=variants * score_bytes(config) + targets * MOST_STEPS * window_bytes(config),
     )
 
 
 def score_bytes(config: Config) -> int:
     """What a variant's evidence and measures take, in the store and in the results."""
     samples = config.samples
-    rows = (samples.members + samples.non_members) * len(samples.context_lengths)
+    rows = len(config.seeds) * (samples.members + samples.non_members) * len(samples.context_lengths)
     evidence = rows * samples.suffix * SUFFIX_BYTES
-    evidence += samples.perplexity_windows * samples.perplexity_window * WINDOW_BYTES
+    evidence += window_bytes(config)
     described = (rows + samples.perplexity_windows) * ROW_BYTES
     return 2 * (evidence + described) + blocks_of(config) * SHARD_BYTES
+
+
+def window_bytes(config: Config) -> int:
+    """What the evidence on the perplexity windows takes, once."""
+    return config.samples.perplexity_windows * config.samples.perplexity_window * WINDOW_BYTES
 
 
 def start_seconds(size: ModelSize) -> float:
@@ -87,6 +100,12 @@ def start_seconds(size: ModelSize) -> float:
 def scoring_seconds(size: ModelSize, config: Config, rate: float) -> float:
     """Seconds of one job that scores a variant, or one of its parts, at so many operations a second."""
     return start_seconds(size) + variant_operations(size, config) / parts_of(config) / rate
+
+
+def solving_seconds(size: ModelSize, config: Config, rate: float) -> float:
+    """Seconds of one job that finds a level: each step reads the model for its mask, and to score it."""
+    read = 2 * size.file_bytes / READ_RATE
+    return MOST_STEPS * (start_seconds(size) + read) + solving_operations(size, config) / rate
 
 
 def device_bytes(size: ModelSize, evaluation: Evaluation) -> int:
@@ -116,7 +135,7 @@ def count_jobs(name: str, config: Config) -> int:
     masks = variants - 1  # all variants but `dense`
     counts = any(paths.magnitudes_of(config, name, strategy) for strategy in config.strategies)
     masking = masks + counts + 1 if masks else 0  # a figure of masks beside
-    return manifest + scoring + measuring + masking
+    return manifest + scoring + measuring + masking + len(config.targets(name))
 
 
 def weights_masked(size: ModelSize, model: str, name: str, strategy: Strategy) -> int:

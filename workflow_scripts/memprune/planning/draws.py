@@ -7,13 +7,23 @@ SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation"}
 
 
 def member_draws(config: Config) -> list[str]:
-    """The names of the draws of members."""
-    return [f"member-{part}" for part in range(config.member_draws)]
+    """The names of the draws of members, `{kind}-{seed}-{part}`: seed by seed, and of each part by part."""
+    return [f"member-{seed}-{part}" for seed in config.seeds for part in range(config.member_draws)]
+
+
+def non_member_draws(config: Config) -> list[str]:
+    """The names of the draws of non-members, seed by seed."""
+    return [f"non_member-{seed}-0" for seed in config.seeds]
+
+
+def perplexity_draw(config: Config) -> str:
+    """The name of the draw of perplexity windows, which is the first seed's."""
+    return f"perplexity-{config.seeds[0]}-0"
 
 
 def all_draws(config: Config) -> list[str]:
     """The names of all draws."""
-    return [*member_draws(config), "non_member-0", "perplexity-0"]
+    return [*member_draws(config), *non_member_draws(config), perplexity_draw(config)]
 
 
 def draw_files(config: Config, draw: str) -> list[str]:
@@ -22,8 +32,8 @@ def draw_files(config: Config, draw: str) -> list[str]:
 
 
 def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
-    """The corpus that a draw is from, and which split of it."""
-    split = SPLITS[draw.rpartition("-")[0]]
+    """The corpus that a draw, told by its name or kind, is from, and which split of it."""
+    split = SPLITS[draw.split("-")[0]]
     held_out = config.held_out is not None and split != "train"
     return (config.held_out if held_out else config.corpus), split
 
@@ -33,14 +43,14 @@ def draw_settings(config: Config, draw: str) -> dict:
 
     Members of several parts are taken in turn, so a part has as many as the others, or one more.
     """
-    kind, _, part = draw.rpartition("-")
+    kind, seed, part = draw.split("-")
     corpus, split = corpus_of(config, draw)
     others = {other for other in SPLITS.values() if other != split}
     settings = {
         "kind": kind,
         "split": split,
         "corpus": corpus.model_dump(exclude={*others, "parts"}),
-        "seed": config.seed,
+        "seed": int(seed),
         "part": int(part),
         "parts": config.member_draws if kind == "member" else 1,
     }

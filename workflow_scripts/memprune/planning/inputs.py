@@ -19,8 +19,8 @@ def check_files(config: Config) -> None:
     The message names the key, what was found and what is allowed. Of splits that nothing is drawn from no
     file is needed.
     """
-    for draw in SPLITS:
-        corpus, split = corpus_of(config, f"{draw}-0")
+    for kind in SPLITS:
+        corpus, split = corpus_of(config, kind)
         key = "corpus" if corpus is config.corpus else "held_out"
         if corpus.source == "files":
             for file in getattr(corpus, split):
@@ -59,9 +59,9 @@ def check_folder(key: str, dataset: str, pattern: str) -> None:
 
 def check_scopes(config: Config) -> None:
     """Raise UserError when a model lacks what a strategy prunes, as far as the model's size is known."""
-    for name, model in config.models.items():
+    for name in config.studied:
         try:
-            size = size_of(model)
+            size = size_of(config.models[name])
         except UserError:
             continue  # it is not known before the model is fetched
         for key, strategy in config.strategies.items():

@@ -5,6 +5,7 @@ from pathlib import Path
 from memprune.config.experiment import Config
 
 ENDINGS = {
+    "levels": (".json",),
     "masks": (".safetensors", ".csv"),
     "scores": (".memorization.parquet", ".perplexity.parquet", ".parts"),
     "measures": (".memorization.parquet", ".perplexity.parquet"),
@@ -13,7 +14,7 @@ SHOWN = 5
 
 
 def leftovers(results: Path, config: Config) -> str:
-    """One line that names masks, scores and measures of variants that the configuration lacks, or nothing."""
+    """One line that names the results of variants that the configuration lacks, or nothing."""
     expected = {
         results / kind / model / f"{variant}{ending}"
         for kind, endings in ENDINGS.items()

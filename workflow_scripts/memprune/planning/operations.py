@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from memprune.config.experiment import Config
+from memprune.evaluation.bisection import MOST_STEPS
 from memprune.evaluation.shards import passes
 from memprune.planning.sizes import ModelSize
 
@@ -24,16 +25,31 @@ def variant_operations(size: ModelSize, config: Config) -> float:
 
 
 def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
-    """How many texts one variant is scored on, with how many tokens each, and how many of these are scored.
-
-    Perplexity windows are taken as full.
-    """
+    """How many texts one variant is scored on, with how many tokens each, and how many are scored."""
     samples = config.samples
     by_pass = passes(samples.context_lengths, samples.anchor)
     for count, own in product((samples.members, samples.non_members), by_pass):
         scored = set().union(*(range(length, length + samples.suffix) for length in own))
-        yield count, max(own) + samples.suffix, len(scored)
-    yield samples.perplexity_windows, samples.perplexity_window + 1, samples.perplexity_window
+        yield len(config.seeds) * count, max(own) + samples.suffix, len(scored)
+    yield windows(config)
+
+
+def windows(config: Config) -> tuple[int, int, int]:
+    """The same of the perplexity windows alone, which are taken as full."""
+    samples = config.samples
+    return samples.perplexity_windows, samples.perplexity_window + 1, samples.perplexity_window
+
+
+def solving_tokens(config: Config) -> int:
+    """How many tokens are scored to find a level, at most."""
+    count, tokens, _ = windows(config)
+    return MOST_STEPS * count * tokens
+
+
+def solving_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to find a level, at most."""
+    count, tokens, scored = windows(config)
+    return MOST_STEPS * count * scoring_operations(size, tokens, scored)
 
 
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:

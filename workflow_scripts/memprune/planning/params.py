@@ -6,10 +6,13 @@ They are the `params` of rules: in them is no setting that a job does not use, n
 import json
 
 from memprune.config.experiment import Config
+from memprune.config.published_figures import read_published
 from memprune.jobs.arguments import option
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
+from memprune.planning.protocol import compared
 from memprune.store import source_code
+from memprune.variants.names import increase_of, parse_level
 
 
 def canonical(settings: dict) -> str:
@@ -49,15 +52,28 @@ def model_place(config: Config, name: str) -> str:
     return option("--folder", model.path)
 
 
+def solve_spec(config: Config, strategy: str, target: str) -> str:
+    """What a level that is found depends on: its strategy's selection, the increase, and how is scored."""
+    settings = {
+        "selection": config.strategies[strategy].selection.settings,
+        "perplexity_increase": increase_of(target),
+        "evaluation": config.evaluation.settings,
+    }
+    return canonical(settings)
+
+
 def mask_spec(config: Config, strategy: str, level: str) -> str:
-    """What a mask depends on: its strategy's selection and its level, not the strategy's name."""
-    selection = config.strategies[strategy].selection
-    return canonical({"selection": selection.settings, "level": float(level)})
+    """What a mask depends on: its strategy's selection and its level, not the strategy's name.
+
+    A level that is found is in its file.
+    """
+    settings, given = {"selection": config.strategies[strategy].selection.settings}, parse_level(level)
+    return canonical(settings if isinstance(given, str) else settings | {"level": given})
 
 
-def mask_source(config: Config, strategy: str) -> str:
-    """The digest of the code that makes a mask, with its own criterion's and no other's."""
-    return source("compute_mask.py", f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
+def pruning_source(config: Config, script: str, strategy: str) -> str:
+    """The digest of the code of a script that makes masks, with its own criterion's and no other's."""
+    return source(script, f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
 
 
 def magnitudes_option(config: Config, model: str, strategy: str) -> str:
@@ -89,8 +105,8 @@ def metrics_source(config: Config) -> str:
 
 
 def order_spec(config: Config) -> str:
-    """What figures show beside tables: the order of models and strategies."""
-    return canonical(shown(config))
+    """What figures show beside tables: the order of the models that are no controls, and of strategies."""
+    return canonical({"models": config.studied, "strategies": list(config.strategies)})
 
 
 def heads_spec(config: Config, model: str) -> str:
@@ -99,15 +115,8 @@ def heads_spec(config: Config, model: str) -> str:
 
 
 def tables_spec(config: Config) -> str:
-    """What tables show beside measures: the order of models and strategies, and published shares."""
-    return canonical({**shown(config), "published": published(config)})
-
-
-def shown(config: Config) -> dict[str, list[str]]:
-    """The names of models and strategies in their order."""
-    return {"models": list(config.models), "strategies": list(config.strategies)}
-
-
-def published(config: Config) -> dict[str, float]:
-    """The published share of samples extracted, of the models that have one."""
-    return {name: model.published for name, model in config.models.items() if model.published is not None}
+    """What tables show beside measures: the order of models, their controls among them, and of strategies,
+    which model is whose control, and published figures."""
+    order = {"models": list(config.models), "strategies": list(config.strategies)}
+    published = {"sources": read_published(), "experiment": compared(config)}
+    return canonical({**order, "controls": config.controls, "published": published})

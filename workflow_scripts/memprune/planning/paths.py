@@ -46,6 +46,11 @@ def windows(results: str | Path) -> str:
     return f"{results}/samples/windows.parquet"
 
 
+def level(results: str | Path, model: str, variant: str) -> str:
+    """The level that was found of a variant that has a target, and the steps to it."""
+    return f"{results}/levels/{model}/{variant}.json"
+
+
 def mask(results: str | Path, model: str, variant: str) -> str:
     """The mask of a pruned variant."""
     return f"{results}/masks/{model}/{variant}.safetensors"
@@ -76,6 +81,20 @@ def figure(folder: str, name: str) -> dict[str, str]:
     return {ending: f"{folder}/{name}.{ending}" for ending in ("svg", "png")}
 
 
+def all_levels(config: Config) -> list[str]:
+    """The levels of all variants whose levels are found."""
+    return [
+        level(results_of(config), model, variant)
+        for model in config.models
+        for variant in config.targets(model)
+    ]
+
+
+def level_of(config: Config, model: str, variant: str) -> list[str]:
+    """The level that a variant's mask is made for, where it is found; none where it is given."""
+    return [level(results_of(config), model, variant)] if variant in config.targets(model) else []
+
+
 def all_masks(config: Config) -> list[str]:
     """The masks of all variants, each with its table of zeros."""
     return [
@@ -102,9 +121,17 @@ def all_magnitudes(config: Config) -> list[str]:
 
 
 def zeros_at_highest_levels(config: Config, model: str) -> list[str]:
-    """The tables of zeros of every strategy at its highest level for one model."""
+    """The tables of zeros of every strategy at its highest level for one model.
+
+    Of a strategy whose levels are all found it is the last target's, since they are not known before.
+    """
+
+    def highest(strategy: str) -> float | str:
+        levels = config.levels(model, strategy)
+        return max((level for level in levels if isinstance(level, float)), default=levels[-1])
+
     return [
-        zeros(results_of(config), model, variant_name(strategy, config.levels(model, strategy)[-1]))
+        zeros(results_of(config), model, variant_name(strategy, highest(strategy)))
         for strategy in config.strategies
     ]
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from memprune.config.experiment import Config, Model
+from memprune.config.published_figures import read_published
 from memprune.disk import existing_part
 from memprune.errors import UserError
 from memprune.evaluation.fit import check_positions
@@ -24,11 +25,13 @@ PLANNED = ("mask", "memorization", "perplexity", "measures")  # kinds of entries
 
 
 def check_all(config: Config, source: str) -> None:
-    """Check the experiment, the store and its disk; `source` names the configuration in messages.
+    """Check the experiment, the published figures, the store and its disk.
 
-    Chooses the store. Raises UserError, which names the key, what was found and what is allowed.
+    `source` names the configuration in messages. Chooses the store. Raises UserError, which names the key,
+    what was found and what is allowed.
     """
     check_experiment(config, source)
+    read_published()
     folder = entries.choose(config.store)
     check_store(folder)
     check_disk(config, folder, Path(results_of(config)))

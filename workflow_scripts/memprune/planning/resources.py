@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
-from memprune.planning.costs import host_bytes, scoring_seconds
+from memprune.planning.costs import host_bytes, scoring_seconds, solving_seconds
 from memprune.planning.machines import (
     CUDA_HOST_BYTES,
     FETCH_RATE,
@@ -90,13 +90,24 @@ def score_shards(size: ModelSize, threads: int, gpu: int, config: Config) -> Res
     Memory is that of a resident model on a CPU, or `evaluation.memory`. On a GPU the host needs less, unless
     a streamed model's states wait there.
     """
-    dtype, bound = config.evaluation.dtype, config.evaluation.memory
-    rate = gpu_rate(SLOWEST, dtype) if gpu else THREAD_RATE * threads
+    bound, rate = config.evaluation.memory, scoring_rate(threads, gpu, config)
     asked = with_margins(
         host_bytes(size, config.evaluation) + (CUDA_HOST_BYTES if gpu else 0),
         scoring_seconds(size, config, rate),
     )
     return asked if bound is None else Resources(int((SPARE_BYTES + bound * 10**9) / 10**6), asked.runtime)
+
+
+def scoring_rate(threads: int, gpu: int, config: Config) -> float:
+    """Operations a second on a GPU, or with `threads` of a CPU."""
+    return gpu_rate(SLOWEST, config.evaluation.dtype) if gpu else THREAD_RATE * threads
+
+
+def solve_level(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To make masks and to score the perplexity windows with them, in turns."""
+    scoring, masking = score_shards(size, threads, gpu, config), compute_mask(size, threads)
+    seconds = solving_seconds(size, config, scoring_rate(threads, gpu, config))
+    return Resources(scoring.memory + masking.memory, with_margins(0, seconds).runtime)
 
 
 def evaluate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:

@@ -7,6 +7,7 @@ from pathlib import Path
 from memprune.models.manifest import Manifest
 from memprune.models.weights import BYTES
 from memprune.variants.masks import about_mask
+from memprune.variants.names import split_variant
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,12 @@ class Achieved:
     sparsity: float
     removed: float
     variant_bytes: int
+
+
+def level_of(variant: str, mask: Path | None) -> float:
+    """The level of a variant: the number in its name, or what was found of a target, as its mask tells."""
+    _, level = split_variant(variant)
+    return about_mask(mask)["level"] if isinstance(level, str) else level
 
 
 def achieved(manifest: Manifest, mask: Path | None) -> Achieved:

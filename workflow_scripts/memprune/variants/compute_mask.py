@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from memprune.models.manifest import Manifest
-from memprune.variants.masks import about_mask, read_bits
+from memprune.store.fingerprints import unchanged
+from memprune.variants.masks import about_mask, read_bits, write_mask
 from memprune.variants.scope import Selection, group_regions, regions_in_scope
 from memprune.variants.selection_engine import drop_lowest
 
@@ -33,6 +34,25 @@ def compute_mask(
         pruned = round(level * sum(region.weights for region in group))
         drop_lowest(packed, group, keys, counted, pruned, threads)
     return packed
+
+
+def make_mask(
+    manifest: Manifest,
+    counted: dict[str, np.ndarray],
+    selection: Selection,
+    level: float,
+    strategy: str,
+    threads: int,
+    path: Path,
+) -> None:
+    """Compute a mask (see `compute_mask`) and write it with what it was made from.
+
+    Raises UserError when the weights' files are not those of the manifest.
+    """
+    with unchanged(manifest.weights):
+        packed = compute_mask(manifest, counted, selection, level, strategy, threads)
+    shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
+    write_mask(packed, shapes, described(manifest, selection, level, strategy), path)
 
 
 def all_kept(weights: int) -> np.ndarray:

@@ -1,0 +1,235 @@
+"""What the tables answer, a function a question: sentences with numbers, or that nothing can be concluded.
+
+All tables are at one context length, and name variants in a column `variant` (see `write_findings`).
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from memprune.findings.words import (
+    SIGNIFICANT,
+    between,
+    counted,
+    listed,
+    number_of,
+    p_value,
+    percent,
+    points,
+    times,
+)
+
+Tables = Mapping[str, pd.DataFrame]
+NO_STRATEGY = "No strategy was run, so nothing can be concluded about pruning."
+SIGNATURES = {
+    "collapsed": "less than half of dense accuracy on text never seen: what is lost is no forgetting",
+    "degraded": "perplexity up by more than half",
+    "stalled": "memorization no lower than at the level before",
+}
+
+
+def reduction(tables: Tables) -> list[str]:
+    """What dense models extract, from members and from others, and what pruned ones do."""
+    excess, sentences = tables["excess"], []
+    for row in excess[(excess.by == "all") & (excess.strategy == "dense")].itertuples():
+        sentences += [dense_extraction(tables, row), *changes(tables, row.model)]
+    return sentences + ([] if len(tables["paired"]) else [NO_STRATEGY])
+
+
+def dense_extraction(tables: Tables, row: tuple) -> str:
+    """What a dense model extracts from members, from text it never saw, and what its control does."""
+    own = tables["memorization"].query("model == @row.model and strategy == 'dense'").iloc[0]
+    share = counted(row.extracted, row.samples, own.ci_low, own.ci_high)
+    parts = [f"**{row.model}**, dense, extracts {share} members"]
+    if row.non_member_samples > 0:
+        others = f"{row.non_member_extracted:.0f} of {row.non_member_samples:.0f}"
+        interval = between(row.excess_ci_low, row.excess_ci_high, points)
+        parts.append(
+            f", and {others} texts that it never saw: an excess of {points(row.excess)} ({interval})"
+        )
+    if row.control_samples > 0:
+        parts.append(
+            f". Its control, which hardly saw the members, extracts {row.control_extracted:.0f} of them "
+            f"({p_value(row.control_p_value)})"
+        )
+    return "".join(parts) + "."
+
+
+def changes(tables: Tables, model: str) -> list[str]:
+    """How many of a model's variants extract fewer members than dense, and the one that loses most."""
+    verdicts = of_model(tables["verdicts"], model)[["variant", "verdict"]]
+    paired = of_model(tables["paired"], model).merge(verdicts, on="variant")
+    if paired.empty:
+        return []
+    standing = paired[paired.verdict != "collapsed"]
+    told = standing[standing.p_holm < SIGNIFICANT]
+    fewer = told[told.lost > told.gained]
+    counts = (
+        f"Of its {number_of(len(paired), 'pruned variant')} {len(fewer)} extract fewer members after "
+        f"Holm's correction, {len(told) - len(fewer)} more, {len(standing) - len(told)} cannot be told "
+        f"from dense, and {len(paired) - len(standing)} have collapsed."
+    )
+    if fewer.empty:
+        return [f"{counts} So no reduction can be concluded for {model}."]
+    best = fewer.sort_values("difference", kind="stable").iloc[0]
+    cost = of_model(tables["perplexity"], model).set_index("variant").loc[best.variant]
+    interval = between(best.difference_ci_low, best.difference_ci_high, points)
+    ratio = times(cost.perplexity_ratio, cost.perplexity_ratio_ci_low, cost.perplexity_ratio_ci_high)
+    return [
+        counts,
+        f"The largest drop without collapse is that of {best.variant}: from {best.dense} to "
+        f"{best.extracted} of {best.samples} ({points(best.difference)}, {interval}), {best.lost} lost and "
+        f"{best.gained} gained, {p_value(best.p_value)}, {p_value(best.p_holm)} after Holm. Its perplexity "
+        f"is {ratio} the dense one's.",
+    ]
+
+
+def cost_of_strategies(tables: Tables) -> list[str]:
+    """The strategies' order at equal perplexity, where most of them can be compared."""
+    sentences = []
+    for model in pruned_models(tables):
+        own = of_model(tables["at_equal_perplexity"], model)
+        if own.empty:
+            sentences.append(f"**{model}**: no two strategies reach one perplexity, so none is ranked by it.")
+            continue
+        reached = own.groupby("perplexity_increase").strategy.nunique()
+        increase = reached.index[reached == reached.max()][0]
+        rows = own[own.perplexity_increase == increase].sort_values("fraction", kind="stable")
+        order = [
+            f"{row.strategy} {percent(row.fraction)} ({between(row.ci_low, row.ci_high)})"
+            for row in rows.itertuples()
+        ]
+        lacking = [name for name in strategies_of(tables, model) if name not in set(rows.strategy)]
+        unreached = f"; {listed(lacking)} did not get there" if lacking else ""
+        sentences.append(
+            f"**{model}**, at a perplexity {percent(increase)} above dense, extracts of its members: "
+            f"{listed(order)}{unreached}."
+        )
+    return sentences or [NO_STRATEGY]
+
+
+def first_two_strategies(tables: Tables) -> list[str]:
+    """The test between the two strategies that extract least, at the level where most can be compared."""
+    sentences, collapsed = [], collapsed_variants(tables)
+    for model in pruned_models(tables):
+        own = of_model(tables["between_strategies"], model).astype({"level": str})
+        names = zip(own["first"] + "@" + own.level, own["second"] + "@" + own.level, strict=True)
+        standing = own[[not collapsed & {(model, first), (model, second)} for first, second in names]]
+        if standing.empty:
+            sentences.append(f"**{model}** has no two strategies at one level to tell apart.")
+        else:
+            sentences.append(test_of_first_two(tables, model, standing))
+    return sentences or [NO_STRATEGY]
+
+
+def test_of_first_two(tables: Tables, model: str, pairs: pd.DataFrame) -> str:
+    """The test between the two strategies of a model that extract least, and what each of them removes."""
+    level = pairs.level.value_counts(sort=False).idxmax()
+    pairs = pairs[pairs.level == level]
+    sides = (pairs.set_index("first").first_extracted, pairs.set_index("second").second_extracted)
+    extracted = pd.concat(sides)
+    least = extracted[~extracted.index.duplicated()].sort_values(kind="stable").index[:2]
+    row = pairs[pairs["first"].isin(least) & pairs["second"].isin(least)].iloc[0]
+    removed = of_model(tables["memorization"], model).set_index("variant").removed
+    first, second = row["first"], row["second"]
+    shares = [percent(removed[f"{name}@{level}"]) for name in (first, second)]
+    return (
+        f"**{model}**: at level {level} the two that extract least, {first} ({row.first_extracted} of "
+        f"{row.samples}, {shares[0]} of all weights removed) and {second} ({row.second_extracted}, "
+        f"{shares[1]}), {'differ' if row.p_holm < SIGNIFICANT else 'cannot be told apart'}: "
+        f"{row.first_only} samples are extracted under {first} only and {row.second_only} under {second} "
+        f"only, {p_value(row.p_value)}, {p_value(row.p_holm)} after Holm."
+    )
+
+
+def unbeaten(tables: Tables) -> list[str]:
+    """The variants of all models that no other beats both in memorization and in perplexity."""
+    on = tables["frontier"].query("on_frontier").sort_values("token_perplexity", kind="stable")
+    dense = on[on.strategy == "dense"].model.tolist()
+    which = f"dense models among them: {listed(dense)}" if dense else "no dense model is among them"
+    return [
+        *(
+            f"{row.model} {row.variant}: {row.extracted} of {row.samples} at perplexity "
+            f"{row.token_perplexity:.4g}"
+            for row in on.itertuples()
+        ),
+        f"These are {len(on)} of {number_of(len(tables['frontier']), 'variant')} of all models; {which}.",
+    ]
+
+
+def failures(tables: Tables) -> list[str]:
+    """Which variants show a failure signature, and which have the same scores as another."""
+    verdicts, sentences = tables["verdicts"], []
+    for signature, meaning in SIGNATURES.items():
+        shown = verdicts[verdicts.verdict.str.contains(signature)]
+        groups = shown.groupby("model", sort=False, observed=True)
+        by_model = [f"{model} {listed(rows.variant.tolist())}" for model, rows in groups]
+        if by_model:
+            sentences.append(f"{len(shown)} {signature} ({meaning}): {'; '.join(by_model)}.")
+    same = verdicts[verdicts.same_scores_as.notna()]
+    sentences += [
+        f"{row.model} {row.variant} has the scores of {row.same_scores_as} to the last bit."
+        for row in same.itertuples()
+    ]
+    return sentences or [f"None of {number_of(len(verdicts), 'variant')} shows a failure signature."]
+
+
+def too_small_to_see(tables: Tables) -> list[str]:
+    """The smallest drop that the samples could have shown, and models that extract less than that."""
+    sentences = []
+    for row in tables["power"].itertuples():
+        if row.model not in pruned_models(tables):
+            continue
+        if row.extracted < row.losses_needed:
+            sentences.append(
+                f"**{row.model}** extracts {row.extracted} of {row.samples} members dense, and a test needs "
+                f"{row.losses_needed} losses: no reduction can be shown, whatever pruning does."
+            )
+            continue
+        single, corrected = (
+            "none at all" if pd.isna(drop) else percent(drop)
+            for drop in (row.smallest_drop, row.smallest_drop_holm)
+        )
+        sentences.append(
+            f"**{row.model}**: with {row.samples} members the smallest drop that four of five such "
+            f"experiments would show is {single} of all members by one test, and {corrected} after Holm's "
+            f"correction over {row.tests}, if nothing is gained; a smaller one may be there unseen."
+        )
+    return sentences or ["No strategy was run, so no drop was looked for."]
+
+
+def comparison_with_published(tables: Tables) -> list[str]:
+    """How many published figures could be set beside ours, and how many differ."""
+    table = tables["published"]
+    compared = table[table.status == "compared"]
+    if compared.empty:
+        figures = number_of(len(table), "published figure")
+        return [f"None of {figures} is of a model and strategy of this experiment: not run."]
+    tested = compared[compared.z.notna()]
+    return [
+        f"{number_of(len(compared), 'comparison')} with published figures; of "
+        f"{number_of(len(tested), 'fraction')} among them {int((tested.z.abs() > 1.96).sum())} differ by "
+        "more than 1.96 standard errors. What deviates in protocol stands beside each in the table "
+        "`published`."
+    ]
+
+
+def of_model(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """The rows of a model."""
+    return table[table.model == model]
+
+
+def pruned_models(tables: Tables) -> list[str]:
+    """The models that have a pruned variant, in order."""
+    return list(dict.fromkeys(tables["paired"].model))
+
+
+def strategies_of(tables: Tables, model: str) -> list[str]:
+    """The strategies of a model, in order."""
+    return list(dict.fromkeys(of_model(tables["paired"], model).strategy))
+
+
+def collapsed_variants(tables: Tables) -> set[tuple[str, str]]:
+    """The collapsed variants, as model and variant's name."""
+    rows = tables["verdicts"].query("verdict == 'collapsed'")
+    return set(zip(rows.model, rows.variant, strict=True))

@@ -1,0 +1,152 @@
+"""Strategies on equal terms: what each leaves memorized at equal sparsity, share removed, or perplexity.
+
+A strategy's curve goes straight from the dense model through its levels, by sparsity. It ends before its
+first collapsed level, and before one whose perplexity is infinite. The tables have for each model, context
+length and value of the equal quantity those strategies whose curves reach it, where at least two do. A curve
+reaches a value where it first crosses it, coming from the dense model. Values are equal that agree in
+`DIGITS` significant digits, as levels do whatever the number of weights that they are rounded to.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from memprune.findings.frontier import with_perplexity
+
+DIGITS = 3
+INCREASES = (0.05, 0.1, 0.25, 0.5)  # of perplexity over the dense model's
+VALUES = 5  # shares removed at which a model's strategies are compared, at most
+STRAIGHT = ["sparsity", "removed", "fraction", "ci_low", "ci_high"]  # between two levels
+GEOMETRIC = ["token_perplexity", "perplexity_ratio"]  # their logarithms are straight
+COLUMNS = [
+    "strategy", "sparsity", "removed", "token_perplexity", "perplexity_ratio",
+    "fraction", "ci_low", "ci_high", "samples", "interpolated", "place",
+]  # fmt: skip
+Curves = Mapping[str, pd.DataFrame]  # by strategy: a row a level, the dense model first
+
+
+def at_equal_sparsity(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
+    """Strategies at equal sparsity in scope: at each that one has as a level and another reaches."""
+    return compared(memorization, perplexity, "sparsity", attained)
+
+
+def at_equal_removed(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
+    """Strategies with an equal share of all prunable weights removed.
+
+    At shares that one has at a level and another reaches: at most `VALUES` of a model, evenly chosen.
+    """
+    return compared(memorization, perplexity, "removed", lambda *at: evenly(attained(*at), VALUES))
+
+
+def at_equal_perplexity(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
+    """Strategies that cost equally much: at each of `INCREASES` of perplexity over the dense model's.
+
+    Between two levels the logarithm of perplexity is straight. Where it falls and rises along a curve, the
+    first crossing from the dense model counts, the lightest pruning at that cost.
+    """
+    return compared(memorization, perplexity, "perplexity_increase", lambda *_: INCREASES)
+
+
+def compared(
+    memorization: pd.DataFrame,
+    perplexity: pd.DataFrame,
+    quantity: str,
+    values: Callable[[Curves, str], Sequence[float]],
+) -> pd.DataFrame:
+    """The strategies at the values of a quantity, of those `values(curves, quantity)` gives.
+
+    `memorization` and `perplexity` are the tables of those names with a bool column `collapsed`. Columns:
+    model, context_length, the quantity, strategy, then as far as they are not the quantity: sparsity,
+    removed, token_perplexity, perplexity_ratio (to the dense model's), fraction, ci_low, ci_high, samples,
+    interpolated (false where a variant itself stands there), place (1: the least memorized; equals share a
+    place).
+
+    `ci_low` and `ci_high` lie between the Wilson ends of both neighbours as the fraction lies between theirs.
+    They hold the mixture of the two true fractions with at least 95 %: the standard deviation of a mixture of
+    two estimates is at most the mixture of theirs, however the pairs on the same samples go together. They
+    say nothing of how far a true curve bends between two levels.
+    """
+    rows = []
+    points = with_perplexity(memorization, perplexity)
+    for (model, context_length), own in points.groupby(["model", "context_length"], observed=True):
+        curves = curves_of(own)
+        for value in values(curves, quantity):
+            found = [
+                {"model": model, "context_length": context_length, "strategy": strategy, **point}
+                for strategy, curve in curves.items()
+                if (point := crossing(curve, quantity, value)) is not None
+            ]
+            if len(found) > 1:
+                fractions = np.round(
+                    [point["fraction"] for point in found], 12
+                )  # equals may differ by an ulp
+                places = rankdata(fractions, method="min")
+                rows += [
+                    point | {quantity: value, "place": int(place)}
+                    for point, place in zip(found, places, strict=True)
+                ]
+    keys = ["model", "context_length", quantity]
+    return pd.DataFrame(rows, columns=[*keys, *(name for name in COLUMNS if name != quantity)])
+
+
+def curves_of(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The curve of each strategy of one model at one context length, in the strategies' order.
+
+    `points` has a row a variant with `VARIANT`, the fraction and its interval, token_perplexity, collapsed.
+    A curve is its rows as far as it goes, with perplexity_ratio and perplexity_increase (that less 1). There
+    is none if the dense model has collapsed itself, or is not there.
+    """
+    points = points.assign(ends=points.collapsed.astype(bool) | ~np.isfinite(points.token_perplexity))
+    is_dense = points.strategy == "dense"
+    dense = points[is_dense & ~points.ends]
+    if dense.empty:
+        return {}
+    ratio = points.token_perplexity / dense.token_perplexity.iloc[0]
+    points = points.assign(perplexity_ratio=ratio, perplexity_increase=ratio - 1)
+    curves = {}
+    for strategy, levels in points[~is_dense].groupby("strategy", observed=True):
+        levels = levels.sort_values(["sparsity", "removed"], kind="stable")
+        curves[strategy] = pd.concat([points.loc[dense.index], levels[~levels.ends.cummax()]])
+    return curves
+
+
+def attained(curves: Curves, quantity: str) -> list[float]:
+    """Ascending, the values of a quantity at which a level stands and which at least two curves reach."""
+    values = [rounded(curve[quantity]) for curve in curves.values()]
+    if len(values) < 2:
+        return []
+    _, *reach = sorted((own.max() for own in values), reverse=True)
+    return sorted({value for own in values for value in own.tolist() if 0 < value <= reach[0]})
+
+
+def crossing(curve: pd.DataFrame, quantity: str, value: float) -> dict | None:
+    """Where a curve first reaches a value above the dense model's, as columns; None where it does not."""
+    reached = np.flatnonzero(rounded(curve[quantity]) >= value)
+    if not len(reached):
+        return None
+    then = curve.iloc[reached[0]]
+    if rounded([then[quantity]])[0] == value:
+        return {**then[[*STRAIGHT, *GEOMETRIC, "samples"]], "interpolated": False}
+    before = curve.iloc[reached[0] - 1]
+    scale = np.log1p if quantity == "perplexity_increase" else float
+    low, high = scale(before[quantity]), scale(then[quantity])
+    share = (scale(value) - low) / (high - low)
+    return {
+        **{name: before[name] + share * (then[name] - before[name]) for name in STRAIGHT},
+        **{name: before[name] * (then[name] / before[name]) ** share for name in GEOMETRIC},
+        "samples": min(before.samples, then.samples),
+        "interpolated": True,
+    }
+
+
+def evenly(values: Sequence[float], most: int) -> list[float]:
+    """At most so many of the values, the first and the last among them, evenly chosen by their places."""
+    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[place] for place in places]
+
+
+def rounded(values: pd.Series | Sequence[float]) -> np.ndarray:
+    """The values to `DIGITS` significant digits, float64."""
+    return np.array([float(f"{value:.{DIGITS}g}") for value in values])

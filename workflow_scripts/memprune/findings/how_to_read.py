@@ -1,0 +1,74 @@
+"""One sentence a table that says how to read it; the tables' files and their list carry it."""
+
+HOW_TO_READ = {
+    "memorization": (
+        "Of so many member samples, whose text the model was trained on, greedy decoding from k tokens of "
+        "context reproduces the whole suffix of so many (extracted); in brackets stands Wilson's 95 % "
+        "interval, and other metrics follow."
+    ),
+    "memorization_non_members": (
+        "The same metrics on text that no model was trained on: what is extracted here is guessed, not "
+        "memorized."
+    ),
+    "memorization_by_duplicates": (
+        "The same metrics by how often a sample stands in the training data; an empty cell is what nobody "
+        "counted."
+    ),
+    "memorization_by_subset": "The same metrics by the part of the corpus that a sample comes from.",
+    "paired": (
+        "Two variants on the same samples: how many samples only one of them reproduces, and the p-value "
+        "of McNemar's exact test of whether that is chance."
+    ),
+    "between_strategies": (
+        "Two strategies at the same level on the same samples: how many samples only one of them "
+        "reproduces, and the p-value of McNemar's exact test of whether that is chance."
+    ),
+    "power": (
+        "The smallest drop in extracted samples that this many samples would probably have shown: a "
+        "smaller one may be there and remain unseen."
+    ),
+    "excess": (
+        "How much larger the share extracted of members is than that of non-members, with its 95 % "
+        "interval: one that holds 0 is no evidence of memorization."
+    ),
+    "memorization_by_seed": (
+        "The same measurement on samples drawn with different seeds: their spread beside the interval says "
+        "how much of a difference is the draw."
+    ),
+    "perplexity": (
+        "How well a variant predicts held-out text: perplexity per token, word and byte, where lower is "
+        "better, and how many times the dense model's it is, with a 95 % interval over documents."
+    ),
+    "published": (
+        "Every published figure of the sources beside ours: z is how many standard errors ours lies from it, "
+        "`possible` says whether so many samples can give the published fraction at all, and deviations name "
+        "each difference in protocol."
+    ),
+    "at_equal_sparsity": (
+        "Strategies of one model with the same share of the weights in their scope removed: place 1 is the "
+        "least memorized; an interpolated row lies between two levels, and its bracket is a 95 % band."
+    ),
+    "at_equal_removed": (
+        "Strategies of one model with the same share of all prunable weights removed: place 1 is the least "
+        "memorized; an interpolated row lies between two levels, and its bracket is a 95 % band."
+    ),
+    "at_equal_perplexity": (
+        "Strategies of one model where each has raised perplexity by the same share: place 1 is the least "
+        "memorized at that cost; an interpolated row lies between two levels, and its bracket is a 95 % "
+        "band."
+    ),
+    "frontier": (
+        "All variants of all models: one on the frontier is beaten by no other, that is, none has both at "
+        "most its share extracted and at most its perplexity, and less of one; others name one that beats "
+        "them."
+    ),
+    "verdicts": (
+        "Signs that a variant has failed, with the number behind each: where a model has collapsed, "
+        "extracting nothing is no forgetting; a variant named as having the same scores equals it to the "
+        "last bit."
+    ),
+    "paper_layout": (
+        "Models in rows, dense and every strategy and level in columns: the share of samples extracted at "
+        "each k and on average, then token perplexity."
+    ),
+}

@@ -1,0 +1,96 @@
+"""Failure signatures: what a variant's numbers are worth, and the numbers behind each verdict.
+
+A model that has collapsed extracts nothing because it says nothing: that is no forgetting. Perplexity up by
+more than half, and memorization that no longer falls while the level grows, are the other two signatures.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from memprune.findings.frames import VARIANT, variant_label
+
+COLLAPSED = 0.5  # of the dense model's forced accuracy on text never seen, below which nothing is left of it
+DEGRADED = 0.5  # increase of perplexity
+
+
+def verdicts_table(
+    measures: pd.DataFrame, perplexity: pd.DataFrame, evidence: Mapping[tuple[str, str], object]
+) -> pd.DataFrame:
+    """A verdict on each variant.
+
+    `measures` are those of all samples, `perplexity` is the table of that name, and `evidence` gives a digest
+    of all evidence by model and variant's name. Columns: `VARIANT`; `verdict`: `dense`, `sound`, `collapsed`,
+    or which of `degraded` and `stalled` it is; then the numbers behind it. `perplexity_increase` is over the
+    dense model. `held_out_accuracy` is the forced token accuracy on non-members at the longest context, and
+    `held_out_accuracy_share` its ratio to the dense model's (null where that is 0). `fraction` is the share
+    of members extracted, mean over the context lengths, and `fraction_change` its difference to that of the
+    strategy's level before, to the dense model's for the first. `same_scores_as` is an earlier variant of the
+    model with the same evidence to the last bit, null if there is none.
+    """
+    table = perplexity[[*VARIANT, "token_perplexity"]].assign(variant=variant_label(perplexity))
+    table = table.join(held_out_accuracy(measures), on=VARIANT).join(fraction_extracted(measures), on=VARIANT)
+    dense = table[table.strategy == "dense"].set_index("model")[
+        ["token_perplexity", "held_out_accuracy", "fraction"]
+    ]
+    of_dense = dense.loc[table.model].set_axis(table.index)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        increase = table.token_perplexity / of_dense.token_perplexity - 1
+        share = (table.held_out_accuracy / of_dense.held_out_accuracy).where(of_dense.held_out_accuracy > 0)
+    before = fraction_before(table, of_dense.fraction)
+    digests = [evidence[key] for key in zip(table.model.astype(str), table.variant, strict=True)]
+    return table[VARIANT].assign(
+        verdict=verdict(table.strategy == "dense", increase, share, table.fraction, before),
+        perplexity_increase=increase,
+        held_out_accuracy=table.held_out_accuracy,
+        held_out_accuracy_share=share,
+        fraction=table.fraction,
+        fraction_change=table.fraction - before,
+        same_scores_as=same_scores(table.model, table.variant, digests),
+    )
+
+
+def held_out_accuracy(measures: pd.DataFrame) -> pd.Series:
+    """Forced token accuracy on non-members at the longest context length, by variant."""
+    longest = measures.context_length == measures.context_length.max()
+    rows = measures[longest & (measures.split == "non_member")]
+    groups = rows.groupby(VARIANT, observed=True, dropna=False)
+    return groups.token_accuracy.mean().rename("held_out_accuracy")
+
+
+def fraction_extracted(measures: pd.DataFrame) -> pd.Series:
+    """The fraction of members extracted, mean over the context lengths, by variant."""
+    members = measures[measures.split == "member"]
+    return members.groupby(VARIANT, observed=True, dropna=False).extracted.mean().rename("fraction")
+
+
+def fraction_before(table: pd.DataFrame, of_dense: pd.Series) -> pd.Series:
+    """The fraction extracted at the level before each variant's own; null for dense models."""
+    ordered = table.sort_values("sparsity", kind="stable")
+    before = ordered.groupby(["model", "strategy"], observed=True).fraction.shift()
+    return before.reindex(table.index).fillna(of_dense).where(table.strategy != "dense")
+
+
+def verdict(
+    dense: pd.Series, increase: pd.Series, share: pd.Series, fraction: pd.Series, before: pd.Series
+) -> list[str]:
+    """The verdict in words on each variant, from the numbers behind it."""
+    collapsed = (share < COLLAPSED) | ~np.isfinite(increase)
+    degraded, stalled = increase > DEGRADED, (before > 0) & (fraction >= before)
+    words = []
+    for of_one in zip(dense, collapsed, degraded, stalled, strict=True):
+        is_dense, is_collapsed, is_degraded, is_stalled = of_one
+        signs = [word for word, holds in (("degraded", is_degraded), ("stalled", is_stalled)) if holds]
+        words.append("dense" if is_dense else "collapsed" if is_collapsed else ", ".join(signs) or "sound")
+    return words
+
+
+def same_scores(models: pd.Series, variants: pd.Series, digests: list) -> list[str | None]:
+    """For each variant the first one of its model whose evidence is the same, None if it is the first."""
+    first: dict[tuple, str] = {}
+    same = []
+    for model, variant, digest in zip(models, variants, digests, strict=True):
+        found = first.setdefault((model, digest), variant)
+        same.append(None if found == variant else found)
+    return same

@@ -1,0 +1,38 @@
+"""What of an experiment is compared with published figures: models, strategies and how both were measured."""
+
+from dataclasses import asdict
+
+from memprune.config.corpora import Corpus, HubCorpus
+from memprune.config.experiment import Config
+
+
+def compared(config: Config) -> dict[str, dict]:
+    """The experiment in the terms of `config/published/`, as JSON values; null is unknown.
+
+    `models` has a repository and revision each (null of local folders), `strategies` a selection each.
+    """
+    samples, unseen = config.samples, config.held_out or config.corpus
+    split = unseen.validation if isinstance(unseen, HubCorpus) else "validation"
+    return {
+        "models": {
+            name: {"repo": model.repo, "revision": model.revision if model.repo else None}
+            for name, model in config.models.items()
+        },
+        "strategies": {name: asdict(strategy.selection) for name, strategy in config.strategies.items()},
+        "protocol": {
+            "suffix": samples.suffix,
+            "context_lengths": sorted(samples.context_lengths),
+            "offset": "by the seed" if samples.offset is None else samples.offset,
+            "balance_duplicates": samples.balance_duplicates,
+            "corpus": place_of(config.corpus),
+            "decoding": "greedy",
+            "dtype": config.evaluation.dtype,
+            "perplexity_text": f"{place_of(unseen)} {split}",
+            "perplexity_window": samples.perplexity_window,
+        },
+    }
+
+
+def place_of(corpus: Corpus) -> str:
+    """Where texts come from, in words."""
+    return {"embedded": "mini-pile", "files": "local files"}.get(corpus.source) or corpus.dataset
