@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from memprune.figures.style import headline
 from memprune.findings.frames import level_label
@@ -17,7 +17,7 @@ PERPLEXITY = ("model", "strategy", "level", "target", "token_perplexity")
 POINTS = FuncFormatter(lambda difference, _: f"{100 * difference:+.1f}".replace("-", "−"))
 TIMES = FuncFormatter(lambda ratio, _: f"{ratio:.2f}" if ratio < 10 else f"{ratio:.3g}")
 CELL, LEGIBLE = 0.32, 0.5  # inches: height of a cell, and the width from which on its number is written
-WIDEST = 4.2  # inches of a panel
+WIDEST, HIGHEST = 4.2, 8.0  # inches of a panel
 
 
 def plot(
@@ -39,7 +39,7 @@ def plot(
     ratio[~np.isfinite(ratio)] = np.nan
     layers, across = lost.shape
     width = min(max(1.6, 0.62 * across), WIDEST)
-    figure = Figure(figsize=(2 * width + 2.6, 1.5 + CELL * max(layers, 4)))
+    figure = Figure(figsize=(2 * width + 2.6, 1.5 + min(CELL * max(layers, 4), HIGHEST)))
     left, right = figure.subplots(1, 2, sharey=True)
     most = max(np.nanmax(np.abs(lost)), 1e-9)
     written = width / across >= LEGIBLE
@@ -74,15 +74,16 @@ def draw(
 ) -> None:
     """One heat map with its scale; its numbers in the cells if they are to be `written`."""
     image = axes.imshow(cells, norm=scale, cmap=colours, aspect="auto")
-    axes.set_facecolor("#f2f2f2")
+    axes.patch.set(facecolor="white", edgecolor="#c0c0c0", hatch="xxx")  # of cells that are blank
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("head")
     bar = axes.figure.colorbar(image, ax=axes, format=numbers)
-    if isinstance(scale, LogNorm) and scale.vmax / scale.vmin < 10:
-        bar.locator, bar.minorlocator = MaxNLocator(5), NullLocator()
+    if isinstance(scale, LogNorm) and (widest := scale.vmax / scale.vmin) < 100:
+        bar.locator = MaxNLocator(5) if widest < 4 else LogLocator(subs=(1, 2, 5))
+        bar.minorlocator = NullLocator()
     if written:
         for (row, column), value in np.ndenumerate(cells):
             if np.isfinite(value):
