@@ -22,6 +22,7 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.write_findings.output,
 
 
 localrules:

@@ -79,22 +79,6 @@ rule plot_sparsity:
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
-rule plot_heads:
-    input:
-        memorization=f"{TABLES}/memorization.csv",
-        perplexity=f"{TABLES}/perplexity.csv",
-    output:
-        **paths.figure(FIGURES, "heads_{model}"),
-    log:
-        f"{RESULTS}/logs/plot_heads/{{model}}.log",
-    params:
-        source=source("plot_heads.py"),
-        spec=lambda wildcards: option("--spec", params.heads_spec(CONFIG, wildcards.model)),
-    shell:
-        "plot_heads.py --memorization {input.memorization} --perplexity {input.perplexity}"
-        " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
-
-
 rule plot_equal_terms:
     input:
         f"{TABLES}/frontier.csv",
@@ -123,6 +107,22 @@ rule plot_frontier:
     shell:
         "plot_frontier.py --frontier {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
+rule plot_heads:
+    input:
+        memorization=f"{TABLES}/memorization.csv",
+        perplexity=f"{TABLES}/perplexity.csv",
+    output:
+        **paths.figure(FIGURES, "heads_{model}"),
+    log:
+        f"{RESULTS}/logs/plot_heads/{{model}}.log",
+    params:
+        source=source("plot_heads.py"),
+        spec=lambda wildcards: option("--spec", params.heads_spec(CONFIG, wildcards.model)),
+    shell:
+        "plot_heads.py --memorization {input.memorization} --perplexity {input.perplexity}"
+        " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
 rule figures:

@@ -1,4 +1,4 @@
-"""Tables, from the measures."""
+"""Tables, from the measures, and the findings in words."""
 
 TABLE_NAMES = [
     "memorization",
@@ -14,6 +14,18 @@ TABLE_NAMES = [
     "verdicts",
     "at_equal_sparsity",
     "at_equal_removed",
+    "at_equal_perplexity",
+    "frontier",
+    "published",
+]
+SAID_IN_WORDS = [
+    "memorization",
+    "perplexity",
+    "paired",
+    "between_strategies",
+    "power",
+    "excess",
+    "verdicts",
     "at_equal_perplexity",
     "frontier",
     "published",
@@ -47,7 +59,7 @@ rule tables:
 
 rule write_findings:
     input:
-        [f"{TABLES}/{name}.csv" for name in params.FINDINGS_FROM],
+        expand(f"{TABLES}/{{name}}.csv", name=SAID_IN_WORDS),
     output:
         paths.findings(RESULTS),
     log:

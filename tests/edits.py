@@ -15,8 +15,12 @@ from project import change_config, entries, run
 from safetensors.torch import load_file, save_file
 from tiny_models import tiny_model
 
-PLOTS = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
-TABLES = {"aggregate_tables": 1} | PLOTS
+PLOTS = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1} | {
+    "plot_equal_terms": 3,
+    "plot_frontier": 1,
+}
+WORDS = {"write_findings": 1}
+TABLES = {"aggregate_tables": 1} | WORDS | PLOTS
 SPARSITY = {"plot_sparsity": 2}
 # 2 models; dense and 2 strategies at one level, at two for the larger model; 2 context lengths × members and
 # non-members, and perplexity.
@@ -38,8 +42,8 @@ PERHAPS_NEW_NUMBERS = {"tables": None}  # up to the processor: its products may 
 
 
 def figures(number: int) -> dict[str, int]:
-    """Tables that differ, and so many figures."""
-    return {"tables": 1, "figure": number}
+    """Tables that differ, what they say in words, and so many figures."""
+    return {"tables": 1, "findings": 1, "figure": number}
 
 
 def edit(file: str, old: str, new: str):
@@ -157,7 +161,8 @@ def make_edits(
         apply(project)
         found_jobs, found, output = run(project, *targets)
         if "tables" in computed and "figure" not in computed:
-            assert 0 <= found.pop("figure", 0) <= 7
+            assert 0 <= found.pop("figure", 0) <= 11
+            assert 0 <= found.pop("findings", 0) <= 1
         if computed.get("tables", 1) is None:
             computed = computed | {"tables": found.setdefault("tables", 0)}
         assert (found_jobs, found) == (jobs, computed), (change, output)

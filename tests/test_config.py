@@ -125,7 +125,7 @@ from memprune.variants.scope import layers_in_scope
         (
             "discoverable",
             {"p": [1.0]},
-            "discoverable.p.0: found 1.0; input should be less than or equal to 1",
+            "discoverable.p.0: found 1.0; input should be less than 1",
         ),
         ("discoverable", {"n": []}, "discoverable.n: found []; list should have at least 1 item"),
         ("discoverable", {"q": [0.5]}, "discoverable.q: unknown key; nearest known key: "),

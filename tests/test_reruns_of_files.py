@@ -1,6 +1,6 @@
 """What an edit of a model's or a corpus's files, and of how they are scored, makes stale.
 
-Tables are asked for after each edit, figures after the last one.
+Tables are asked for after each edit, figures and words after the last one.
 """
 
 import shutil
@@ -12,6 +12,7 @@ from edits import (
     PERHAPS_NEW_NUMBERS,
     PLOTS,
     SPARSITY,
+    WORDS,
     all_of,
     change_model,
     change_prefix_tokens,
@@ -27,7 +28,7 @@ from project import change_config, run
 
 UP = "model.layers.1.mlp.up_proj.weight"
 TABLES = {"aggregate_tables": 1}
-ALL_JOBS = {rule: jobs for rule, jobs in WITH_FIGURES.items() if rule not in PLOTS | SPARSITY}
+ALL_JOBS = {rule: jobs for rule, jobs in WITH_FIGURES.items() if rule not in WORDS | PLOTS | SPARSITY}
 # Fewer variants, since most of these edits concern them all.
 FEW_JOBS = ALL_JOBS | {"compute_mask": 2, "evaluate": 4, "measure": 4}
 FILES = {
@@ -107,5 +108,5 @@ def test_each_edit_of_files_runs_and_computes_exactly_what_is_stale(project):
     shutil.copytree(project / "models", project / "backup/models")
     shutil.copy2(project / "test.jsonl", project / "backup")
     make_edits(project, FILES, {}, "--", "tables")
-    assert run(project)[0] == PLOTS | SPARSITY
+    assert run(project)[0] == WORDS | PLOTS | SPARSITY
     assert run(project)[:2] == ({}, {})

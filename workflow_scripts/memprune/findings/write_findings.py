@@ -23,22 +23,10 @@ QUESTIONS = {
     "What was too small to see?": too_small_to_see,
     "How does it compare with what was published?": comparison_with_published,
 }
-TABLES = (
-    "memorization",
-    "perplexity",
-    "paired",
-    "between_strategies",
-    "power",
-    "excess",
-    "verdicts",
-    "at_equal_perplexity",
-    "frontier",
-    "published",
-)
 
 
 def findings(experiment: str, tables: Tables) -> str:
-    """The findings of an experiment as Markdown, from the tables of `TABLES`."""
+    """The findings of an experiment as Markdown, from its tables by name."""
     k = int(tables["memorization"].context_length.max())
     shown = {name: rows_at(name, table, k) for name, table in tables.items()}
     parts = [f"# Findings: {experiment}", preface(k, len(tables["paired"]))]

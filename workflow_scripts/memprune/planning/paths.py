@@ -76,6 +76,11 @@ def measures(results: str | Path, model: str, variant: str, kind: str) -> str:
     return f"{results}/measures/{model}/{variant}.{kind}.parquet"
 
 
+def findings(results: str | Path) -> str:
+    """The findings in words."""
+    return f"{results}/findings.md"
+
+
 def figure(folder: str, name: str) -> dict[str, str]:
     """A figure's two files in the folder of figures, by their endings."""
     return {ending: f"{folder}/{name}.{ending}" for ending in ("svg", "png")}
