@@ -125,7 +125,7 @@ from memprune.variants.scope import layers_in_scope
         (
             "discoverable",
             {"p": [1.0]},
-            "discoverable.p.0: found 1.0; input should be less than or equal to 1",
+            "discoverable.p.0: found 1.0; input should be less than 1",
         ),
         ("discoverable", {"n": []}, "discoverable.n: found []; list should have at least 1 item"),
         ("discoverable", {"q": [0.5]}, "discoverable.q: unknown key; nearest known key: "),
@@ -149,6 +149,54 @@ def test_a_corpus_of_tokens_cannot_be_balanced():
     assert check(content, "my.yaml").corpus.revision == "main"
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": 0}, "strategies.s: seed: found with criterion magnitude; allowed with random only"),
+        ({"matrices": ["query_key_value", "key"]}, "found query_key_value and key, which is a part of it"),
+        ({"heads": [[0, 1]], "layers": [0]}, "layers: found beside heads, which name their layers"),
+        ({"heads": [[0, 1]], "matrices": "mlp"}, "matrices: found up, gate, down beside heads"),
+        ({"heads": [[0, 1]], "matrices": ["query", "up"]}, "matrices: found up beside heads"),
+        ({"heads": []}, "strategies.s.heads: found []"),
+        ({"heads": [[0, 1], [0, 1]]}, "strategies.s.heads: found (0, 1) twice; give each once"),
+        ({"heads": [[0]]}, "strategies.s.heads.0.1: missing key; required"),
+        (
+            {"heads": [[0, -1]]},
+            "strategies.s.heads.0.1: found -1; input should be greater than or equal to 0",
+        ),
+    ],
+)
+def test_what_a_strategy_cannot_be(settings, message):
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        check(changed("strategies/s", {**settings, "levels": [0.3]}), "my.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_selection_has_what_applies_alone():
+    plain, random = Strategy().selection.settings, Strategy(criterion="random").selection.settings
+    assert plain.keys() == {"roles", "layers", "allocation", "criterion"}
+    assert random == {**plain, "criterion": "random", "seed": 0}
+    one, other = Strategy(heads=[[1, 0], [0, 1]]), Strategy(heads=[[0, 1], [1, 0]], matrices="attention")
+    assert one.selection == other.selection
+
+
+def test_attention_is_compared_at_equal_weights_removed():
+    config = load(ROOT / "config/attention.yaml")
+    h, layers, heads = 192, 8, 2
+    weights = dict.fromkeys(("query", "key", "value", "output"), h**2) | {"attention": 4 * h**2}
+    weights |= {"up": 4 * h**2, "down": 4 * h**2, "mlp": 8 * h**2}
+    (model,) = config.models
+    amounts = {
+        tuple(layers * weights[name] * level for level in config.levels(model, name)) for name in weights
+    }
+    assert amounts == {(73728, 147456, 294912)}
+    controls = {layers * weights[name] * config.levels(model, f"random-{name}")[0] for name in weights}
+    assert controls == {147456}
+    ablated = config.heads_ablated(model)
+    assert list(ablated.values()) == [(layer, head) for layer in range(layers) for head in range(heads)]
+    assert len(config.strategies) == 2 * len(weights) + len(ablated)
+
+
 def test_a_missing_key_is_named():
     content = copy.deepcopy(EMBEDDED)
     del content["corpus"]
@@ -163,7 +211,7 @@ def test_a_file_that_is_not_yaml(tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("name", ["embedded", "paper", "pythia-memorized"])
+@pytest.mark.parametrize("name", ["attention", "embedded", "paper", "pythia-memorized"])
 def test_shipped_configurations_are_valid(name):
     assert load(ROOT / f"config/{name}.yaml").experiment == name
 

@@ -15,9 +15,10 @@ from huggingface_hub import ModelCard
 from project import ROOT, snakemake
 from safetensors import safe_open
 from safetensors.torch import load_file
-from tiny_models import reference_model, tiny_model, tiny_tokenizer
+from tiny_models import reference_model, tiny_model, tiny_tokenizer, write_mask_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from memprune.config.strategy import Strategy
 from memprune.disk import folder_written_whole
 from memprune.errors import UserError
 from memprune.exports import export_variant as module
@@ -304,3 +305,17 @@ def test_a_variant_is_exported_by_its_folders_name(project):
         assert len(list(found.parameters())) == len(list(expected.parameters())) > 10
     again = snakemake(project, *targets, "--configfile", "tiny.yaml", snakefile=project / "Snakefile")
     assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_the_card_names_parts_heads_and_seed(tmp_path):
+    manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path / "model"))
+    strategy = Strategy(matrices=["query", "output"], heads=[[1, 2], [0, 3]], criterion="random", seed=7)
+    write_mask_of(manifest, strategy.selection, 0.5, tmp_path / "mask.safetensors")
+    card = model_card(manifest, "heads@0.5", tmp_path / "mask.safetensors", None, {})
+    for line in (
+        "| criterion | random, seed 7 |",
+        "| matrices | output, query |",
+        "| heads, as [layer, head] | [0, 3], [1, 2] |",
+        "| achieved sparsity in scope | 0.500000 |",
+    ):
+        assert f"\n{line}\n" in card

@@ -1,11 +1,13 @@
 """Figures of many models, strategies and numbers: each series is told apart, and all of it has room."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from memprune.figures import (
     plot_context_length,
     plot_duplicates,
+    plot_heads,
     plot_model_size,
     plot_sparsity,
     plot_trade_off,
@@ -89,6 +91,22 @@ def test_a_marker_in_the_trade_off_has_the_area_of_the_share_removed():
     labels = [markers.get_label() for markers in axes.collections[2:]]
     assert labels == ["3 % removed", "10 % removed", "30 % removed"]
     assert examples[1:] == [t, s[:1]]
+
+
+def test_heads_stand_at_their_places_relative_to_the_dense_model():
+    heads = {"a": (0, 0), "b": (0, 1), "c": (2, 1)}
+    rows = [("dense", 0.0, 0.4, 20.0), ("a", 1.0, 0.1, 30.0), ("b", 1.0, 0.5, 10.0), ("c", 1.0, 0.4, np.inf)]
+    rows.append(("a", 0.5, 0.0, 99.0))  # no ablation
+    table = pd.DataFrame(rows, columns=["strategy", "level", "fraction", "token_perplexity"])
+    table = table.assign(model="m", target=None)
+    memorization = pd.concat([table.assign(context_length=k) for k in CONTEXT_LENGTHS])
+    figure = plot_heads.plot(memorization, table, "m", heads)
+    figure.draw_without_rendering()
+    lost, ratio = (axes.images[0].get_array().filled(np.nan) for axes in figure.axes[:2])
+    np.testing.assert_allclose(lost, [[-0.3, 0.1], [np.nan, np.nan], [np.nan, 0]], atol=1e-12)
+    np.testing.assert_allclose(ratio, [[1.5, 0.5], [np.nan, np.nan], [np.nan, np.nan]])
+    texts = [[text.get_text() for text in axes.texts] for axes in figure.axes[:2]]
+    assert texts == [["−30.0", "+10.0", "+0.0"], ["1.50", "0.50"]]
 
 
 def test_ticks_of_many_numbers_are_apart():

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from memprune.models.manifest import Manifest
+from memprune.models.roles import FUSED, FUSED_ROLES
 from memprune.variants.achieved import achieved
 from memprune.variants.masks import about_mask
 from memprune.variants.names import split_variant
@@ -82,10 +83,26 @@ def pruning(manifest: Manifest, variant: str, mask: Path) -> dict[str, str]:
     return {
         "strategy": strategy,
         "level": f"{about['level']!r}, found for {asked}" if isinstance(asked, str) else repr(asked),
-        "criterion": selection["criterion"],
-        "matrices": ", ".join(sorted({m.role for m in manifest.matrices if m.name in about["shapes"]})),
+        "criterion": selection["criterion"] + (f", seed {selection['seed']}" if "seed" in selection else ""),
+        "matrices": ", ".join(pruned_roles(manifest, about)),
         "layers": layers if isinstance(layers, str) else ", ".join(map(str, layers)),
+        **(
+            {"heads, as [layer, head]": ", ".join(map(str, heads))}
+            if (heads := selection.get("heads"))
+            else {}
+        ),
         "where the sparsity holds": selection["allocation"],
         "achieved sparsity in scope": f"{found.sparsity:.6f}",
         "share of all prunable weights removed": f"{found.removed:.6f}",
     }
+
+
+def pruned_roles(manifest: Manifest, about: Mapping) -> list[str]:
+    """The roles that a mask is for: those of its matrices, or of the parts of a fused one that were named."""
+    roles, named = (
+        {m.role for m in manifest.matrices if m.name in about["shapes"]},
+        about["selection"]["roles"],
+    )
+    if FUSED in roles and FUSED not in named:
+        roles = roles - {FUSED} | {role for role in FUSED_ROLES if role in named}
+    return sorted(roles)

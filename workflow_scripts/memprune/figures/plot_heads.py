@@ -7,15 +7,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from memprune.figures.style import headline
+from memprune.findings.frames import level_label
 
-MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
-PERPLEXITY = ("model", "strategy", "level", "token_perplexity")
-POINTS = FuncFormatter(lambda difference, _: f"{100 * difference:+.3g}".replace("-", "−"))
+MEMORIZATION = ("model", "strategy", "level", "target", "context_length", "fraction")
+PERPLEXITY = ("model", "strategy", "level", "target", "token_perplexity")
+POINTS = FuncFormatter(lambda difference, _: f"{100 * difference:+.1f}".replace("-", "−"))
+TIMES = FuncFormatter(lambda ratio, _: f"{ratio:.2f}" if ratio < 10 else f"{ratio:.3g}")
 CELL, LEGIBLE = 0.32, 0.5  # inches: height of a cell, and the width from which on its number is written
-WIDEST = 4.2  # inches of a panel
+WIDEST, HIGHEST = 4.2, 8.0  # inches of a panel
 
 
 def plot(
@@ -37,7 +39,7 @@ def plot(
     ratio[~np.isfinite(ratio)] = np.nan
     layers, across = lost.shape
     width = min(max(1.6, 0.62 * across), WIDEST)
-    figure = Figure(figsize=(2 * width + 2.6, 1.5 + CELL * max(layers, 4)))
+    figure = Figure(figsize=(2 * width + 2.6, 1.5 + min(CELL * max(layers, 4), HIGHEST)))
     left, right = figure.subplots(1, 2, sharey=True)
     most = max(np.nanmax(np.abs(lost)), 1e-9)
     written = width / across >= LEGIBLE
@@ -46,7 +48,7 @@ def plot(
     left.set_ylabel("decoder layer")
     known = ratio[np.isfinite(ratio)]
     low, high = min(known.min(initial=1.0), 1.0), max(known.max(initial=1.0), 1.001)
-    draw(right, ratio, "cividis", LogNorm(low, high), FuncFormatter(lambda r, _: f"{r:.3g}"), written)
+    draw(right, ratio, "cividis", LogNorm(low, high), TIMES, written)
     right.set_title("token perplexity:\ntimes the dense model's")
     headline(figure, f"What it costs to ablate one head: {model}")
     return figure
@@ -55,7 +57,7 @@ def plot(
 def of_model(table: pd.DataFrame, model: str, heads: Mapping[str, Sequence[int]], value: str) -> pd.Series:
     """The mean of a column by strategy: of the dense model, and of those that ablate a head, at level 1."""
     own = table[table.model == model]
-    own = own[(own.strategy == "dense") | (own.strategy.isin(list(heads)) & (own.level == 1))]
+    own = own[(own.strategy == "dense") | (own.strategy.isin(list(heads)) & (level_label(own) == "1.0"))]
     return own.groupby("strategy", observed=True)[value].mean()
 
 
@@ -72,15 +74,16 @@ def draw(
 ) -> None:
     """One heat map with its scale; its numbers in the cells if they are to be `written`."""
     image = axes.imshow(cells, norm=scale, cmap=colours, aspect="auto")
-    axes.set_facecolor("#f2f2f2")
+    axes.patch.set(facecolor="white", edgecolor="#c0c0c0", hatch="xxx")  # of cells that are blank
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("head")
     bar = axes.figure.colorbar(image, ax=axes, format=numbers)
-    if isinstance(scale, LogNorm) and scale.vmax / scale.vmin < 10:
-        bar.locator, bar.minorlocator = MaxNLocator(5), NullLocator()
+    if isinstance(scale, LogNorm) and (widest := scale.vmax / scale.vmin) < 100:
+        bar.locator = MaxNLocator(5) if widest < 4 else LogLocator(subs=(1, 2, 5))
+        bar.minorlocator = NullLocator()
     if written:
         for (row, column), value in np.ndenumerate(cells):
             if np.isfinite(value):
