@@ -69,7 +69,7 @@ def write_tables(
         "at_equal_sparsity": at_equal_sparsity(*sound),
         "at_equal_removed": at_equal_removed(*sound),
         "at_equal_perplexity": at_equal_perplexity(*sound),
-        "frontier": frontier(*sound),
+        "frontier": frontier(*(table[~table.model.isin(set(controls.values()))] for table in sound)),
         "published": published_table(memorization, perplexity, **published),
     }
     for name, table in tables.items():

@@ -124,21 +124,22 @@ def first_two_strategies(tables: Tables) -> list[str]:
 
 def test_of_first_two(tables: Tables, model: str, pairs: pd.DataFrame) -> str:
     """The test between the two strategies of a model that extract least, and what each of them removes."""
-    level = pairs.level.value_counts(sort=False).idxmax()
+    reached = pairs.level.value_counts(sort=False)
+    level = reached.index[reached == reached.max()][-1]
     pairs = pairs[pairs.level == level]
     sides = (pairs.set_index("first").first_extracted, pairs.set_index("second").second_extracted)
-    extracted = pd.concat(sides)
-    least = extracted[~extracted.index.duplicated()].sort_values(kind="stable").index[:2]
-    row = pairs[pairs["first"].isin(least) & pairs["second"].isin(least)].iloc[0]
+    extracted = pd.concat(sides).groupby(level=0, sort=False).first()
+    first, second = extracted.sort_values(kind="stable").index[:2]
+    row = pairs[pairs["first"].isin([first, second]) & pairs["second"].isin([first, second])].iloc[0]
+    only = dict(zip((row["first"], row["second"]), (row.first_only, row.second_only), strict=True))
     removed = of_model(tables["memorization"], model).set_index("variant").removed
-    first, second = row["first"], row["second"]
     shares = [percent(removed[f"{name}@{level}"]) for name in (first, second)]
     return (
-        f"**{model}**: at level {level} the two that extract least, {first} ({row.first_extracted} of "
-        f"{row.samples}, {shares[0]} of all weights removed) and {second} ({row.second_extracted}, "
+        f"**{model}**: at level {level} the two that extract least, {first} ({extracted[first]} of "
+        f"{row.samples}, {shares[0]} of all weights removed) and {second} ({extracted[second]}, "
         f"{shares[1]}), {'differ' if row.p_holm < SIGNIFICANT else 'cannot be told apart'}: "
-        f"{row.first_only} samples are extracted under {first} only and {row.second_only} under {second} "
-        f"only, {p_value(row.p_value)}, {p_value(row.p_holm)} after Holm."
+        f"{number_of(only[first], 'sample')} extracted under {first} only and {only[second]} under "
+        f"{second} only, {p_value(row.p_value)}, {p_value(row.p_holm)} after Holm."
     )
 
 
@@ -176,25 +177,25 @@ def failures(tables: Tables) -> list[str]:
 
 def too_small_to_see(tables: Tables) -> list[str]:
     """The smallest drop that the samples could have shown, and models that extract less than that."""
-    sentences = []
-    for row in tables["power"].itertuples():
-        if row.model not in pruned_models(tables):
-            continue
-        if row.extracted < row.losses_needed:
-            sentences.append(
-                f"**{row.model}** extracts {row.extracted} of {row.samples} members dense, and a test needs "
-                f"{row.losses_needed} losses: no reduction can be shown, whatever pruning does."
-            )
-            continue
+    power, sentences = tables["power"], []
+    power = power[power.model.isin(pruned_models(tables))]
+    for samples, rows in power.groupby("samples", sort=False):
+        row = rows.iloc[0]
         single, corrected = (
             "none at all" if pd.isna(drop) else percent(drop)
             for drop in (row.smallest_drop, row.smallest_drop_holm)
         )
         sentences.append(
-            f"**{row.model}**: with {row.samples} members the smallest drop that four of five such "
-            f"experiments would show is {single} of all members by one test, and {corrected} after Holm's "
-            f"correction over {row.tests}, if nothing is gained; a smaller one may be there unseen."
+            f"With {samples} members the smallest drop that four of five such experiments would show is "
+            f"{single} of all members by one test, and {corrected} after Holm's correction over "
+            f"{row.tests}, if nothing is gained ({listed(rows.model.tolist())}); a smaller one may be "
+            "there unseen."
         )
+    sentences += [
+        f"**{row.model}** extracts {row.extracted} of {row.samples} members dense, and a test needs "
+        f"{row.losses_needed} losses: no reduction can be shown, whatever pruning does."
+        for row in power[power.extracted < power.losses_needed].itertuples()
+    ]
     return sentences or ["No strategy was run, so no drop was looked for."]
 
 

@@ -114,6 +114,8 @@ def histograms(
 
     With `within` it is that over the lower bits, of those keys whose upper bits are `within`.
     """
+    if not regions:
+        return []  # most masks need no more than what is counted: they are spared torch
     import torch  # its bincount takes 16-bit integers and leaves the interpreter to other threads
 
     torch.set_num_threads(1)
