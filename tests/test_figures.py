@@ -65,6 +65,14 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
             assert whole.y0 <= box.y0 < box.y1 <= whole.y1 + 1
 
 
+def test_figures_show_the_models_that_they_are_given_and_no_control():
+    rows = [(model, "dense", 0.0, k, 0.5, 0.1, 0.9) for model in ("big", "once") for k in CONTEXT_LENGTHS]
+    table = pd.DataFrame(rows, columns=plot_model_size.COLUMNS)
+    [axes] = plot_model_size.plot(table, {"big": 10**6}, ["global"]).axes
+    assert [line.get_xdata().tolist() for line in axes.get_lines()] == [[10**6], []]
+    assert len(plot_context_length.plot(table, ["big"], ["global"]).axes) == 1
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("collapsed", [1e5, 1e29, 1e200, float("inf")])
 def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
