@@ -84,6 +84,18 @@ def used_by(process: subprocess.Popen) -> tuple[str, list[str]]:
     return device, told
 
 
+def test_a_process_that_scores_with_several_models_leases_once(machine, tmp_path, monkeypatch):
+    machine(SMALL, LARGE)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")  # put back by the test's end
+    monkeypatch.setattr(gpus, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(gpus, "held", [])
+    gpus.lease(10 * GB)
+    machine("0, GPU-small, 24000, 20000", LARGE)  # its own model's memory
+    gpus.lease(10 * GB)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-small"
+    assert len(gpus.held) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [

@@ -17,7 +17,7 @@ from memprune.figures.style import (
 from memprune.findings.frontier import variant_names
 
 COLUMNS = (
-    "model", "strategy", "level", "context_length", "fraction", "token_perplexity", "collapsed",
+    "model", "strategy", "level", "target", "context_length", "fraction", "token_perplexity", "collapsed",
     "on_frontier",
 )  # fmt: skip
 FRONTIER = {"color": "#999999", "linewidth": 4, "alpha": 0.4, "drawstyle": "steps-post", "zorder": 1}
