@@ -69,6 +69,7 @@ TWICE = {
     "models/tiny-pythia-3.5m/levels": ["3e-1", 0.6, 0.3],
     "strategies/global/layers": [1, 0, 1],
     "strategies/global/matrices": ["up", "up"],
+    "strategies/global/heads": [[0, 1], [1, 0], [0, 1]],
     "corpus": {"source": "files", "train": ["a", "b", "./a"], "validation": ["c"], "test": ["d"]},
     "held_out": {"source": "files", "validation": ["c", "c"], "test": ["d"]},
     "metrics": ["extracted", "matched", "extracted"],

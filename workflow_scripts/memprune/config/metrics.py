@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 import memprune.metrics
 from memprune.config.section import Section
-from memprune.config.values import Count, Levels, without_repeats
+from memprune.config.values import Count, Probability, without_repeats
 
 SAMPLINGS, PROBABILITIES = [1, 10, 100, 1000], [0.5]
 MACHINERY = ("__init__", "measure", "score_files")
@@ -39,6 +39,7 @@ def with_needed(names: list[str]) -> list[str]:
 
 
 Counts = Annotated[list[Count], Field(min_length=1), without_repeats()]
+Probabilities = Annotated[list[Probability], Field(min_length=1), without_repeats()]
 Metric = Annotated[Literal[*NAMES], BeforeValidator(known)]
 Metrics = Annotated[list[Metric], without_repeats(), AfterValidator(with_needed)]
 
@@ -47,7 +48,9 @@ class Discoverable(Section):
     """The pairs of n and p of (n, p)-discoverable extraction: each n with each p."""
 
     n: Annotated[Counts, Field(description="Numbers of samples from the model.")] = SAMPLINGS
-    p: Annotated[Levels, Field(description="Probability that one of them is the suffix.")] = PROBABILITIES
+    p: Annotated[Probabilities, Field(description="Probability that one of them is the suffix.")] = (
+        PROBABILITIES
+    )
 
     @property
     def settings(self) -> list[dict]:

@@ -74,7 +74,7 @@ Seeds = Annotated[list[Seed], Field(min_length=1), without_repeats()]
 Gigabytes = Annotated[float, Field(gt=0, le=10**6), Number]
 
 Level = Annotated[float, Field(gt=0, le=1), Number]
-Levels = Annotated[list[Level], Field(min_length=1), without_repeats()]
+Probability = Annotated[float, Field(gt=0, lt=1), Number]
 
 Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$", max_length=LONGEST_NAME)

@@ -57,7 +57,8 @@ def scope_of(
     check_heads(selection, architecture, model, strategy)
     total, layers = architecture.layers, layers_in_scope(selection, architecture.layers)
     is_group = set(selection.roles) in map(set, MATRIX_GROUPS.values())
-    present = stored_roles(architecture) if is_group else roles_to_name(architecture)
+    to_name = roles_to_name(architecture)
+    present = stored_roles(architecture) if is_group else to_name
     roles = [role for role in selection.roles if role in present]
     no_roles = [] if is_group else [role for role in selection.roles if role not in present]
     no_layers = [layer for layer in layers if layer >= total]
@@ -68,7 +69,7 @@ def scope_of(
         where = selection.layers if isinstance(selection.layers, str) else list(selection.layers)
         raise UserError(
             f"strategies.{strategy}: no {lacking} in model {model}; looked for {', '.join(selection.roles)} "
-            f"in layers {where}; the model has {', '.join(present)} in {total} layers, counted from 0"
+            f"in layers {where}; the model has {', '.join(to_name)} in {total} layers, counted from 0"
         )
     if selection.heads and not any(
         own_lines(role, architecture, selection.heads_of(layer)) for role in roles for layer in layers
