@@ -7,12 +7,9 @@ import pytest
 from memprune.figures import (
     plot_context_length,
     plot_duplicates,
-<<<<<<< ours
-    plot_heads,
-=======
     plot_equal_terms,
     plot_frontier,
->>>>>>> theirs
+    plot_heads,
     plot_model_size,
     plot_sparsity,
     plot_trade_off,
@@ -109,7 +106,6 @@ def test_a_marker_in_the_trade_off_has_the_area_of_the_share_removed():
     assert examples[1:] == [t, s[:1]]
 
 
-<<<<<<< ours
 def test_heads_stand_at_their_places_relative_to_the_dense_model():
     heads = {"a": (0, 0), "b": (0, 1), "c": (2, 1)}
     rows = [("dense", 0.0, 0.4, 20.0), ("a", 1.0, 0.1, 30.0), ("b", 1.0, 0.5, 10.0), ("c", 1.0, 0.4, np.inf)]
@@ -124,7 +120,8 @@ def test_heads_stand_at_their_places_relative_to_the_dense_model():
     np.testing.assert_allclose(ratio, [[1.5, 0.5], [np.nan, np.nan], [np.nan, np.nan]])
     texts = [[text.get_text() for text in axes.texts] for axes in figure.axes[:2]]
     assert texts == [["−30.0", "+10.0", "+0.0"], ["1.50", "0.50"]]
-=======
+
+
 COSTS = {"dense": [20.0], "s": [22.0, 30.0, 1e9], "t": [21.0, 25.0, float("inf")]}
 
 
@@ -203,7 +200,6 @@ def test_the_frontier_is_ringed_numbered_and_explained():
     assert explained[: -len(shown)] == ["s", "t", "dense models", "the frontier"]
     assert sorted(explained[-len(shown) :]) == sorted(variant_names(shown))
     assert "left out: 4 collapsed" in axes.get_xlabel()
->>>>>>> theirs
 
 
 def test_ticks_of_many_numbers_are_apart():

@@ -34,6 +34,7 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "evaluate": 3 + 5,
         "measure": 3 + 5,
         "aggregate_tables": 1,
+        "write_findings": 1,
         "plot_sparsity": 2,
     }
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
@@ -234,6 +235,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
         "evaluate": variants,
         "measure": variants,
         "aggregate_tables": 1,
+        "write_findings": 1,
         "plot_sparsity": 7,
     }
     assert not (tmp_path / "results").exists()
@@ -251,6 +253,7 @@ def test_dense_models_alone_need_no_masks(tmp_path):
         "evaluate": 8,
         "measure": 8,
         "aggregate_tables": 1,
+        "write_findings": 1,
     }
 
 

@@ -48,12 +48,8 @@ def main() -> None:
 
     determinants = {
         "source": source_code.digest(Path(__file__), f"memprune.variants.criteria.{selection.criterion}"),
-<<<<<<< ours
-        "magnitudes": arguments.magnitudes and entries.content(arguments.magnitudes),
-=======
         "weights": weights_of(manifest),
-        "magnitudes": entries.content(arguments.magnitudes),
->>>>>>> theirs
+        "magnitudes": arguments.magnitudes and entries.content(arguments.magnitudes),
         "windows": entries.content(arguments.windows),
         "dense": determinants_of(dense, device),
         "selection": spec["selection"],
