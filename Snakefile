@@ -22,13 +22,14 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
-        rules.write_findings.output,
+        rules.findings.input,
 
 
 localrules:
     all,
     tables,
     figures,
+    findings,
     train_suite,
 
 

@@ -69,3 +69,8 @@ rule write_findings:
         experiment=CONFIG.experiment,
     shell:
         "write_findings.py --experiment {params.experiment} --tables {input} --output {output} > {log} 2>&1"
+
+
+rule findings:
+    input:
+        rules.write_findings.output,

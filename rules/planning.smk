@@ -56,6 +56,6 @@ def experiment_files():
         *paths.all_measures(CONFIG, "memorization"),
         *paths.all_measures(CONFIG, "perplexity"),
         *rules.tables.input,
-        *rules.write_findings.output,
+        *rules.findings.input,
         *rules.figures.input,
     ]

@@ -53,7 +53,8 @@ def main() -> None:
             disable_numparse=[0, 1, 2, 3],
         )
     )
-    print(f"\nTables:  {arguments.tables}/\nFigures: {arguments.figures}/")
+    findings = arguments.tables.parent / "findings.md"
+    print(f"\nTables:  {arguments.tables}/\nFigures: {arguments.figures}/\nIn words: {findings}")
 
 
 run(main)

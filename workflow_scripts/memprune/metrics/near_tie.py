@@ -11,8 +11,8 @@ what one logit of that size is off by:
 - bfloat16: 8 bits of precision, 2^-8 of its size.
 - float16: 11 bits, 2^-11 of its size.
 
-In tiny-pythia-5m, of 7,176 margins none differs by more than 1e-5 between two kernels of attention in
-float32, and none by more than 0.21 in bfloat16 and 0.024 in float16 from float32.
+In a GPT-NeoX of 5 million weights, of 7,176 margins none differs by more than 1e-5 between two kernels of
+attention in float32, and none by more than 0.21 in bfloat16 and 0.024 in float16 from float32.
 """
 
 import numpy as np
