@@ -21,6 +21,7 @@ from edits import (
     NEW_NUMBERS,
     SPARSITY,
     TABLES,
+    WORDS,
     add_model,
     all_of,
     edit,
@@ -77,8 +78,26 @@ SETTINGS = {
         {"draw_samples": 2, "extract_samples": 1, "evaluate": 9, "measure": 9} | TABLES,
         {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(8),
     ),
+    "weights chosen at random added as a control": (
+        change_config(strategies__random={"criterion": "random", "levels": [0.3]}),
+        {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | {"plot_sparsity": 3},
+        {"mask": 4, "measures": 4, "memorization": 4 * 12, "perplexity": 4} | figures(11),
+    ),
 }
 CODE = {
+    "a statistic's code changed, and how a sentence is written": (
+        all_of(
+            edit("workflow_scripts/memprune/findings/intervals.py", "RESAMPLES = 1999", "RESAMPLES = 1998"),
+            edit("workflow_scripts/memprune/findings/words.py", "SIGNIFICANT = 0.05", "SIGNIFICANT = 0.04"),
+        ),
+        TABLES,
+        NEW_NUMBERS,
+    ),
+    "a sentence's code changed": (
+        edit("workflow_scripts/memprune/findings/words.py", "SIGNIFICANT = 0.04", "SIGNIFICANT = 0.03"),
+        WORDS,
+        {"findings": 1},
+    ),
     "a plotting module changed, and mask and metric code rewritten, the same numbers": (
         all_of(
             edit("workflow_scripts/memprune/metrics/matched.py", "greedy, axis=1", "greedy, axis=-1"),
