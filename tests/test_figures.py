@@ -6,11 +6,14 @@ import pytest
 from memprune.figures import (
     plot_context_length,
     plot_duplicates,
+    plot_equal_terms,
+    plot_frontier,
     plot_model_size,
     plot_sparsity,
     plot_trade_off,
     style,
 )
+from memprune.findings.frontier import frontier, variant_names
 
 CONTEXT_LENGTHS = [50, 100]
 
@@ -33,15 +36,15 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
     names = [f"model-with-a-long-name-of-its-own-{number}" for number in range(models)]
     pruned = [f"strategy-with-a-long-name-{number}" for number in range(strategies)]
     rows = [
-        (model, strategy, level, level / 4, k, n, 8, 4, 0.5, 0.1, 0.9, 20.0 + level)
+        (model, strategy, level, level, level / 4, k, n, 8, 4, 0.5, 0.1, 0.9, 20.0 + level, False, True)
         for model in names
         for strategy, level in [("dense", 0.0), *((strategy, 0.3) for strategy in pruned)]
         for k in CONTEXT_LENGTHS
         for n in (1, 2)
     ]
     columns = [
-        "model", "strategy", "level", "removed", "context_length", "duplicates", "samples", "extracted",
-        "fraction", "ci_low", "ci_high", "token_perplexity",
+        "model", "strategy", "level", "sparsity", "removed", "context_length", "duplicates", "samples",
+        "extracted", "fraction", "ci_low", "ci_high", "token_perplexity", "collapsed", "on_frontier",
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     once = table[table.duplicates == 1]
@@ -54,6 +57,8 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
         plot_model_size.plot(once, weights, pruned),
         plot_duplicates.plot(table, names, pruned),
         plot_sparsity.plot({f"{strategy}@0.3": zeros for strategy in pruned}, names[0]),
+        *(plot_equal_terms.plot(once, quantity, names, pruned) for quantity in plot_equal_terms.QUANTITIES),
+        plot_frontier.plot(once, names, pruned),
     ):
         figure.draw_without_rendering()  # a layout that does not fit is a warning, here an error
         whole = figure.bbox
@@ -89,6 +94,86 @@ def test_a_marker_in_the_trade_off_has_the_area_of_the_share_removed():
     labels = [markers.get_label() for markers in axes.collections[2:]]
     assert labels == ["3 % removed", "10 % removed", "30 % removed"]
     assert examples[1:] == [t, s[:1]]
+
+
+COSTS = {"dense": [20.0], "s": [22.0, 30.0, 1e9], "t": [21.0, 25.0, float("inf")]}
+
+
+def points(models=("m",), strategies=("s", "t"), collapsed=()) -> pd.DataFrame:
+    """A table `frontier` in which the third level of each strategy has perplexities that nobody draws."""
+    rows = [
+        (model, strategy, 0.2 * place, 0.2 * place, 0.1 * place, k, 0.4 / (1 + place), cost)
+        for model in models
+        for strategy in ("dense", *strategies)
+        for place, cost in enumerate(COSTS[strategy], strategy != "dense")
+        for k in CONTEXT_LENGTHS
+    ]
+    names = [
+        "model",
+        "strategy",
+        "level",
+        "sparsity",
+        "removed",
+        "context_length",
+        "fraction",
+        "token_perplexity",
+    ]
+    table = pd.DataFrame(rows, columns=names).assign(variant_bytes=8, extracted=4, samples=8)
+    table = table.assign(ci_low=table.fraction / 2, ci_high=table.fraction + 0.1)
+    table["collapsed"] = [level in collapsed for level in table.level.round(1)]
+    return frontier(table.drop(columns="token_perplexity"), table[table.context_length == 50])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("quantity", plot_equal_terms.QUANTITIES)
+@pytest.mark.parametrize("collapsed", [(), (0.4,), (0.2,)])
+def test_curves_on_equal_terms_end_before_a_collapsed_level(quantity, collapsed):
+    figure = plot_equal_terms.plot(points(collapsed=collapsed), quantity, ["m"], ["s", "t"])
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    s, t, dense = axes.get_lines()
+    kept = {(): 3, (0.4,): 1, (0.2,): 0}[collapsed]
+    start, step = {"sparsity": (0, 0.2), "removed": (0, 0.1), "perplexity": (1, 0)}[quantity]
+    drawn = [start + step * place for place in range(1 + kept)] if step else [1, 1.1, 1.5, 5e7][: 1 + kept]
+    assert list(s.get_xdata()) == pytest.approx(drawn)
+    assert s.get_ydata()[: 1 + kept] == pytest.approx([0.4, 0.2, 0.4 / 3, 0.1][: 1 + kept])
+    assert len(t.get_xdata()) == 1 + min(kept, 2)  # infinite perplexity ends a curve too
+    assert (list(dense.get_xdata()), list(dense.get_ydata())) == ([start], [0.4])
+    left_out = 6 - kept - min(kept, 2)
+    assert f"left out: {left_out} from" in axes.get_xlabel()
+    low, high = axes.get_xlim()
+    assert low <= min(drawn) <= max(drawn) <= high
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("models", [("m",), ("m", "n")])
+def test_dense_models_alone_are_drawn(models):
+    table = points(models, strategies=())
+    for quantity in plot_equal_terms.QUANTITIES:
+        figure = plot_equal_terms.plot(table, quantity, models, [])
+        figure.draw_without_rendering()
+        assert all(list(axes.get_lines()[0].get_ydata()) == [0.4] for axes in figure.axes)
+    figure = plot_frontier.plot(table, models, [])
+    figure.draw_without_rendering()
+    assert {text.get_text() for text in figure.axes[0].texts} >= set(models)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_frontier_is_ringed_numbered_and_explained():
+    table = points(("m", "n"), collapsed=(0.6,))
+    figure = plot_frontier.plot(table, ["m", "n"], ["s", "t"])
+    figure.draw_without_rendering()
+    [axes], [legend] = figure.axes, figure.legends
+    shown = table[(table.context_length == 100) & table.on_frontier]
+    rings = [line for line in axes.get_lines() if line.get_markersize() == plot_frontier.RING["markersize"]]
+    at = sorted(zip(shown.token_perplexity, shown.fraction, strict=True))
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in rings] == at
+    numbers = [text.get_text() for text in axes.texts if text.get_text().isdigit()]
+    assert numbers == [str(number) for number in range(1, len(shown) + 1)]
+    explained = [" ".join(text.get_text().split()) for text in legend.get_texts()]
+    assert explained[: -len(shown)] == ["s", "t", "dense models", "the frontier"]
+    assert sorted(explained[-len(shown) :]) == sorted(variant_names(shown))
+    assert "left out: 4 collapsed" in axes.get_xlabel()
 
 
 def test_ticks_of_many_numbers_are_apart():

@@ -42,22 +42,22 @@ SETTINGS = {
             change_config(discoverable={"n": [2, 3]}),
         ),
         {"compute_mask": 1, "evaluate": 1, "measure": 9} | TABLES,
-        {"mask": 1, "measures": 9} | evaluations(1) | figures(4),
+        {"mask": 1, "measures": 9} | evaluations(1) | figures(8),
     ),
     "a strategy's scope changed": (
         change_config(strategies__global={"matrices": "mlp", "levels": [0.1, 0.3]}),
         {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
-        {"mask": 4, "measures": 4} | evaluations(4) | figures(6),
+        {"mask": 4, "measures": 4} | evaluations(4) | figures(10),
     ),
     "a strategy renamed": (
         rename_strategy,
         {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
-        {"measures": 4} | figures(6),
+        {"measures": 4} | figures(10),
     ),
     "a context length added, and samples from n to 2n": (
         change_config(samples__context_lengths=[10, 20, 30], samples__members=12, samples__non_members=6),
         {"draw_samples": 2, "extract_samples": 1, "evaluate": 9, "measure": 9} | TABLES,
-        {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(4),
+        {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(8),
     ),
     "a strategy removed, and a model added": (
         all_of(remove_strategy, add_model),
@@ -65,7 +65,7 @@ SETTINGS = {
         | TABLES
         | {"plot_sparsity": 3},
         {"manifest": 1, "magnitudes": 1, "mask": 2, "memorization": 3 * 6, "perplexity": 3, "measures": 3}
-        | figures(7),
+        | figures(11),
     ),
 }
 CODE = {

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from memprune.config.experiment import load
 
 FIGURES = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
+FIGURES |= {"plot_equal_terms": 3, "plot_frontier": 1}
 SCORES = Path("results/tiny/scores/large/global@0.5.memorization.parquet")
 
 
@@ -37,7 +38,7 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     }
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
         "manifest": 2, "magnitudes": 2, "mask": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
-        "perplexity": 8, "measures": 8, "tables": 1, "figure": 6,
+        "perplexity": 8, "measures": 8, "tables": 1, "figure": 10,
     }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
@@ -57,9 +58,13 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         ("large", "dense", 0.0), ("large", "global", 0.2), ("large", "global", 0.5),
         ("large", "first-25", 0.2), ("large", "first-25", 0.5),
     ]  # fmt: skip
-    for table in ("paper_layout.md", "paper_layout.tex", "paper_layout.parquet", "paired.csv"):
+    names = ["paired", "at_equal_sparsity", "at_equal_removed", "at_equal_perplexity", "frontier"]
+    tables = [f"{name}.{ending}" for name in names for ending in ("csv", "md", "tex")]
+    layouts = ["paper_layout.md", "paper_layout.tex", "paper_layout.parquet"]
+    for table in (*tables, *layouts, "README.md"):
         assert (results / "tables" / table).stat().st_size > 0
     figures = ["trade_off", "context_length", "model_size", "duplicates", "sparsity_small", "sparsity_large"]
+    figures += ["equal_sparsity", "equal_removed", "equal_perplexity", "frontier"]
     assert {p.name for p in (results / "figures").iterdir()} == {
         f"{figure}.{kind}" for figure in figures for kind in ("svg", "png")
     }

@@ -79,9 +79,7 @@ def compared(
                 if (point := crossing(curve, quantity, value)) is not None
             ]
             if len(found) > 1:
-                fractions = np.round(
-                    [point["fraction"] for point in found], 12
-                )  # equals may differ by an ulp
+                fractions = np.round([point["fraction"] for point in found], 12)  # but for an ulp
                 places = rankdata(fractions, method="min")
                 rows += [
                     point | {quantity: value, "place": int(place)}
