@@ -9,7 +9,7 @@ from memprune.devices.choice import device_class
 from memprune.evaluation.variant import Variant, determinants_of, variant_named
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
-from memprune.models.manifest import read_manifest
+from memprune.models.manifest import read_manifest, weights_of
 from memprune.store import entries, source_code
 from memprune.variants.names import target_label, variant_name
 from memprune.variants.scope import Selection
@@ -48,6 +48,7 @@ def main() -> None:
 
     determinants = {
         "source": source_code.digest(Path(__file__), f"memprune.variants.criteria.{selection.criterion}"),
+        "weights": weights_of(manifest),
         "magnitudes": entries.content(arguments.magnitudes),
         "windows": entries.content(arguments.windows),
         "dense": determinants_of(dense, device),
