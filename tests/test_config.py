@@ -60,14 +60,14 @@ from memprune.variants.scope import layers_in_scope
         ("seeds", [1, 0, 1], "seeds: found 1 twice; give each once"),
         ("seeds", 1, "seeds: found 1; input should be a valid list"),
         (
-            "models/tiny-pythia-5m/control",
+            "models/tiny-pythia-3.5m/control",
             "once",
-            "models.tiny-pythia-5m.control: found once, allowed: another model: tiny-pythia-0.3m, tiny-",
+            "models.tiny-pythia-3.5m.control: found once, allowed: another model: tiny-pythia-0.6m, tiny-",
         ),
         (
-            "models/tiny-pythia-5m/control",
-            "tiny-pythia-5m",
-            "models.tiny-pythia-5m.control: found tiny-pythia-5m, the model itself; give another model",
+            "models/tiny-pythia-3.5m/control",
+            "tiny-pythia-3.5m",
+            "models.tiny-pythia-3.5m.control: found tiny-pythia-3.5m, the model itself; give another model",
         ),
         (
             "models",
@@ -103,8 +103,8 @@ from memprune.variants.scope import layers_in_scope
         ),
         (
             "corpus",
-            {"source": "hub", "dataset": "a/b", "parts": 97},
-            "corpus.parts: found 97, allowed: at most",
+            {"source": "hub", "dataset": "a/b", "parts": 145},
+            "corpus.parts: found 145, allowed: at most",
         ),
         ("corpus", {"source": "hub", "dataset": "a/b", "parts": 0}, "corpus.parts: found 0; input should be"),
         (
@@ -250,7 +250,7 @@ def test_every_key_is_documented():
 
 
 def test_columns_of_measures_are_in_one_order_however_they_are_listed():
-    content = changed("metrics", ["matched", "extracted", "discoverable"])
+    content = changed("metrics", ["matched", "token_accuracy", "extracted", "discoverable"])
     content["discoverable"] = {"n": [100, 1], "p": [0.5, 0.1]}
     assert check(content, "my.yaml").measured == [
         ("discoverable", {"n": 1, "p": 0.1}),
@@ -259,6 +259,7 @@ def test_columns_of_measures_are_in_one_order_however_they_are_listed():
         ("discoverable", {"n": 100, "p": 0.5}),
         ("extracted", {}),
         ("matched", {}),
+        ("token_accuracy", {}),
     ]
 
 
@@ -268,13 +269,14 @@ def test_all_metrics_are_measured_unless_some_are_listed():
         "extracted", "extraction_strength", "matched", "near_tie", "probability",
         "suffix_log_probability", "token_accuracy",
     ]  # fmt: skip
-    assert check(changed("metrics", ["extracted"]), "my.yaml").measured == [("extracted", {})]
+    least = ["extracted", "token_accuracy"]
+    assert check(changed("metrics", least), "my.yaml").measured == [(name, {}) for name in least]
 
 
 def test_variants_are_named_and_read_back():
     embedded = load(ROOT / "config/embedded.yaml")
     variants = embedded.variants("tiny-pythia-3.5m")
-    assert variants[:3] == ["dense", "layer-wise@0.3", "layer-wise@0.6"]
+    assert variants[:3] == ["dense", "layer-wise@0.4", "layer-wise@0.5"]
     assert split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
     assert split_variant("dense") == ("dense", 0.0)
 

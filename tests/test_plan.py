@@ -77,8 +77,10 @@ def test_mask_bytes_are_those_of_the_masks(tmp_path):
     content = yaml.safe_load((ROOT / "config/embedded.yaml").read_text())
     content["models"] = {"tiny": {"path": str(tiny_model("gpt_neox", "float16", tmp_path / "model"))}}
     bits = {"layer-wise": 4, "global": 4, "attention-only": 4, "first-25": 1, "last-25": 1}  # layers in scope
+    levels = {name: len(content["strategies"][name]["levels"]) for name in content["strategies"]}
+    bits["random"] = 4
     expected = sum(
-        2 * layers * (4 * 32**2 if name == "attention-only" else 4 * 32**2 + 2 * 32 * 64) // 8
+        levels[name] * layers * (4 * 32**2 if name == "attention-only" else 4 * 32**2 + 2 * 32 * 64) // 8
         for name, layers in bits.items()
     )
     assert estimate("tiny", check(content, "test")).mask_bytes == expected
