@@ -116,11 +116,11 @@ def test_the_experiment_means_something(results):
 @pytest.mark.parametrize("model", EMBEDDED.studied)
 def test_what_is_repeated_more_often_is_extracted_more_and_not_at_one_number_alone(results, model):
     measures = pd.read_parquet(results / f"measures/{model}/dense.memorization.parquet")
-    own = measures[(measures.split == "member") & (measures.context_length == 100)]
+    own = measures[(measures.split == "member") & (measures.context_length == 25)]
     by_duplicates = own.groupby("duplicates").extracted.mean()
     assert by_duplicates.is_monotonic_increasing
     assert by_duplicates.loc[1] == 0 < 1 == by_duplicates.loc[192]
-    assert by_duplicates.between(0, 1, inclusive="neither").any()
+    assert by_duplicates.nunique() >= 4
 
 
 @pytest.mark.slow
