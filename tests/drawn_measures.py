@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from measure_files import write_measure_files
 
-from memprune.findings.frames import in_order
+from memprune.findings.frames import VARIANT, in_order
 
 VARIANTS = [("big", "dense", 0.0), ("big", "global", 0.3), ("once", "dense", 0.0), ("other", "dense", 0.0)]
 MODELS, STRATEGIES, CONTEXT_LENGTHS = ["big", "once", "other"], ["global"], [50, 100]
@@ -42,7 +41,8 @@ def drawn_measures(seeds: Sequence[int] = (0,), members: int = 40, non_members: 
         for number in range(count)
         for k in CONTEXT_LENGTHS
     ]
-    return in_order(pd.DataFrame(rows).astype({"duplicates": "Int64"}), MODELS, STRATEGIES)
+    measures = pd.DataFrame(rows).assign(target=None, token_accuracy=0.5).astype({"duplicates": "Int64"})
+    return in_order(measures, MODELS, STRATEGIES)
 
 
 def pooled(measures: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -52,11 +52,9 @@ def pooled(measures: pd.DataFrame, split: str) -> pd.DataFrame:
 
 def write_measures(measures: pd.DataFrame, folder) -> tuple[list, list]:
     """The files of measures, with one perplexity window for each variant."""
-    texts = {"model": str, "strategy": str}
-    table = pa.Table.from_pandas(measures.astype(texts), preserve_index=False)
-    pq.write_table(table, folder / "memorization.parquet")
-    windows = measures.drop_duplicates(["model", "strategy", "level"]).astype(texts)
-    columns = ["model", "strategy", "level", "sparsity", "removed", "variant_bytes", "document"]
-    windows = windows[columns].assign(nll=30.0, tokens=10, bytes=40, words=8)
-    windows.to_parquet(folder / "perplexity.parquet")
-    return [folder / "memorization.parquet"], [folder / "perplexity.parquet"]
+    windows = measures.drop_duplicates(["model", "strategy", "level"])[[*VARIANT, "document"]]
+    windows = windows.assign(nll=30.0, tokens=10, bytes=40, words=8)
+    return (
+        write_measure_files(measures, "memorization", folder),
+        write_measure_files(windows, "perplexity", folder),
+    )

@@ -22,6 +22,7 @@ OUTPUTS = {
     "fetch_model": {"output"},
     "resolve_model": {"output"},
     "count_magnitudes": {"output"},
+    "solve_level": {"output"},
     "draw_samples": {"output"},
     "extract_samples": {"samples", "windows"},
     "compute_mask": {"mask", "statistics"},
@@ -29,6 +30,7 @@ OUTPUTS = {
     "evaluate": {"memorization", "perplexity"},
     "measure": {"memorization", "perplexity"},
     "aggregate_tables": {"output"},
+    "write_findings": {"output"},
 }
 IGNORED = {"threads", "name", "model", "variant", "strategy"}
 

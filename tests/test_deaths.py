@@ -22,7 +22,8 @@ from memprune.models.resolve_model import resolve_model
 STUB = Path(__file__).parent / "stub_script.py"
 RULES = [
     "build_mini_pile", "fetch_model", "resolve_model", "count_magnitudes", "compute_mask", "draw_samples",
-    "extract_samples", "score_shards", "evaluate", "measure", "aggregate_tables", "plot_trade_off",
+    "extract_samples", "solve_level", "score_shards", "evaluate", "measure", "aggregate_tables",
+    "write_findings", "plot_trade_off",
 ]  # fmt: skip
 # By a signal to the job, to snakemake or to both, as Ctrl-C sends it, and by an error of the job's own. A
 # rule dies at its start by two of these ways and at its end by the others.
@@ -33,7 +34,7 @@ EXPERIMENT = {
     "samples": {"members": 6, "non_members": 3, "context_lengths": [10], "suffix": 10,
                 "perplexity_windows": 4, "perplexity_window": 32},
     "models": {"small": {"repo": "someone/small"}},
-    "strategies": {"global": {"levels": [0.3]}},
+    "strategies": {"global": {"levels": [0.3, {"perplexity_increase": 0.1}]}},
     "evaluation": {"shards_per_job": 2},
 }  # fmt: skip
 

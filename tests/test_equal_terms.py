@@ -35,7 +35,9 @@ def tables(rows, model="m", collapsed=()) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables of memorization and perplexity of one model; `collapsed` are numbers of rows."""
     names = ["strategy", "sparsity", "removed", "extracted", "token_perplexity"]
     table = pd.DataFrame(rows, columns=names).assign(model=model, samples=SAMPLES, variant_bytes=8)
-    table = in_order(table.assign(level=table.sparsity), [model], list(dict.fromkeys(table.strategy))[1:])
+    table = in_order(
+        table.assign(level=table.sparsity, target=None), [model], list(dict.fromkeys(table.strategy))[1:]
+    )
     low, high = wilson_interval(table.extracted.to_numpy(), table.samples.to_numpy())
     fractions = {"fraction": table.extracted / table.samples, "ci_low": low, "ci_high": high}
     table = table.assign(context_length=50, collapsed=table.index.isin(collapsed), **fractions)

@@ -10,8 +10,9 @@ from scipy.stats import binom
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from memprune.findings.excess import COLUMNS, excess_table, mcnemar_p_value
+from memprune.findings.excess import COLUMNS, excess_table
 from memprune.findings.intervals import newcombe_interval
+from memprune.findings.paired_tests import mcnemar_p_values
 
 CONTROLS = {"big": "once"}
 # Newcombe 1998, Statistics in Medicine 17: 873-890, table II, method 10.
@@ -64,7 +65,7 @@ def test_intervals_cover_in_93_to_97_percent(samples, share, other_samples, othe
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemars_p_value_equals_statsmodels(gained, lost):
     expected = mcnemar([[0, lost], [gained, 0]], exact=True).pvalue if gained + lost else 1.0
-    assert mcnemar_p_value(np.array([gained]), np.array([lost])).item() == pytest.approx(expected)
+    assert mcnemar_p_values(np.array([lost]), np.array([gained])).item() == pytest.approx(expected)
 
 
 def of_stratum(rows: pd.DataFrame, by: str, stratum: str | None) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
         "model", "strategy", "level", "sparsity", "removed", "context_length", "duplicates", "samples",
         "extracted", "fraction", "ci_low", "ci_high", "token_perplexity", "collapsed", "on_frontier",
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns).assign(target=None)
     once = table[table.duplicates == 1]
     perplexity = once[once.context_length == 50][[*plot_trade_off.PERPLEXITY]]
     zeros = pd.DataFrame({"layer": [0], "role": ["up"], "sparsity": [0.3]})
@@ -144,7 +144,7 @@ def points(models=("m",), strategies=("s", "t"), collapsed=()) -> pd.DataFrame:
         "fraction",
         "token_perplexity",
     ]
-    table = pd.DataFrame(rows, columns=names).assign(variant_bytes=8, extracted=4, samples=8)
+    table = pd.DataFrame(rows, columns=names).assign(target=None, variant_bytes=8, extracted=4, samples=8)
     table = table.assign(ci_low=table.fraction / 2, ci_high=table.fraction + 0.1)
     table["collapsed"] = [level in collapsed for level in table.level.round(1)]
     return frontier(table.drop(columns="token_perplexity"), table[table.context_length == 50])

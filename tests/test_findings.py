@@ -4,9 +4,8 @@ import re
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from measure_files import write_measure_files
 from random_measures import MODELS, STRATEGIES, random_members, random_windows
 
 from memprune.findings import words
@@ -17,21 +16,15 @@ from memprune.findings.write_findings import QUESTIONS, findings
 UNPUBLISHED = {"sources": [], "experiment": {}}
 
 
-def write_measures(rows: pd.DataFrame, path, evidence: str) -> None:
-    table = pa.Table.from_pandas(rows.astype({"model": str, "strategy": str}), preserve_index=False)
-    pq.write_table(table.replace_schema_metadata({"evidence": evidence}), path)
-
-
 def tables_of(
-    samples: pd.DataFrame, windows: pd.DataFrame, folder, same: bool = False
+    samples: pd.DataFrame, windows: pd.DataFrame, folder, evidence: str | None = None
 ) -> dict[str, pd.DataFrame]:
     """All tables of some measures, as they are read from their files."""
-    files: dict[str, list] = {"samples": [], "windows": []}
-    for kind, rows in (("samples", samples), ("windows", windows)):
-        for number, (_, own) in enumerate(rows.groupby(["model", "strategy", "level"], observed=True)):
-            files[kind].append(folder / f"{kind}-{number}.parquet")
-            write_measures(own, files[kind][-1], "same" if same else str(number))
-    write_tables(files["samples"], files["windows"], MODELS, STRATEGIES, {}, UNPUBLISHED, folder)
+    files = (
+        write_measure_files(samples, "memorization", folder, evidence),
+        write_measure_files(windows, "perplexity", folder, evidence),
+    )
+    write_tables(*files, MODELS, STRATEGIES, {}, UNPUBLISHED, folder)
     return {path.stem: read_csv(path) for path in folder.glob("*.csv")}
 
 
@@ -86,7 +79,7 @@ def test_what_is_never_extracted_cannot_be_shown_to_be_extracted_less(tmp_path):
 def test_variants_that_change_nothing_are_pointed_out(tmp_path):
     samples, windows = both_splits(), random_windows()
     one = [frame[frame.model == "small"] for frame in (samples, windows)]
-    text = findings("tiny", tables_of(*one, tmp_path, same=True))
+    text = findings("tiny", tables_of(*one, tmp_path, evidence="same"))
     assert text.count("has the scores of dense to the last bit") == 4
 
 

@@ -20,8 +20,9 @@ from memprune.corpus.pool_seeds import pool_seeds
 from memprune.evaluation.columns import suffix_columns
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.tasks import memorization_tasks
-from memprune.findings.aggregate_tables import memorization_table, write_tables
+from memprune.findings.aggregate_tables import write_tables
 from memprune.findings.frames import VARIANT
+from memprune.findings.memorization_table import memorization_table
 from memprune.findings.seeds import with_seed_spread
 from memprune.planning.costs import score_bytes
 from memprune.planning.operations import variant_tokens
@@ -32,6 +33,9 @@ TOKENIZER = tiny_tokenizer()
 CORPUS = documents(120)
 WINDOW, SUFFIX, LENGTHS = 20, 10, [5, 10]
 by_seed_and_part = st.dictionaries(st.integers(0, 9), st.integers(1, 3), min_size=1, max_size=4)
+
+
+UNPUBLISHED = {"sources": [], "experiment": {}}
 
 
 def draw(seed: int, count: int = 6, part: int = 0, parts: int = 1, split: str = "member") -> pa.Table:
@@ -136,7 +140,14 @@ def test_one_seed_has_no_spread():
 @pytest.mark.parametrize("seeds", [[7], [0, 7]])
 def test_tables_pool_the_seeds_and_one_tells_them_apart(seeds, tmp_path):
     measures = drawn_measures(seeds)
-    write_tables(*write_measures(measures, tmp_path), MODELS, STRATEGIES, {"big": "once"}, {}, tmp_path)
+    write_tables(
+        *write_measures(measures, tmp_path),
+        MODELS,
+        STRATEGIES,
+        {"big": "once"},
+        UNPUBLISHED,
+        tmp_path,
+    )
     tables = {path.stem: pd.read_csv(path) for path in tmp_path.glob("*.csv")}
     pooled_members = 40 if seeds == [7] else 40 + 30
     assert set(tables["memorization"].samples) == set(tables["excess"].query("by == 'all'").samples)
@@ -144,11 +155,12 @@ def test_tables_pool_the_seeds_and_one_tells_them_apart(seeds, tmp_path):
     by_seed = tables["memorization_by_seed"]
     assert by_seed.columns.to_list() == [
         *VARIANT, "seed", "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high",
+        "token_accuracy",
     ]  # fmt: skip
     assert (set(by_seed.seed), set(by_seed.samples)) == (set(seeds), {40})
     assert len(by_seed) == 4 * len(seeds) * len(CONTEXT_LENGTHS)
     if seeds == [7]:
-        whole = tables["memorization"].drop(columns="seed_spread")
+        whole = tables["memorization"].drop(columns=["seed_spread", "verdict"])
         pd.testing.assert_frame_equal(by_seed.drop(columns="seed"), whole)
 
 
@@ -157,7 +169,7 @@ def test_the_table_of_excess_is_read_with_what_is_unknown(tmp_path):
     (tmp_path / "models/m").mkdir(parents=True)
     (tmp_path / "models/m/manifest.json").touch()
     files = write_measures(drawn_measures(), tmp_path)
-    write_tables(*files, MODELS, STRATEGIES, {"big": "once"}, {}, tmp_path / "tables")
+    write_tables(*files, MODELS, STRATEGIES, {"big": "once"}, UNPUBLISHED, tmp_path / "tables")
     table = load(tmp_path).tables["excess"]
     assert table.stratum.dropna().map(type).eq(str).all()
     assert set(table[table.by == "duplicates"].stratum.fillna("unknown")) == {"1", "2", "4", "unknown"}

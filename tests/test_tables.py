@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from measure_files import write_measure_files
 from random_measures import (
     CONTEXT_LENGTHS,
     LEVELS,
@@ -108,15 +108,13 @@ def test_strata_add_up(memorization_measures):
 def files_of(
     scores: pd.DataFrame, perplexity: pd.DataFrame, duplicates: pa.Array, folder
 ) -> tuple[list, list]:
-    """The measures as the files of one model, with these duplicates, int32 as `measure` writes them."""
-    table = pa.Table.from_pandas(scores.astype({"model": str, "strategy": str}), preserve_index=False)
-    table = table.set_column(table.column_names.index("duplicates"), "duplicates", duplicates)
-    for name, value in (("split", "member"), ("seed", 0), ("pooled", True), ("document", "d")):
-        table = table.append_column(name, pa.array([value] * len(table)))
-    pq.write_table(table, folder / "memorization.parquet")
-    perplexity = perplexity.astype({"model": str, "strategy": str})
-    perplexity.to_parquet(folder / "perplexity.parquet")
-    return [folder / "memorization.parquet"], [folder / "perplexity.parquet"]
+    """The measures as files, with these duplicates, int32 as `measure` writes them."""
+    counted = pd.array(duplicates.to_pylist(), dtype="Int32")
+    rows = scores.assign(duplicates=counted, split="member", seed=0, pooled=True, document="d")
+    return (
+        write_measure_files(rows, "memorization", folder),
+        write_measure_files(perplexity, "perplexity", folder),
+    )
 
 
 @pytest.mark.parametrize("known", ["all", "some", "none"])

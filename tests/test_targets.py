@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from memprune.config.experiment import Config, check
 from memprune.errors import UserError
 from memprune.evaluation.bisection import MOST_STEPS
-from memprune.findings import aggregate_tables
 from memprune.findings.frames import in_order, level_label, read_csv
+from memprune.findings.memorization_table import memorization_table
+from memprune.findings.paired_tests import against_dense
 from memprune.findings.paper_layout import paper_layout
+from memprune.findings.perplexity_table import perplexity_table
 from memprune.planning import params, paths, resources
 from memprune.planning.costs import estimate
 from memprune.planning.sizes import size_of
 from memprune.results import place
 from memprune.variants.names import split_variant, target_label, variant_name
 
-MODEL = "tiny-pythia-5m"
+MODEL = "tiny-pythia-3.5m"
 
 
 def with_levels(*levels) -> Config:
@@ -60,7 +62,7 @@ def test_numbers_come_first_and_both_kinds_ascend():
             "levels.0.perplexity: unknown key; nearest known key: perplexity_increase; "
             "allowed: perplexity_increase",
         ),
-        ([2], "levels.0: found 2; input should be less than 1"),
+        ([2], "levels.0: found 2; input should be less than or equal to 1"),
         (["x"], "levels.0: found 'x'; input should be a valid number"),
     ],
 )
@@ -99,7 +101,7 @@ def test_a_mask_is_made_for_the_level_in_a_file_and_a_figure_shows_the_highest_n
 def test_what_a_level_depends_on_is_what_perplexity_needs():
     config = with_levels(target(0.1))
     spec = params.solve_spec(config, "global", "perplexity+0.1")
-    others = changed("samples/context_lengths", [60]) | {"metrics": ["extracted"]}
+    others = changed("samples/context_lengths", [60]) | {"metrics": ["extracted", "token_accuracy"]}
     assert params.solve_spec(check(others, ""), "global", "perplexity+0.1") == spec
     assert params.solve_spec(config, "global", "perplexity+0.2") != spec
     assert params.solve_spec(config, "first-25", "perplexity+0.1") != spec
@@ -133,7 +135,13 @@ def measures() -> pd.DataFrame:
     rows = [
         {
             **{"model": model, "strategy": strategy, "level": level, "target": label, "sparsity": level},
-            **{"removed": level, "variant_bytes": 100, "sample": sample, "context_length": 10},
+            **{
+                "removed": level,
+                "variant_bytes": 100,
+                "sample": sample,
+                "document": f"d{sample}",
+                "context_length": 10,
+            },
             "extracted": sample < (3 if strategy == "dense" else number),
             **{"nll": 2.0 + number, "tokens": 2, "bytes": 3, "words": 1},
         }
@@ -146,12 +154,12 @@ def measures() -> pd.DataFrame:
 
 def test_a_found_level_is_a_variant_of_its_own_in_every_table(measures, tmp_path):
     scored = measures.drop(columns=["nll", "tokens", "bytes", "words"])
-    memorization = aggregate_tables.memorization_table(scored)
-    perplexity = aggregate_tables.perplexity_table(measures)
+    memorization = memorization_table(scored)
+    perplexity = perplexity_table(measures)
     extracted = memorization.extracted.groupby(level_label(memorization)).apply(list)
     assert extracted.to_dict() == {"0.0": [3, 3], "0.3": [1, 1], "perplexity+0.1": [2, 2]}
     assert level_label(perplexity).tolist() == level_label(memorization).tolist()
-    paired = aggregate_tables.paired_table(scored)
+    paired = against_dense(scored)
     lost = paired.lost.groupby(level_label(paired)).apply(list)
     assert lost.to_dict() == {"0.3": [2, 2], "perplexity+0.1": [1, 1]}
     layout = paper_layout(memorization, perplexity)
@@ -164,7 +172,7 @@ def test_a_found_level_is_a_variant_of_its_own_in_every_table(measures, tmp_path
 
 def test_tables_without_a_target_have_an_empty_column(measures, tmp_path):
     own = measures[measures.target.isna()].drop(columns=["nll", "tokens", "bytes", "words"])
-    table = aggregate_tables.memorization_table(own)
+    table = memorization_table(own)
     assert table.extracted.tolist() == [3, 1] * 2
     table.to_csv(tmp_path / "t.csv", index=False)
     read = read_csv(tmp_path / "t.csv", ["level", "target"])
@@ -174,9 +182,9 @@ def test_tables_without_a_target_have_an_empty_column(measures, tmp_path):
 
 def test_models_whose_levels_differ_share_the_columns_of_their_targets(measures):
     measures.loc[measures.model == "b", "level"] *= 2
-    table = aggregate_tables.perplexity_table(measures)
+    table = perplexity_table(measures)
     layout = paper_layout(
-        aggregate_tables.memorization_table(measures.drop(columns=["nll", "tokens", "bytes", "words"])), table
+        memorization_table(measures.drop(columns=["nll", "tokens", "bytes", "words"])), table
     )
     assert layout.columns.to_list()[2:] == ["dense", "global, level 1", "global, perplexity+0.1"]
     assert not layout.isna().any(axis=None)
