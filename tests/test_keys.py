@@ -39,6 +39,7 @@ JOBS = {
     "evaluate": ["scores/small/global@0.3.memorization.parquet"],
     "measure": ["measures/small/global@0.3.memorization.parquet"],
     "aggregate_tables": ["tables/memorization.csv"],
+    "write_findings": ["findings.md"],
     "plot_trade_off": ["figures/trade_off.svg"],
     "plot_sparsity": ["figures/sparsity_small.svg"],
 }
@@ -89,7 +90,7 @@ def test_a_job_reads_its_inputs_and_no_other_file_of_the_project(finished):
         pytest.skip("strace is not installed")
     known, opened = records(finished), opened_by_job(trace, finished)
     assert {Path(name).parts[2] for name in opened} == {
-        "models", "samples", "masks", "scores", "measures", "tables", "figures",
+        "models", "samples", "masks", "scores", "measures", "tables", "figures", "findings.md",
     }  # fmt: skip
     for last, files in opened.items():
         inputs, command = known[last]
@@ -145,7 +146,12 @@ def changes_of_table(table: pa.Table) -> Iterator[pa.Table]:
     """The table with a value of one column, its last row or a value of its metadata changed."""
     for number, name in enumerate(table.column_names):
         values = table[name].to_pylist()
-        values[0] = [*values[0][:-1], values[0][0]] if isinstance(values[0], list) else otherwise(values[0])
+        if isinstance(values[0], list):
+            values[0] = [*values[0][:-1], values[0][0]]
+        elif values[0] is None and pa.types.is_string(table.schema.field(name).type):
+            values[0] = "x"
+        else:
+            values[0] = otherwise(values[0])
         yield table.set_column(number, table.field(name), pa.array(values, table.field(name).type))
     yield table.slice(0, len(table) - 1)
     for key in table.schema.metadata or {}:

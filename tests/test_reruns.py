@@ -35,7 +35,7 @@ from edits import (
 )
 from project import EXPERIMENT, change_config, copy_project, entries, lay_out, run, snakemake
 
-COMPUTE_MASK = "pruned = round(level * sum(matrix.weights for matrix in group))"
+COMPUTE_MASK = "pruned = round(level * sum(region.weights for region in group))"
 SETTINGS = {
     "a level added to one strategy, and a metric's settings changed": (
         all_of(

@@ -174,7 +174,9 @@ def test_a_target_is_solved_for_when_what_perplexity_needs_has_changed(tmp_path)
     # Other context lengths and metrics solve for nothing, and the level found has the same mask when given.
     levels = [found["level"], {"perplexity_increase": 0.1}]
     change_config(
-        samples__context_lengths=[10, 20, 30], metrics=["extracted"], strategies__global__levels=levels
+        samples__context_lengths=[10, 20, 30],
+        metrics=["extracted", "token_accuracy"],
+        strategies__global__levels=levels,
     )(tmp_path)
     jobs, computed, output = run(tmp_path, "--", "tables")
     assert (jobs.get("solve_level"), jobs["compute_mask"], computed.get("mask")) == (None, 1, None), output
