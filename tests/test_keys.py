@@ -160,7 +160,7 @@ def changes_of_table(table: pa.Table) -> Iterator[pa.Table]:
 
 def changes_of_lines(rows: list[list[str]]) -> Iterator[list[list[str]]]:
     """The table of CSV with a value of one column changed in its first row, or without its last row."""
-    for number in range(len(rows[0])):
+    for number in range(len(rows[0]) if len(rows) > 1 else 0):
         value = rows[1][number]
         number_like = re.fullmatch(r"[-+.\de]+", value)
         changed = [row[:] for row in rows]
