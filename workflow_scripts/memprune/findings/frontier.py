@@ -6,7 +6,7 @@ A smaller dense model is the natural alternative to pruning a large one, so all 
 import numpy as np
 import pandas as pd
 
-from memprune.findings.frames import VARIANT, level_label
+from memprune.findings.frames import VARIANT, variant_label
 
 COLUMNS = [
     *VARIANT, "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high",
@@ -50,5 +50,4 @@ def judged(points: pd.DataFrame) -> pd.DataFrame:
 
 def variant_names(points: pd.DataFrame) -> pd.Series:
     """The model and variant of each row, as text: `pythia-160m global@0.3`."""
-    pruned = points.strategy.astype(str) + "@" + level_label(points)
-    return points.model.astype(str) + " " + pruned.where(points.strategy != "dense", "dense")
+    return points.model.astype(str) + " " + variant_label(points)
