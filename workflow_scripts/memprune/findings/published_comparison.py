@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import binomtest, fisher_exact
 from statsmodels.stats.proportion import proportions_ztest
 
-from memprune.findings.frames import level_label
+from memprune.findings.frames import level_label, variant_label
 from memprune.findings.intervals import wilson_interval
 from memprune.findings.protocol_deviations import deviations, level_text
 
@@ -112,14 +112,8 @@ def matching(
         distance = (low - own.level).clip(lower=0) + (own.level - high).clip(lower=0)
         nearest = distance.groupby([own.model, own.strategy], observed=True).transform("min")
         own = own[np.isclose(distance, nearest)]
-    return own.assign(label=level_label(own), variant=variant_names(own))
-
-
-def variant_names(own: pd.DataFrame) -> pd.Series:
-    """`{model}/dense` or `{model}/{strategy}@{level}` of each row, as variants are called in paths."""
-    models, strategies = own.model.astype(str), own.strategy.astype(str)
-    pruned = models + "/" + strategies + "@" + level_label(own).astype(str)
-    return pruned.where(strategies != "dense", models + "/dense")
+    variant = own.model.astype(str) + "/" + variant_label(own)  # as variants are called in paths
+    return own.assign(label=level_label(own), variant=variant)
 
 
 def beside(
