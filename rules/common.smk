@@ -17,7 +17,7 @@ from memprune.config import experiment as configuration
 from memprune.config.yaml_file import read_yaml
 from memprune.devices.allocator import GLIBC_TUNABLES
 from memprune.devices.choice import device_class
-from memprune.devices.gpus import find_gpus
+from memprune.devices.gpus import find_gpus, given_by_slurm
 from memprune.errors import UserError
 from memprune.jobs.arguments import option
 from memprune.jobs.failures import failures
@@ -66,7 +66,10 @@ PRUNED_MODELS = CONFIG.studied if CONFIG.strategies else []
 SIZES = assumed_sizes(CONFIG)
 
 # As many jobs score at one time as this machine has GPUs; `--resources gpu=N` goes before. A cluster's profile
-# has that option, since the machine that submits may have none.
+# has that option, since the machine that submits may have none; a job there does not see it, and must ask for the
+# same as the run that submitted it.
+if given := given_by_slurm():
+    workflow.global_resources.setdefault("gpu", given)
 GPU = int(
     device_class(CONFIG.evaluation.device) == "cuda"
     or (CONFIG.evaluation.device == "auto" and "gpu" in workflow.global_resources)

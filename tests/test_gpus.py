@@ -14,7 +14,7 @@ from tiny_models import tiny_model
 from memprune.config.experiment import Evaluation
 from memprune.devices import gpus
 from memprune.devices.footprint import CUDA_BYTES, device_bytes
-from memprune.devices.gpus import Gpu, by_preference, find_gpus, is_taken
+from memprune.devices.gpus import Gpu, by_preference, find_gpus, given_by_slurm, is_taken
 from memprune.errors import UserError
 from memprune.models.resolve_model import resolve_model
 
@@ -199,6 +199,15 @@ def test_what_slurm_gives_is_used_as_it_is(machine, holder, monkeypatch):
     # Several in one allocation are shared out among its processes.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     assert {used_by(holder())[0] for _ in range(2)} == {"GPU-small", "GPU-large"}
+
+
+@pytest.mark.parametrize(("given", "count"), [("3", 1), ("0,1", 2), ("", 0), ("NoDevFiles", 0)])
+def test_devices_of_an_allocation_are_counted(monkeypatch, given, count):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert given_by_slurm() == 0
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert given_by_slurm() == count
 
 
 def test_without_nvidia_smi_nothing_is_leased(machine, holder):

@@ -85,7 +85,7 @@ def lease(needed: int) -> None:
     this job is used as it is, and so is what CUDA finds where nvidia-smi finds nothing. Leased once, a device
     serves all of the process's models.
     """
-    if held or is_given_by_slurm():
+    if held or given_by_slurm() == 1:
         return
     told = False
     while gpus := find_gpus():
@@ -101,10 +101,10 @@ def lease(needed: int) -> None:
     print("gpu: nvidia-smi finds none; what CUDA finds is used without a lease", flush=True)
 
 
-def is_given_by_slurm() -> bool:
-    """Whether SLURM has set one device apart for this job; among several, its processes take leases."""
+def given_by_slurm() -> int:
+    """How many devices SLURM has set apart for this job; among several, its processes take leases."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return "SLURM_JOB_ID" in os.environ and given != "" and "," not in given
+    return len(given.split(",")) if "SLURM_JOB_ID" in os.environ and given not in ("", "NoDevFiles") else 0
 
 
 def by_preference(gpus: Sequence[Gpu], needed: int) -> list[Gpu]:
