@@ -19,6 +19,7 @@ from memprune.devices.allocator import GLIBC_TUNABLES
 from memprune.devices.choice import device_class
 from memprune.devices.gpus import find_gpus, given_by_slurm
 from memprune.errors import UserError
+from memprune.evaluation.text_kinds import KINDS
 from memprune.jobs.arguments import option
 from memprune.jobs.failures import failures
 from memprune.models.model_files import input_files
@@ -91,13 +92,15 @@ def one_of(names):
 
 
 wildcard_constraints:
-    draw=r"(member|non_member|perplexity)-\d+-\d+",
+    draw=r"(member|non_member|perplexity|concatenated)-\d+-\d+",
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
     level=r"0\.\d+|1\.0|\d(\.\d+)?e-\d+|perplexity\+[\d.e-]+",
     target=r"perplexity\+[\d.e-]+",
     variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
     part=r"\d+",
+    kind=one_of(CONFIG.text_kinds),
+    task=one_of(paths.task_names(CONFIG)),
     quantity="sparsity|removed|perplexity",
 
 

@@ -32,6 +32,25 @@ rule draw_samples:
         " --output {output} > {log} 2>&1"
 
 
+rule prepare_task:
+    input:
+        file=lambda wildcards: paths.task_files(CONFIG, wildcards.task),
+        manifests=expand(paths.manifest(RESULTS, "{model}"), model=CONFIG.models),
+    output:
+        paths.task(RESULTS, "{task}"),
+    log:
+        f"{RESULTS}/logs/prepare_task/{{task}}.log",
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        source=source("prepare_task.py"),
+        task=lambda wildcards: params.task_option(CONFIG, wildcards.task),
+        manifests=lambda wildcards, input: option("--manifests", *input.manifests),
+    shell:
+        "prepare_task.py {params.task} {params.manifests} --output {output} > {log} 2>&1"
+
+
 rule extract_samples:
     input:
         members=expand(rules.draw_samples.output, draw=member_draws(CONFIG)),

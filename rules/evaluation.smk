@@ -1,5 +1,8 @@
 """Scores of every variant: `dense`, the unpruned model, and each strategy at each level."""
 
+# What measures texts is imported by name.
+TEXT_MODULES = sorted({kind.module for kind in KINDS.values()})
+
 
 rule score_shards:
     input:
@@ -57,3 +60,54 @@ rule evaluate:
         " --manifest {input.manifest} {params.mask} --samples {input.samples} --windows {input.windows}"
         " {params.spec} --threads {threads} {params.parts}"
         " --memorization {output.memorization} --perplexity {output.perplexity} > {log} 2>&1"
+
+
+rule score_texts:
+    input:
+        manifest=rules.resolve_model.output,
+        mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
+        texts=lambda wildcards: paths.texts(CONFIG, wildcards.kind),
+    output:
+        paths.scores(RESULTS, "{model}", "{variant}", "{kind}"),
+    log:
+        f"{RESULTS}/logs/score_texts/{{model}}/{{variant}}.{{kind}}.log",
+    group:
+        of_model(resources.group("evaluations"))
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: resources.score_shards(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=source("score_texts.py", *TEXT_MODULES),
+        spec=option("--spec", params.scoring_spec(CONFIG)),
+        mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
+        texts=lambda wildcards, input: option("--texts", *input.texts),
+    shell:
+        "score_texts.py --kind {wildcards.kind} --model {wildcards.model} --variant {wildcards.variant}"
+        " --manifest {input.manifest} {params.mask} {params.texts} {params.spec} --threads {threads}"
+        " --output {output} > {log} 2>&1"
+
+
+rule generate:
+    input:
+        manifest=rules.resolve_model.output,
+        masks=lambda wildcards: paths.masks_of_model(CONFIG, wildcards.model),
+        samples=rules.extract_samples.output.samples,
+    output:
+        paths.generation(RESULTS, "scores", "{model}"),
+    log:
+        f"{RESULTS}/logs/generate/{{model}}.log",
+    group:
+        of_model(resources.group("evaluations"))
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: resources.generate(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=source("generate.py"),
+        spec=option("--spec", params.generation_spec(CONFIG)),
+        variants=lambda wildcards: option("--variants", *CONFIG.variants(wildcards.model)),
+        masks=lambda wildcards: params.masks_option(CONFIG, wildcards.model),
+    shell:
+        "generate.py --model {wildcards.model} {params.variants} {params.masks} --manifest {input.manifest}"
+        " --samples {input.samples} {params.spec} --threads {threads} --output {output} > {log} 2>&1"

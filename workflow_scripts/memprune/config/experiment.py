@@ -10,8 +10,11 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from memprune.config.concatenated import Concatenated
 from memprune.config.corpora import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus, TextCorpus, TokensCorpus
 from memprune.config.evaluation import Evaluation
+from memprune.config.generation import Generation
+from memprune.config.membership import Membership
 from memprune.config.metrics import NAMES, Discoverable, Metrics
 from memprune.config.model import Model
 from memprune.config.problems import explain
@@ -19,7 +22,7 @@ from memprune.config.samples import Samples
 from memprune.config.section import Section
 from memprune.config.strategy import Strategy
 from memprune.config.target import TARGET, Target
-from memprune.config.values import Name, Place, Seeds
+from memprune.config.values import Name, Place, Seeds, Tasks
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
 from memprune.models.roles import ATTENTION
@@ -45,6 +48,19 @@ class Config(Section):
     evaluation: Evaluation = Evaluation()
     metrics: Annotated[Metrics, Field(description="What is measured from the scores.")] = NAMES
     discoverable: Discoverable = Discoverable()
+    generation: Annotated[
+        Generation | None, Field(description="Free-running text; left out: none is generated.")
+    ] = None
+    tasks: Annotated[
+        Tasks | None,
+        Field(description="Tasks of lm-evaluation-harness: names, or files of your own (.yaml)."),
+    ] = None
+    membership: Annotated[
+        Membership | None, Field(description="Membership inference; left out: none is made.")
+    ] = None
+    concatenated: Annotated[
+        Concatenated | None, Field(description="Perplexity of joined text; left out: it is not computed.")
+    ] = None
     store: Annotated[
         Place, Field(description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
     ] = "results/.store"
@@ -154,6 +170,33 @@ class Config(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def check_generation(self) -> "Config":
+        if self.generation is None:
+            return self
+        for key in ("members", "non_members"):
+            if self.generation.samples > (drawn := getattr(self.samples, key)):
+                raise ValueError(
+                    f"generation.samples: found {self.generation.samples}, allowed: at most samples.{key}, "
+                    f"{drawn}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def check_reference(self) -> "Config":
+        reference = self.membership.reference if self.membership else None
+        if reference is not None and reference not in self.models:
+            raise ValueError(
+                f"membership.reference: found {reference}, allowed: a model of the experiment: "
+                f"{', '.join(self.models)}"
+            )
+        return self
+
+    @property
+    def text_kinds(self) -> list[str]:
+        """The kinds of texts that every variant is scored on beside samples and perplexity windows."""
+        return [kind for kind in ("membership", "concatenated", "tasks") if getattr(self, kind) is not None]
+
     @property
     def member_draws(self) -> int:
         """How many jobs one seed's draw of members is spread over."""
@@ -240,6 +283,9 @@ PARTS = {
     "strategies": Strategy,
     "evaluation": Evaluation,
     "discoverable": Discoverable,
+    "generation": Generation,
+    "membership": Membership,
+    "concatenated": Concatenated,
     **SOURCES,
 }
 

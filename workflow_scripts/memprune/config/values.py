@@ -60,6 +60,11 @@ def without_repeats(identity: Callable = lambda value: value) -> AfterValidator:
     return AfterValidator(check)
 
 
+def task_name(task: str) -> str:
+    """What a task is called: by its name, or its file's without the ending."""
+    return PurePath(task).stem if task.endswith(".yaml") else task
+
+
 def repeated(first: object, value: object) -> str:
     """What is said of a repeated value, which may be another spelling of the first."""
     spelt = f"found {value} twice" if first == value else f"found {first} and {value}, which are the same"
@@ -82,4 +87,5 @@ Name = Annotated[
 Text = Annotated[str, Field(min_length=1), AfterValidator(without_control_characters)]
 Place = Annotated[Text, AfterValidator(expanded)]
 Pattern = Annotated[Text, AfterValidator(within)]
+Tasks = Annotated[list[Place], Field(min_length=1), without_repeats(task_name)]
 Files = Annotated[list[Place], without_repeats(os.path.realpath)]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from memprune.scoring.evidence import Evidence
 
-FLOATS = ("log_probability", "margin")
+FLOATS = ("log_probability", "margin", "mean", "deviation")
 
 
 def suffix_columns(evidence: Evidence) -> Mapping[str, pa.Array]:
@@ -23,12 +23,15 @@ def suffix_columns(evidence: Evidence) -> Mapping[str, pa.Array]:
 
 def window_columns(log_probabilities: Sequence[np.ndarray]) -> Mapping[str, pa.Array]:
     """The log-probabilities of the scored tokens of each window as a column of lists."""
-    ends = np.cumsum([0, *map(len, log_probabilities)], dtype=np.int32)
-    return {
-        "log_probability": pa.ListArray.from_arrays(
-            pa.array(ends), pa.array(np.concatenate(log_probabilities).astype(np.float32, copy=False))
-        )
-    }
+    return {"log_probability": list_column(log_probabilities)}
+
+
+def list_column(values: Sequence[np.ndarray]) -> pa.Array:
+    """An array a row as a column of lists: of float32, of uint16 where the arrays are of whole numbers."""
+    ends = np.cumsum([0, *map(len, values)], dtype=np.int32)
+    flat = np.concatenate(values)
+    flat = flat.astype(np.uint16 if flat.dtype.kind == "i" else np.float32, copy=False)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(flat))
 
 
 def write_evidence(table: pa.Table, path: Path) -> None:

@@ -17,6 +17,16 @@ def check_positions(window: int, perplexity_window: int, positions: int) -> None
         )
 
 
+def check_texts(kind: str, tokens: int, positions: int) -> None:
+    """Raise UserError when a model's positions are too few for the texts of a kind."""
+    if tokens > positions:
+        key = {"concatenated": "concatenated.window", "membership": "samples.context_lengths + suffix"}
+        raise UserError(
+            f"{key.get(kind, kind)}: found a text of {tokens} tokens, allowed at most the model's "
+            f"{positions} positions"
+        )
+
+
 def check_tokenizer(samples: str, model: str) -> None:
     """Raise UserError unless samples were drawn with the model's tokenizer; both are fingerprints."""
     if samples != model:

@@ -1,6 +1,6 @@
 """A variant as its files give it, and the tasks that are made from them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -22,15 +22,17 @@ from memprune.variants.masks import mask_digest
 class Variant:
     """Which variant is scored on what, and how: files, and the settings of `evaluation` in `spec`.
 
-    `mask` is None for the dense model, `samples` where windows alone are scored.
+    `mask` is None for the dense model, `samples` and `windows` where they are not scored; `texts` are files
+    of other texts (see `memprune.evaluation.texts`).
     """
 
     name: str
     manifest: Manifest
     mask: Path | None
     samples: Path | None
-    windows: Path
+    windows: Path | None
     spec: Mapping
+    texts: Sequence[Path] = ()
 
     @property
     def sample_length(self) -> int:
@@ -41,8 +43,10 @@ class Variant:
 
     @property
     def longest_window(self) -> int:
-        """Tokens of the longest perplexity window, its context included."""
-        return pc.max(pc.list_value_length(pq.read_table(self.windows)["tokens"])).as_py()
+        """Tokens of the longest perplexity window or other text, its context included."""
+        files = [*self.texts, self.windows] if self.windows else self.texts
+        tables = [pq.read_table(path, columns=["tokens"]) for path in files]
+        return max(pc.max(pc.list_value_length(table["tokens"])).as_py() for table in tables)
 
 
 def variant_tasks(
@@ -79,12 +83,15 @@ def check_fit(variant: Variant, drawn: pa.Table) -> None:
     check_positions(variant.sample_length, variant.longest_window - 1, positions)
 
 
-def determinants_of(variant: Variant, device: str) -> dict:
+def determinants_of(variant: Variant, device: str, *modules: str) -> dict:
     """All that a shard's evidence depends on beside its rows: the code that computes numbers, not that which
-    places them on a device; a batch's size, which products round by; not where weights lie meanwhile."""
+    places them on a device; a batch's size, which products round by; not where weights lie meanwhile.
+
+    The code is that of the forced pass and of other `modules`.
+    """
     manifest, spec = variant.manifest, variant.spec
     return {
-        "source": source_code.digest("memprune.scoring.forced_pass"),
+        "source": source_code.digest("memprune.scoring.forced_pass", *modules),
         "weights": manifest.fingerprint,
         "architecture": asdict(manifest.architecture),
         "mask": mask_digest(variant.mask) if variant.mask else None,

@@ -12,6 +12,7 @@ from memprune.models.weights import BYTES
 from memprune.planning import paths
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
 from memprune.planning.operations import (
+    scoring_operations,
     solving_operations,
     solving_tokens,
     variant_operations,
@@ -100,6 +101,14 @@ def start_seconds(size: ModelSize) -> float:
 def scoring_seconds(size: ModelSize, config: Config, rate: float) -> float:
     """Seconds of one job that scores a variant, or one of its parts, at so many operations a second."""
     return start_seconds(size) + variant_operations(size, config) / parts_of(config) / rate
+
+
+def generating_seconds(size: ModelSize, config: Config, rate: float) -> float:
+    """Seconds to continue some samples by one variant, a token each at one time."""
+    samples = 2 * config.generation.samples if config.generation else 0
+    window, suffix = config.samples.window, config.samples.suffix
+    operations = samples * scoring_operations(size, window, suffix) + samples * suffix * 2 * size.weights
+    return start_seconds(size) + suffix * size.file_bytes / READ_RATE + operations / rate
 
 
 def solving_seconds(size: ModelSize, config: Config, rate: float) -> float:

@@ -3,7 +3,8 @@
 from memprune.config.experiment import Config, Corpus
 from memprune.corpus.local_files import local_files
 
-SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation"}
+CONCATENATED = "concatenated-0-0"  # the draw of concatenated text, which no seed decides
+SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation", "concatenated": "validation"}
 
 
 def member_draws(config: Config) -> list[str]:
@@ -23,7 +24,8 @@ def perplexity_draw(config: Config) -> str:
 
 def all_draws(config: Config) -> list[str]:
     """The names of all draws."""
-    return [*member_draws(config), *non_member_draws(config), perplexity_draw(config)]
+    draws = [*member_draws(config), *non_member_draws(config), perplexity_draw(config)]
+    return draws + ([CONCATENATED] if config.concatenated else [])
 
 
 def draw_files(config: Config, draw: str) -> list[str]:
@@ -55,6 +57,8 @@ def draw_settings(config: Config, draw: str) -> dict:
         "parts": config.member_draws if kind == "member" else 1,
     }
     samples = config.samples
+    if kind == "concatenated":
+        return settings | config.concatenated.model_dump()
     if kind == "perplexity":
         return settings | {"window": samples.perplexity_window, "count": samples.perplexity_windows}
     settings |= {"window": samples.window, "offset": samples.offset}

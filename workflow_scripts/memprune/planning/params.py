@@ -7,6 +7,7 @@ import json
 
 from memprune.config.experiment import Config
 from memprune.config.published_figures import read_published
+from memprune.config.values import task_name
 from memprune.jobs.arguments import option
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
@@ -91,6 +92,35 @@ def mask_option(config: Config, model: str, variant: str) -> str:
 def evaluation_spec(config: Config) -> str:
     """The settings that scores depend on."""
     return canonical(config.evaluation_settings)
+
+
+def scoring_spec(config: Config) -> str:
+    """The settings that scores of other texts than samples depend on."""
+    return canonical(config.evaluation.settings)
+
+
+def generation_spec(config: Config) -> str:
+    """The settings that continuations depend on: the longest context, how many samples, and how is scored."""
+    samples = {"context_length": max(config.samples.context_lengths), "suffix": config.samples.suffix}
+    asked = {"samples": config.generation.samples, "seed": config.seeds[0]} if config.generation else {}
+    return canonical({**samples, **asked, **config.evaluation.settings})
+
+
+def masks_option(config: Config, model: str) -> str:
+    """The option that names the masks of all of a model's pruned variants, in their order."""
+    masks = paths.masks_of_model(config, model)
+    return option("--masks", *masks) if masks else ""
+
+
+def task_option(config: Config, task: str) -> str:
+    """The option of prepare_task.py that says what a task is: its name, or the file that defines it."""
+    [given] = [own for own in config.tasks if task_name(own) == task]
+    return option("--file", given) if given.endswith(".yaml") else option("--name", given)
+
+
+def membership_spec(config: Config) -> str:
+    """The settings of membership scores."""
+    return canonical({"share": config.membership.share} if config.membership else {})
 
 
 def metrics_spec(config: Config) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from memprune.config.experiment import Config
+from memprune.config.values import task_name
+from memprune.planning.draws import CONCATENATED
 from memprune.planning.parts import parts_of
 from memprune.variants.names import variant_name
 
@@ -59,6 +61,40 @@ def mask(results: str | Path, model: str, variant: str) -> str:
 def zeros(results: str | Path, model: str, variant: str) -> str:
     """The table of a mask's zeros, by matrix."""
     return f"{results}/masks/{model}/{variant}.csv"
+
+
+def task(results: str | Path, name: str) -> str:
+    """The texts of one task of lm-evaluation-harness."""
+    return f"{results}/samples/tasks/{name}.parquet"
+
+
+def task_names(config: Config) -> list[str]:
+    """The names of the tasks of lm-evaluation-harness."""
+    return [task_name(task) for task in config.tasks or ()]
+
+
+def task_files(config: Config, name: str) -> list[str]:
+    """The file that defines a task; none of one that lm-evaluation-harness has."""
+    return [task for task in config.tasks or () if task.endswith(".yaml") and task_name(task) == name]
+
+
+def texts(config: Config, kind: str) -> list[str]:
+    """The files of texts of a kind."""
+    results = results_of(config)
+    if kind == "tasks":
+        return [task(results, name) for name in task_names(config)]
+    return [draw(results, CONCATENATED) if kind == "concatenated" else samples(results)]
+
+
+def generation(results: str | Path, stage: str, model: str) -> str:
+    """The continuations of all of a model's variants, of a stage: scores or measures."""
+    return f"{results}/{stage}/{model}/generation.parquet"
+
+
+def all_generations(config: Config, stage: str) -> list[str]:
+    """The continuations of all models, if any are asked for."""
+    asked = config.models if config.generation else ()
+    return [generation(results_of(config), stage, model) for model in asked]
 
 
 def receipt(results: str | Path, model: str, variant: str, part: int | str) -> str:
@@ -146,6 +182,11 @@ def masks_of(config: Config, model: str, variant: str) -> list[str]:
     return [] if variant == "dense" else [mask(results_of(config), model, variant)]
 
 
+def masks_of_model(config: Config, model: str) -> list[str]:
+    """The masks of all of a model's pruned variants, in their order."""
+    return [path for variant in config.variants(model) for path in masks_of(config, model, variant)]
+
+
 def fetched_of(config: Config, model: str) -> list[str]:
     """The record of having fetched a model from the Hub; none of a local one."""
     return [] if config.models[model].repo is None else [fetched(results_of(config), model)]
@@ -172,6 +213,12 @@ def all_receipts(config: Config) -> list[str]:
 def all_scores(config: Config, kind: str) -> list[str]:
     """The scores of a kind of all variants of all models."""
     return of_all_variants(config, scores, kind)
+
+
+def reference_scores(config: Config) -> list[str]:
+    """The scores of the model that membership is told with the help of, dense; none without one."""
+    reference = config.membership.reference if config.membership else None
+    return [] if reference is None else [scores(results_of(config), reference, "dense", "membership")]
 
 
 def all_measures(config: Config, kind: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
-from memprune.planning.costs import host_bytes, scoring_seconds, solving_seconds
+from memprune.planning.costs import generating_seconds, host_bytes, scoring_seconds, solving_seconds
 from memprune.planning.machines import (
     CUDA_HOST_BYTES,
     FETCH_RATE,
@@ -108,6 +108,14 @@ def solve_level(size: ModelSize, threads: int, gpu: int, config: Config) -> Reso
     scoring, masking = score_shards(size, threads, gpu, config), compute_mask(size, threads)
     seconds = solving_seconds(size, config, scoring_rate(threads, gpu, config))
     return Resources(scoring.memory + masking.memory, with_margins(0, seconds).runtime)
+
+
+def generate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To continue some samples by all variants of a model, one after the other."""
+    scoring = score_shards(size, threads, gpu, config)
+    variants = 1 + sum(len(strategy.levels or ()) for strategy in config.strategies.values())
+    seconds = variants * generating_seconds(size, config, scoring_rate(threads, gpu, config))
+    return Resources(scoring.memory, with_margins(0, seconds).runtime)
 
 
 def evaluate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:

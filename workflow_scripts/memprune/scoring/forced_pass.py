@@ -57,23 +57,36 @@ def score_windows(
     batch_tokens: int,
     advance: Callable[[int], object] = ignore,
 ) -> list[np.ndarray]:
-    """The log-probabilities (float32, nats) of the last `scored[i]` tokens of each window.
+    """The log-probabilities (float32, nats) of the last `scored[i]` tokens of each window."""
+    found = score_texts(model, windows, scored, only_log_probability, batch_tokens, advance)
+    return [log_probability for (log_probability,) in found]
 
-    The tokens before them are context, one at least. Windows of one length share batches. `advance` is called
+
+def score_texts(
+    model: PrunedModel,
+    texts: list[np.ndarray],
+    scored: np.ndarray,
+    measure: Measure,
+    batch_tokens: int,
+    advance: Callable[[int], object] = ignore,
+) -> list[tuple[np.ndarray, ...]]:
+    """What `measure` says of the last `scored[i]` tokens of each text: as many arrays a text as it gives.
+
+    The tokens before them are context, one at least. Texts of one length share batches. `advance` is called
     with the number of tokens of each batch. Raises UserError when a log-probability is not finite.
     """
-    lengths = np.array([len(window) for window in windows])
+    lengths = np.array([len(text) for text in texts])
     assert (scored < lengths).all()
     batches = []
     for length in np.unique(lengths)[::-1]:
         same = np.flatnonzero(lengths == length)
-        batches += cut_batches(same, np.stack([windows[i] for i in same]), batch_tokens)
-    found: list[np.ndarray] = [np.empty(0)] * len(windows)
+        batches += cut_batches(same, np.stack([texts[i] for i in same]), batch_tokens)
+    found: list[tuple[np.ndarray, ...]] = [()] * len(texts)
     for block in cut_blocks(batches, model.block_tokens):
-        measured = forced_pass(model, block, None, only_log_probability)
-        for batch, (log_probability,) in zip(block, measured, strict=True):
-            for row, values in zip(batch.rows, log_probability, strict=True):
-                found[row] = values[len(values) - scored[row] :]
+        measured = forced_pass(model, block, None, measure)
+        for batch, arrays in zip(block, measured, strict=True):
+            for row, *values in zip(batch.rows, *arrays, strict=True):
+                found[row] = tuple(own[len(own) - scored[row] :] for own in values)
             advance(batch.tokens.size)
     return found
 
