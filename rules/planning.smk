@@ -41,6 +41,7 @@ def experiment_files():
     """All files that the experiment makes, in the order in which they are made."""
     fetched = [name for name, model in CONFIG.models.items() if model.repo is not None]
     embedded = "embedded" in {corpus.source for corpus in (CONFIG.corpus, CONFIG.held_out) if corpus}
+    kinds = ["memorization", "perplexity", *CONFIG.text_kinds]
     return [
         *(rules.build_mini_pile.output if embedded else []),
         *expand(rules.fetch_model.output, model=fetched),
@@ -48,13 +49,14 @@ def experiment_files():
         *paths.all_magnitudes(CONFIG),
         *expand(rules.draw_samples.output, draw=all_draws(CONFIG)),
         *rules.extract_samples.output,
+        *paths.texts(CONFIG, "tasks"),
         *paths.all_levels(CONFIG),
         *paths.all_masks(CONFIG),
         *paths.all_receipts(CONFIG),
-        *paths.all_scores(CONFIG, "memorization"),
-        *paths.all_scores(CONFIG, "perplexity"),
-        *paths.all_measures(CONFIG, "memorization"),
-        *paths.all_measures(CONFIG, "perplexity"),
+        *[path for kind in kinds for path in paths.all_scores(CONFIG, kind)],
+        *paths.all_generations(CONFIG, "scores"),
+        *[path for kind in kinds for path in paths.all_measures(CONFIG, kind)],
+        *paths.all_generations(CONFIG, "measures"),
         *rules.tables.input,
         *rules.findings.input,
         *rules.figures.input,

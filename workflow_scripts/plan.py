@@ -39,6 +39,8 @@ def main() -> None:
         "evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored: the\n"
         "share of all scores that the store has. GB are 10^9 bytes."
     )
+    if config.tasks or (config.concatenated and config.concatenated.windows is None):
+        print("Not counted, since their texts are not read yet: tasks, and windows of concatenated text.")
     print(f"\n{detectable(config)}")
 
 

@@ -12,6 +12,7 @@ from memprune.models.weights import BYTES
 from memprune.planning import paths
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
 from memprune.planning.operations import (
+    other_texts,
     scoring_operations,
     solving_operations,
     solving_tokens,
@@ -65,7 +66,7 @@ def estimate(name: str, config: Config) -> Estimate:
         tokens=variants * variant_tokens(config) + targets * solving_tokens(config),
         operations=variants * variant_operations(size, config) + targets * solving_operations(size, config),
         jobs=count_jobs(name, config),
-        start_seconds=(variants * parts_of(config) + targets * MOST_STEPS) * start_seconds(size),
+        start_seconds=count_starts(name, config) * start_seconds(size),
         device_bytes=device_bytes(size, config.evaluation),
         host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
@@ -78,13 +79,21 @@ def estimate(name: str, config: Config) -> Estimate:
     )
 
 
+def count_starts(name: str, config: Config) -> int:
+    """How many times one of a model's variants is read to be scored."""
+    each = parts_of(config) + len(config.text_kinds) + (config.generation is not None)
+    return len(config.variants(name)) * each + len(config.targets(name)) * MOST_STEPS
+
+
 def score_bytes(config: Config) -> int:
     """What a variant's evidence and measures take, in the store and in the results."""
     samples = config.samples
     rows = len(config.seeds) * (samples.members + samples.non_members) * len(samples.context_lengths)
     evidence = rows * samples.suffix * SUFFIX_BYTES
     evidence += window_bytes(config)
-    described = (rows + samples.perplexity_windows) * ROW_BYTES
+    others = list(other_texts(config))
+    evidence += sum(count * scored * SUFFIX_BYTES for count, _, scored in others)
+    described = (rows + samples.perplexity_windows + sum(count for count, *_ in others)) * ROW_BYTES
     return 2 * (evidence + described) + blocks_of(config) * SHARD_BYTES
 
 
@@ -140,11 +149,13 @@ def count_jobs(name: str, config: Config) -> int:
     variants = len(config.variants(name))
     manifest = 1 if config.models[name].repo is None else 2  # fetched before
     scoring = variants * (1 if parts_of(config) == 1 else parts_of(config) + 1)
-    measuring = variants
+    scoring += variants * len(config.text_kinds)
+    measuring = variants * (1 + len(config.text_kinds))
+    generating = 2 if config.generation else 0  # with its measures
     masks = variants - 1  # all variants but `dense`
     counts = any(paths.magnitudes_of(config, name, strategy) for strategy in config.strategies)
     masking = masks + counts + 1 if masks else 0  # a figure of masks beside
-    return manifest + scoring + measuring + masking + len(config.targets(name))
+    return manifest + scoring + measuring + generating + masking + len(config.targets(name))
 
 
 def weights_masked(size: ModelSize, model: str, name: str, strategy: Strategy) -> int:

@@ -32,6 +32,22 @@ def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
         scored = set().union(*(range(length, length + samples.suffix) for length in own))
         yield len(config.seeds) * count, max(own) + samples.suffix, len(scored)
     yield windows(config)
+    yield from other_texts(config)
+
+
+def other_texts(config: Config) -> Iterator[tuple[int, int, int]]:
+    """The same of texts beside samples and perplexity windows, as far as they are known before they are read.
+
+    A task's are not, nor how many windows all of a split's text makes. A continuation is taken as a text that
+    is read and one that is written, a token each at one time.
+    """
+    samples = config.samples
+    if config.membership is not None:
+        yield len(config.seeds) * (samples.members + samples.non_members), samples.window, samples.window - 1
+    if config.concatenated is not None and config.concatenated.windows is not None:
+        yield config.concatenated.windows, config.concatenated.window, config.concatenated.window - 1
+    if config.generation is not None:
+        yield 2 * config.generation.samples, samples.window + samples.suffix, 2 * samples.suffix
 
 
 def windows(config: Config) -> tuple[int, int, int]:

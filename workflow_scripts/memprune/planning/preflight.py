@@ -21,7 +21,16 @@ from memprune.store import entries
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
-PLANNED = ("mask", "memorization", "perplexity", "measures")  # kinds of entries in the store
+PLANNED = (
+    "mask",
+    "memorization",
+    "perplexity",
+    "membership",
+    "concatenated",
+    "tasks",
+    "generation",
+    "measures",
+)  # kinds of entries in the store
 
 
 def check_all(config: Config, source: str) -> None:
