@@ -281,7 +281,7 @@ def test_tables_of_perplexity_name_data_set_split_revision_and_window(held_out, 
     assert "concatenated" not in perplexity_texts(experiment(concatenated=None))
 
     table = concatenated_table(windows_of_equal_length())
-    text = naming_text(table, expected["concatenated"])
+    text = naming_text(table, json.loads(params.tables_spec(config))["texts"]["concatenated"])
     assert text.columns.to_list() == list(chain(VARIANT, names, ["window"], table.columns[len(VARIANT) :]))
     assert set(text.dataset) == {named[0]}
     assert set(text.window) == {20}

@@ -6,7 +6,10 @@ import pandas as pd
 
 from memprune.findings.frames import VARIANT
 
+TEXT = ["dataset", "data_split", "revision", "window"]  # the window in tokens
+
 
 def naming_text(table: pd.DataFrame, text: Mapping) -> pd.DataFrame:
-    """The table with the columns dataset, data_split, revision and window (tokens) behind `VARIANT`."""
-    return table[VARIANT].assign(**text).join(table.drop(columns=VARIANT))
+    """The table with the columns `TEXT` behind `VARIANT`; `text` has a value for each."""
+    named = table[VARIANT].assign(**{name: text[name] for name in TEXT})
+    return named.join(table.drop(columns=VARIANT))
