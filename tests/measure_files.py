@@ -6,6 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+TEXTS = {"perplexity": {"dataset": "a/b", "data_split": "test", "revision": None, "window": 512}}
+
 
 def write_measure_files(
     rows: pd.DataFrame, kind: str, folder: Path, evidence: str | None = None

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from measure_files import write_measure_files
+from measure_files import TEXTS, write_measure_files
 from random_measures import MODELS, STRATEGIES, random_members, random_windows
 
 from memprune.findings import words
@@ -24,7 +24,7 @@ def tables_of(
         write_measure_files(samples, "memorization", folder, evidence),
         write_measure_files(windows, "perplexity", folder, evidence),
     )
-    write_tables(*files, MODELS, STRATEGIES, {}, UNPUBLISHED, folder)
+    write_tables(*files, MODELS, STRATEGIES, {}, TEXTS, UNPUBLISHED, folder)
     return {path.stem: read_csv(path) for path in folder.glob("*.csv")}
 
 

@@ -8,6 +8,7 @@ from corpora import documents
 from drawn_measures import CONTEXT_LENGTHS, MODELS, STRATEGIES, drawn_measures, pooled, write_measures
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measure_files import TEXTS
 from project import EXPERIMENT
 from score_files import random_evidence
 from tiny_models import tiny_tokenizer
@@ -145,6 +146,7 @@ def test_tables_pool_the_seeds_and_one_tells_them_apart(seeds, tmp_path):
         MODELS,
         STRATEGIES,
         {"big": "once"},
+        TEXTS,
         UNPUBLISHED,
         tmp_path,
     )
@@ -169,7 +171,7 @@ def test_the_table_of_excess_is_read_with_what_is_unknown(tmp_path):
     (tmp_path / "models/m").mkdir(parents=True)
     (tmp_path / "models/m/manifest.json").touch()
     files = write_measures(drawn_measures(), tmp_path)
-    write_tables(*files, MODELS, STRATEGIES, {"big": "once"}, UNPUBLISHED, tmp_path / "tables")
+    write_tables(*files, MODELS, STRATEGIES, {"big": "once"}, TEXTS, UNPUBLISHED, tmp_path / "tables")
     table = load(tmp_path).tables["excess"]
     assert table.stratum.dropna().map(type).eq(str).all()
     assert set(table[table.by == "duplicates"].stratum.fillna("unknown")) == {"1", "2", "4", "unknown"}

@@ -3,7 +3,7 @@
 import pandas as pd
 import pyarrow as pa
 import pytest
-from measure_files import write_measure_files
+from measure_files import TEXTS, write_measure_files
 from random_measures import (
     CONTEXT_LENGTHS,
     LEVELS,
@@ -125,7 +125,7 @@ def test_duplicates_that_nobody_counted_are_no_number(
     keep = {"all": lambda i: True, "some": lambda i: i % 2 == 0, "none": lambda i: False}[known]
     counted = pa.array([2 ** (i % 8) if keep(i) else None for i in own["sample"]], pa.int32())
     files = files_of(own, perplexity_measures[perplexity_measures.model == "small"], counted, tmp_path)
-    aggregate_tables.write_tables(*files, ["small"], STRATEGIES, {}, UNPUBLISHED, tmp_path)
+    aggregate_tables.write_tables(*files, ["small"], STRATEGIES, {}, TEXTS, UNPUBLISHED, tmp_path)
     lines = (tmp_path / "memorization_by_duplicates.csv").read_text().splitlines()
     cells = {line.split(",")[lines[0].split(",").index("duplicates")] for line in lines[1:]}
     numbers = {"all": {"1", "2", "4", "8", "16", "32", "64", "128"}, "some": {"1", "4", "16", "64"}}
@@ -165,7 +165,7 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(
     scores = renamed(memorization_measures)
     counted = pa.array(scores.duplicates.tolist(), pa.int32())
     files = files_of(scores, renamed(perplexity_measures), counted, tmp_path)
-    aggregate_tables.write_tables(*files, models, strategies, {}, UNPUBLISHED, tmp_path)
+    aggregate_tables.write_tables(*files, models, strategies, {}, TEXTS, UNPUBLISHED, tmp_path)
     memorization = read_csv(tmp_path / "memorization.csv", plot_context_length.COLUMNS)
     assert list(dict.fromkeys(memorization.model)) == models
     assert list(dict.fromkeys(memorization.strategy)) == ["dense", *strategies]
@@ -195,7 +195,7 @@ def test_a_damaged_file_of_measures_is_one_line(memorization_measures, perplexit
     with pytest.raises(
         UserError, match=r"perplexity.parquet: cannot be read \(.*\); delete it and run ag"
     ) as caught:
-        aggregate_tables.write_tables(*files, MODELS, STRATEGIES, {}, UNPUBLISHED, tmp_path)
+        aggregate_tables.write_tables(*files, MODELS, STRATEGIES, {}, TEXTS, UNPUBLISHED, tmp_path)
     assert "\n" not in str(caught.value)
 
 

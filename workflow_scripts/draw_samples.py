@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw samples of members or non-members, or perplexity windows, from a corpus: one draw of several."""
+"""Draw samples of members or non-members, or windows for perplexity, from a corpus: one draw of several."""
 
 import argparse
 import json
@@ -51,9 +51,10 @@ def main() -> None:
                 raise UserError(f"{file}: changed while it was read; run again")
         metadata = {
             "tokenizer": manifest.tokenizer,
-            "seed": str(spec["seed"]),
             "source": json.dumps(spec["corpus"], sort_keys=True),
         }
+        if spec["seed"] is not None:
+            metadata["seed"] = str(spec["seed"])
         if spec["kind"] == "perplexity":
             metadata["prefix_token"] = str(prefix_token(tokenizer))
         write_table(drawn, folder / "draw.parquet", metadata)

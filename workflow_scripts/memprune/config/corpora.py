@@ -31,6 +31,7 @@ class HubCorpus(Section):
 
     source: Literal["hub"]
     dataset: Annotated[Place, Field(description="Repository (owner/name) or a local folder.")]
+    config: Annotated[Text | None, Field(description="Which of its several configurations.")] = None
     revision: Annotated[Text, Field(description="Branch, tag or commit.")] = "main"
     text: Annotated[Text, Field(description="Column that holds the text.")] = "text"
     train: Annotated[Text, Field(description="Split of training documents (members).")] = "train"

@@ -2,8 +2,8 @@
 
 Each source is a module of `memprune.corpora` with a function `read(corpus, files, split, seed, part, parts)`:
 the settings of the corpus, with those of the draw that a source may need (`window`, `offset`, `vocabulary`),
-the local files that it is read from, the split, the seed of the draw, and which of how many parts of the
-split is read. No two documents of a split have one name.
+the local files that it is read from, the split, the seed of the draw (None: documents come in the split's own
+order), and which of how many parts of the split is read. No two documents of a split have one name.
 """
 
 import ast
@@ -111,6 +111,11 @@ def window_start(seed: int, document: str, tokens: int, window: int, offset: int
     return rank(seed, "offset", document) % (tokens - window + 1) if offset is None else offset
 
 
-def shuffled(documents: Iterable[Document], seed: int) -> list[Document]:
-    """The documents in an order fixed by the seed; one document's place is independent of the others."""
+def shuffled(documents: Iterable[Document], seed: int | None) -> list[Document]:
+    """The documents in an order fixed by the seed; one document's place is independent of the others.
+
+    Without a seed they stay in the order given.
+    """
+    if seed is None:
+        return list(documents)
     return sorted(documents, key=lambda d: (rank(seed, "order", d.document), d.document))

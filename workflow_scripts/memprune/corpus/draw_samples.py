@@ -15,6 +15,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from memprune.corpus.documents import Document, window_start
+from memprune.corpus.draw_concatenated import draw_concatenated
 from memprune.errors import UserError
 from memprune.models.tokenization import prefix_token
 
@@ -83,17 +84,20 @@ def window_of(
 
 
 def draw(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, spec: dict) -> pa.Table:
-    """The table of one draw, of the kind that `spec` names: member, non_member or perplexity.
+    """The table of one draw, of the kind that `spec` names: member, non_member, perplexity or concatenated.
 
-    `documents` come in the order of the draw; `spec` has how many samples or windows are drawn (`count`), of
-    how many tokens (`window`), where windows start (`offset`), and the seed.
+    `documents` come in the order of the draw; `spec` has how many samples or windows are drawn (`count`; at
+    most so many `windows` of concatenated text), of how many tokens (`window`), where windows start
+    (`offset`), and the seed.
     """
-    kind, count, window = spec["kind"], spec["count"], spec["window"]
+    kind, window = spec["kind"], spec["window"]
+    if kind == "concatenated":
+        return draw_concatenated(documents, tokenizer, window, spec["windows"])
     if kind == "perplexity":
-        return draw_windows(documents, tokenizer, window, count)
+        return draw_windows(documents, tokenizer, window, spec["count"])
     if spec.get("balance_duplicates"):
         documents = balanced(documents)
-    return draw_samples(documents, tokenizer, window, count, spec["seed"], kind, spec["offset"])
+    return draw_samples(documents, tokenizer, window, spec["count"], spec["seed"], kind, spec["offset"])
 
 
 def draw_samples(

@@ -13,6 +13,7 @@ from memprune.findings.frames import VARIANT, in_order, read_parquet, variant_la
 from memprune.findings.frontier import frontier
 from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.findings.memorization_table import memorization_table
+from memprune.findings.naming_text import naming_text
 from memprune.findings.paired_tests import against_dense, between_strategies
 from memprune.findings.paper_layout import as_text, paper_layout
 from memprune.findings.perplexity_table import perplexity_table
@@ -29,15 +30,16 @@ def write_tables(
     models: Sequence[str],
     strategies: Sequence[str],
     controls: Mapping[str, str],
+    texts: Mapping[str, Mapping],
     published: Mapping,
     folder: Path,
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
     All but the one by seed count the pooled samples, one a document. `controls` gives the control of each
-    model that has one, `published` the published `sources` and the `experiment` to compare them with. Raises
-    UserError for a file that cannot be read, and where variants of a model were not measured on the same
-    samples.
+    model that has one, `texts` the text of each table of perplexity, `published` the published `sources` and
+    the `experiment` to compare them with. Raises UserError for a file that cannot be read, and where variants
+    of a model were not measured on the same samples.
     """
     samples, windows = (
         in_order(pd.concat(map(read_parquet, files), ignore_index=True), models, strategies)
@@ -64,7 +66,7 @@ def write_tables(
         "paired": paired,
         "between_strategies": between_strategies(members, windows),
         "power": smallest_drops(memorization, len(paired)),
-        "perplexity": judged[1],
+        "perplexity": naming_text(judged[1], texts["perplexity"]),
         "verdicts": verdicts,
         "at_equal_sparsity": at_equal_sparsity(*sound),
         "at_equal_removed": at_equal_removed(*sound),

@@ -10,8 +10,9 @@ from memprune.findings.frames import VARIANT
 def by_variant(rows: pd.DataFrame, unit: str, column: str) -> tuple[pd.DataFrame, np.ndarray]:
     """One model's variants, in the order of tables, and sums of `column` by unit, variants × units (float64).
 
-    `unit` is what variants are compared on, `sample` or `document`; units are sorted. `rows` has one context
-    length at most. Raises UserError when variants have not the same units, or not as many rows of each.
+    `unit` is what variants are compared on, `sample`, `document` or `window`; units are sorted. `rows` has
+    one context length at most. Raises UserError when variants have not the same units, or not as many rows of
+    each.
     """
     groups = rows.groupby(VARIANT, observed=True, dropna=False)
     variants = groups.size().index.to_frame(index=False)

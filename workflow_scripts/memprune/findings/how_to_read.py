@@ -37,7 +37,13 @@ HOW_TO_READ = {
     ),
     "perplexity": (
         "How well a variant predicts held-out text: perplexity per token, word and byte, where lower is "
-        "better, and how many times the dense model's it is, with a 95 % interval over documents."
+        "better, and how many times the dense model's it is, with a 95 % interval over documents; perplexity "
+        "of another data set, split, revision or window is another number."
+    ),
+    "concatenated_perplexity": (
+        "Perplexity per token as the pruning papers compute it, of one joined text that is cut into windows "
+        "without context, with its ratio to the dense model's and a 95 % interval over windows; perplexity "
+        "of another data set, split, revision or window is another number."
     ),
     "published": (
         "Every published figure of the sources beside ours: z is how many standard errors ours lies from it, "

@@ -17,7 +17,7 @@ def perplexity_table(measures: pd.DataFrame) -> pd.DataFrame:
     """
     groups = measures.groupby(VARIANT, observed=True, dropna=False)
     sums = groups[["nll", "tokens", "bytes", "words"]].sum()
-    ratios = [ratios_to_dense(rows) for _, rows in measures.groupby("model", observed=True)]
+    ratios = [ratios_to_dense(rows, "document") for _, rows in measures.groupby("model", observed=True)]
     with np.errstate(over="ignore"):  # a collapsed model's perplexity may be infinite
         perplexities = sums[["tokens"]].assign(
             documents=groups.document.nunique(),
@@ -29,10 +29,13 @@ def perplexity_table(measures: pd.DataFrame) -> pd.DataFrame:
     return perplexities.reset_index().join(pd.concat(ratios, ignore_index=True))
 
 
-def ratios_to_dense(rows: pd.DataFrame) -> pd.DataFrame:
-    """What `perplexity_ratios` gives of one model's variants to dense, in the order of tables."""
-    variants, nll = by_variant(rows, "document", "nll")
-    _, tokens = by_variant(rows, "document", "tokens")
+def ratios_to_dense(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """What `perplexity_ratios` gives of one model's variants to dense, in the order of tables.
+
+    `unit` is the column of what is resampled.
+    """
+    variants, nll = by_variant(rows, unit, "nll")
+    _, tokens = by_variant(rows, unit, "tokens")
     [dense] = np.flatnonzero(variants.strategy == "dense")
     everything = np.arange(len(variants))
     return pd.DataFrame(perplexity_ratios(nll, tokens[dense], np.full_like(everything, dense), everything))

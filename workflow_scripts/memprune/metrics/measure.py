@@ -43,12 +43,14 @@ def column_name(metric: str, settings: Mapping) -> str:
 def measure_windows(scores: Path, output: Path) -> None:
     """Write the measures of a score file's windows: what identifies a window, and `nll`.
 
-    `nll` is the negative log-likelihood of all its scored tokens, float64, in nats. The file's metadata holds
-    `evidence` as that of samples. Raises UserError when the score file is damaged.
+    They are windows of documents or of concatenated text. `nll` is the negative log-likelihood of all its
+    scored tokens, float64, in nats. The file's metadata holds `evidence` as that of samples. Raises UserError
+    when the score file is damaged.
     """
     described, log_probabilities = read_windows(scores)
     nll = np.array([-own.astype(np.float64).sum() for own in log_probabilities])
-    write_measures(described.append_column("nll", column_of(nll)), log_probabilities, output)
+    field = pa.field("nll", pa.float64(), metadata={"better": "lower"})
+    write_measures(described.append_column(field, column_of(nll)), log_probabilities, output)
 
 
 def write_measures(measures: pa.Table, evidence: Sequence[np.ndarray], output: Path) -> None:

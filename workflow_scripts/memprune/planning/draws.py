@@ -43,21 +43,23 @@ def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
 def draw_settings(config: Config, draw: str) -> dict:
     """What a draw depends on, as JSON values; its `count` grows with the samples asked for.
 
-    Members of several parts are taken in turn, so a part has as many as the others, or one more.
+    Members of several parts are taken in turn, so a part has as many as the others, or one more. Concatenated
+    text has no seed: it stays in the split's own order.
     """
     kind, seed, part = draw.split("-")
     corpus, split = corpus_of(config, draw)
-    others = {other for other in SPLITS.values() if other != split}
+    concatenated = kind == "concatenated"
+    unused = {"parts", *SPLITS.values()} - {split} | ({"shuffle_buffer"} if concatenated else set())
     settings = {
         "kind": kind,
         "split": split,
-        "corpus": corpus.model_dump(exclude={*others, "parts"}),
-        "seed": int(seed),
+        "corpus": corpus.model_dump(exclude=unused, exclude_none=True),
+        "seed": None if concatenated else int(seed),
         "part": int(part),
         "parts": config.member_draws if kind == "member" else 1,
     }
     samples = config.samples
-    if kind == "concatenated":
+    if concatenated:
         return settings | config.concatenated.model_dump()
     if kind == "perplexity":
         return settings | {"window": samples.perplexity_window, "count": samples.perplexity_windows}

@@ -11,6 +11,7 @@ from memprune.config.values import task_name
 from memprune.jobs.arguments import option
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
+from memprune.planning.perplexity_texts import perplexity_texts
 from memprune.planning.protocol import compared
 from memprune.store import source_code
 from memprune.variants.names import increase_of, parse_level
@@ -146,7 +147,8 @@ def heads_spec(config: Config, model: str) -> str:
 
 def tables_spec(config: Config) -> str:
     """What tables show beside measures: the order of models, their controls among them, and of strategies,
-    which model is whose control, and published figures."""
+    which model is whose control, which texts perplexities are of, and published figures."""
     order = {"models": list(config.models), "strategies": list(config.strategies)}
     published = {"sources": read_published(), "experiment": compared(config)}
-    return canonical({**order, "controls": config.controls, "published": published})
+    texts = perplexity_texts(config)
+    return canonical({**order, "controls": config.controls, "texts": texts, "published": published})

@@ -9,7 +9,7 @@ from memprune.config.experiment import Config, Model
 from memprune.config.published_figures import read_published
 from memprune.disk import existing_part
 from memprune.errors import UserError
-from memprune.evaluation.fit import check_positions
+from memprune.evaluation.fit import check_positions, check_texts
 from memprune.models.checkpoint import check_vocabulary, describe
 from memprune.models.model_config import read_architecture
 from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed
@@ -68,9 +68,7 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
     """Raise UserError unless the model is whole, long enough for the samples, and its tokenizer fits."""
     try:
         checkpoint = describe(folder)
-        check_positions(
-            config.samples.window, config.samples.perplexity_window, checkpoint.architecture.positions
-        )
+        check_lengths(config, checkpoint.architecture.positions)
         check_tokenizer_files(folder)
         check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
     except UserError as error:
@@ -82,10 +80,16 @@ def check_cached_model(name: str, model: Model, config: Config) -> None:
     try:
         content = cached_config(model)
         if content is not None:
-            positions = read_architecture(content).positions
-            check_positions(config.samples.window, config.samples.perplexity_window, positions)
+            check_lengths(config, read_architecture(content).positions)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
+
+
+def check_lengths(config: Config, positions: int) -> None:
+    """Raise UserError when a model's positions are too few for what it is scored on."""
+    check_positions(config.samples.window, config.samples.perplexity_window, positions)
+    if config.concatenated is not None:
+        check_texts("concatenated", config.concatenated.window, positions)
 
 
 def check_store(folder: str) -> None:

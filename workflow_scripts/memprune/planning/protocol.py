@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from memprune.config.corpora import Corpus, HubCorpus
 from memprune.config.experiment import Config
+from memprune.planning.perplexity_texts import data_set
 
 
 def compared(config: Config) -> dict[str, dict]:
@@ -35,4 +36,6 @@ def compared(config: Config) -> dict[str, dict]:
 
 def place_of(corpus: Corpus) -> str:
     """Where texts come from, in words."""
-    return {"embedded": "mini-pile", "files": "local files"}.get(corpus.source) or corpus.dataset
+    if corpus.source in ("embedded", "files"):
+        return {"embedded": "mini-pile", "files": "local files"}[corpus.source]
+    return data_set(corpus) if corpus.source == "hub" else corpus.dataset

@@ -15,7 +15,7 @@ FORMATS = (".jsonl", ".jsonl.zst", ".parquet")
 
 
 def read(
-    corpus: dict, files: list[str], split: str, seed: int, part: int = 0, parts: int = 1
+    corpus: dict, files: list[str], split: str, seed: int | None, part: int = 0, parts: int = 1
 ) -> list[Document]:
     """The documents of a split, in the order of the draw.
 

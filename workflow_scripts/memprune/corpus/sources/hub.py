@@ -33,18 +33,20 @@ UNREADABLE = (
 
 
 def read(
-    corpus: dict, files: list[str], split: str, seed: int, part: int = 0, parts: int = 1
+    corpus: dict, files: list[str], split: str, seed: int | None, part: int = 0, parts: int = 1
 ) -> Iterator[Document]:
     """The documents of one part of a split, in the order of the draw.
 
     Files are taken in an order fixed by the seed, each part its own; their documents pass through a bounded
-    buffer, since a stream is too long to shuffle as a whole. A document is named by the split, the number of
-    its file and its row there. Raises UserError when the data set, its split or the text column cannot be
-    had, or when there are more parts than files.
+    buffer, since a stream is too long to shuffle as a whole. Without a seed both stay in order. A document
+    is named by the split, the number of its file and its row there. Raises UserError when the data set, its
+    split or the text column cannot be had, or when there are more parts than files.
     """
     name = f"data set {corpus['dataset']}, revision {corpus['revision']}"
-    shards = shards_of(corpus["dataset"], corpus["revision"], corpus[split], corpus["text"], name)
-    order = sorted(range(len(shards)), key=lambda shard: rank(seed, "shard", str(shard)))
+    shards = shards_of(corpus, corpus[split], name)
+    order = list(range(len(shards)))
+    if seed is not None:
+        order.sort(key=lambda shard: rank(seed, "shard", str(shard)))
     if parts > len(shards):
         raise UserError(
             f"corpus.parts: found {parts}, but split {corpus[split]} of {name} has {len(shards)} files; "
@@ -55,26 +57,25 @@ def read(
         for shard in order[part::parts]
         for number, row in enumerate(readable(shards[shard], f"{name}, file {shard} of {corpus[split]}"))
     )
-    return buffered(documents, corpus["shuffle_buffer"], seed)
+    return documents if seed is None else buffered(documents, corpus["shuffle_buffer"], seed)
 
 
-def shards_of(
-    dataset: str, revision: str, split: str, column: str, name: str
-) -> list[Callable[[], Iterator[dict]]]:
+def shards_of(corpus: dict, split: str, name: str) -> list[Callable[[], Iterator[dict]]]:
     """For each file of a split, what opens it and gives its rows, at the commit that the revision is now.
 
     datasets says which files a split has. It fixes the types of all columns by a file's first rows, so JSON
     lines and Parquet are read without it; whatever else it can read, it reads.
     """
+    dataset, revision, config = corpus["dataset"], corpus["revision"], corpus.get("config")
     if not Path(dataset).is_dir():
         revision = dataset_commit(dataset, revision, name)
     try:
-        builder = patiently(lambda: datasets.load_dataset_builder(dataset, revision=revision))
+        builder = patiently(lambda: datasets.load_dataset_builder(dataset, config, revision=revision))
         found = {str(own): list(map(str, paths)) for own, paths in (builder.config.data_files or {}).items()}
         if split not in found:
             raise UserError(f"{name}: no split {split}; found {', '.join(found)}")
         if all(is_plain(builder, path) for path in found[split]):
-            return [partial(file_rows, path, column) for path in found[split]]
+            return [partial(file_rows, path, corpus["text"]) for path in found[split]]
         stream = patiently(lambda: builder.as_streaming_dataset(split))
     except UNREADABLE as error:
         raise UserError(f"{name}: cannot be read ({one_line(error)})") from None
