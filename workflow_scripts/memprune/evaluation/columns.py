@@ -14,11 +14,12 @@ FLOATS = ("log_probability", "margin", "mean", "deviation")
 
 def suffix_columns(evidence: Evidence) -> Mapping[str, pa.Array]:
     """The evidence on suffixes as columns of lists of one length."""
+    return {name: lists_of_one_length(values) for name, values in vars(evidence).items()}
 
-    def lists(values: np.ndarray) -> pa.Array:
-        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
-    return {name: lists(values) for name, values in vars(evidence).items()}
+def lists_of_one_length(values: np.ndarray) -> pa.Array:
+    """The rows of an array as lists."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
 def window_columns(log_probabilities: Sequence[np.ndarray]) -> Mapping[str, pa.Array]:

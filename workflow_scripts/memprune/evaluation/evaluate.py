@@ -1,7 +1,7 @@
 """A variant's score files, put together from the evidence of its shards."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,25 +25,39 @@ def write_scores(
 ) -> None:
     """Write the evidence of some tasks, `scored` shard by shard, beside what identifies the rows.
 
-    First columns are model, strategy, level and target, the label of a level that was found, else null. The
-    file's metadata tells what the variant has achieved and how each shard was scored, as JSON: `achieved`,
-    and `shards`, a list in the order of the rows.
+    First columns are model, strategy, level and target. The file's metadata tells what the variant has
+    achieved and how each shard was scored, as JSON: `achieved`, and `shards`, in the order of the rows.
     """
-    shards = [table for tables in scored for table in tables]
-    evidence = pa.concat_tables(table.replace_schema_metadata() for table in shards)
-    described = pa.concat_tables(task.described for task in tasks)
-    assert len(evidence) == len(described), (len(evidence), len(described))
+    table = beside_rows(variant_columns(model, variant, level), tasks, scored)
+    write_table(table, scored, {"achieved": json.dumps(asdict(reached))}, path)
+
+
+def variant_columns(model: str, variant: str, level: float) -> dict[str, object]:
+    """What names a variant in each row; `target` is the label of a level that was found, else null."""
     strategy, asked = split_variant(variant)
     target = asked if isinstance(asked, str) else None
-    first = {"model": model, "strategy": strategy, "level": level, "target": pa.scalar(target, pa.string())}
+    return {"model": model, "strategy": strategy, "level": level, "target": pa.scalar(target, pa.string())}
+
+
+def beside_rows(
+    first: Mapping[str, object], tasks: Sequence[Task], scored: Sequence[Sequence[pa.Table]]
+) -> pa.Table:
+    """The evidence of some tasks behind what identifies the rows; `first` are columns of one value each."""
+    evidence = pa.concat_tables(table.replace_schema_metadata() for tables in scored for table in tables)
+    described = pa.concat_tables(task.described for task in tasks)
+    assert len(evidence) == len(described), (len(evidence), len(described))
     columns = {name: pa.repeat(value, len(described)) for name, value in first.items()}
     columns |= {name: part[name] for part in (described, evidence) for name in part.column_names}
-    about = {
-        "achieved": json.dumps(asdict(reached)),
-        "shards": json.dumps([{"rows": len(table), **how(table)} for table in shards]),
-    }
+    return pa.table(columns)
+
+
+def write_table(
+    table: pa.Table, scored: Sequence[Sequence[pa.Table]], about: Mapping[str, str], path: Path
+) -> None:
+    """Write a table of evidence; its metadata tells how each shard was scored, and `about`."""
+    shards = [{"rows": len(shard), **how(shard)} for shards in scored for shard in shards]
     with written_whole(path) as temporary:
-        write_evidence(pa.table(columns, metadata=about), temporary)
+        write_evidence(table.replace_schema_metadata({**about, "shards": json.dumps(shards)}), temporary)
 
 
 def how(shard: pa.Table) -> dict[str, str]:

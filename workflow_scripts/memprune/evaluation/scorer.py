@@ -10,7 +10,12 @@ import numpy as np
 from memprune.devices import gpus
 from memprune.devices.footprint import device_bytes
 from memprune.errors import UserError
-from memprune.evaluation.columns import list_column, suffix_columns, window_columns
+from memprune.evaluation.columns import (
+    list_column,
+    lists_of_one_length,
+    suffix_columns,
+    window_columns,
+)
 from memprune.evaluation.tasks import Advance, Columns
 from memprune.evaluation.text_kinds import KINDS
 from memprune.evaluation.variant import Variant
@@ -55,6 +60,13 @@ class Scorer:
 
         score = partial(score_windows, self.placed.model, tokens, scored)
         return window_columns(self.placed.within_memory(score, max(map(len, tokens)), advance))
+
+    def continuations(self, tokens: np.ndarray, advance: Advance) -> Columns:
+        """The column of `continue_suffixes` for rows of tokens."""
+        from memprune.scoring.continuations import continue_suffixes
+
+        work = partial(continue_suffixes, self.placed.model, tokens, self.variant.spec["suffix"])
+        return {"tokens": lists_of_one_length(self.placed.within_memory(work, tokens.shape[1], advance))}
 
     def texts(self, kind: str) -> Callable[[list[np.ndarray], np.ndarray, Advance], Columns]:
         """What scores texts of a kind: it gives the columns of the kind's evidence."""

@@ -43,10 +43,10 @@ class Variant:
 
     @property
     def longest_window(self) -> int:
-        """Tokens of the longest perplexity window or other text, its context included."""
+        """Tokens of the longest perplexity window or other text, its context included; 0 without any."""
         files = [*self.texts, self.windows] if self.windows else self.texts
         tables = [pq.read_table(path, columns=["tokens"]) for path in files]
-        return max(pc.max(pc.list_value_length(table["tokens"])).as_py() for table in tables)
+        return max((pc.max(pc.list_value_length(table["tokens"])).as_py() for table in tables), default=0)
 
 
 def variant_tasks(

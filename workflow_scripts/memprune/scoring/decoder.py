@@ -1,4 +1,4 @@
-"""The forward pass of a decoder, layer by layer, over texts of one length: no cache, padding or mask.
+"""The forward pass of a decoder, layer by layer, over texts of one length: no padding, no mask.
 
 One set of functions serves all families: the weights come in one form (see `Layer`), whatever the files
 look like. On a CPU that multiplies bfloat16 natively, weights are packed for oneDNN, and activation and
@@ -61,6 +61,16 @@ class Head(NamedTuple):
     logits: Linear
 
 
+class Past(NamedTuple):
+    """A layer's keys and values of the first `filled` tokens, and room for more.
+
+    `room` is 2 × texts × key heads × tokens × head size.
+    """
+
+    room: torch.Tensor
+    filled: int
+
+
 POST = {"gelu": ("gelu", "none"), "gelu tanh": ("gelu", "tanh"), "relu": ("relu", ""), "silu": ("swish", "")}
 
 
@@ -107,18 +117,25 @@ def normalise(x: torch.Tensor, norm: Norm, architecture: Architecture) -> torch.
 
 
 def run_layer(
-    hidden: torch.Tensor, layer: Layer, architecture: Architecture, rotations: torch.Tensor | None, kept: int
+    hidden: torch.Tensor,
+    layer: Layer,
+    architecture: Architecture,
+    rotations: torch.Tensor | None,
+    kept: int,
+    past: Past | None = None,
 ) -> torch.Tensor:
     """One decoder block: texts × tokens × hidden to texts × `kept` × hidden, the last `kept` tokens of each.
 
     What no later step asks for (in the last layer, all but the scored tokens) is computed up to the
-    attention only. `rotations` is what `rotations_of` gives, None with learned positions.
+    attention only. `rotations` is what `rotations_of` gives for these tokens, None with learned positions.
+    With a `past` the tokens go on from those whose keys and values it has, and theirs are added to it: many
+    tokens to an empty one, or one token.
     """
     a = architecture
     texts, tokens, width = hidden.shape
     rows = hidden.reshape(-1, width)
     x = normalise(rows, layer.attention_norm, a) if a.norm_first else rows
-    x = attend(apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size), a, rotations)
+    x = attend(apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size), a, rotations, past)
     if kept < tokens:
         x, rows = x[:, -kept:], hidden[:, -kept:].reshape(-1, width)
     attended = apply(layer.output, x.reshape(texts * kept, -1), add=rows)
@@ -137,15 +154,34 @@ def run_layer(
 
 
 def attend(
-    query_key_value: torch.Tensor, architecture: Architecture, rotations: torch.Tensor | None
+    query_key_value: torch.Tensor,
+    architecture: Architecture,
+    rotations: torch.Tensor | None,
+    past: Past | None = None,
 ) -> torch.Tensor:
     """Causal attention: texts × tokens × (query, key, value heads) × head size to … × heads × head size."""
     a = architecture
     if rotations is not None:
         rotate(query_key_value[:, :, : a.heads + a.key_heads, : 2 * rotations.shape[-1]], rotations)
-    split = query_key_value.transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), dim=1)
+    query, key, value = query_key_value.transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), dim=1)
+    if past is not None:
+        key, value = go_on(past, key, value)
+    causal = query.shape[2] == key.shape[2]  # else the query is of one token, which sees all before it
     grouped = a.key_heads != a.heads
-    return functional.scaled_dot_product_attention(*split, is_causal=True, enable_gqa=grouped).transpose(1, 2)
+    attended = functional.scaled_dot_product_attention(
+        query, key, value, is_causal=causal, enable_gqa=grouped
+    )
+    return attended.transpose(1, 2)
+
+
+def go_on(past: Past, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The keys and values of all tokens up to these, which are put behind the past."""
+    tokens = key.shape[2]
+    assert past.filled == 0 or tokens == 1, (past.filled, tokens)
+    end = past.filled + tokens
+    for room, own in zip(past.room, (key, value), strict=True):
+        room[:, :, past.filled : end] = own
+    return past.room[:, :, :, :end].unbind()
 
 
 def rotate(features: torch.Tensor, rotations: torch.Tensor) -> None:
@@ -168,8 +204,10 @@ def rotations_of(rotary: Rotary, tokens: int, dtype: torch.dtype, device: torch.
     return torch.complex(cosine, sine)[:, None].to(device)
 
 
-def embed(ids: torch.Tensor, embedding: Embedding, architecture: Architecture) -> torch.Tensor:
-    """Token ids (texts × tokens) to hidden states, texts × tokens × hidden.
+def embed(
+    ids: torch.Tensor, embedding: Embedding, architecture: Architecture, start: int = 0
+) -> torch.Tensor:
+    """Token ids (texts × tokens) at the positions from `start` on to hidden states, texts × tokens × hidden.
 
     Of OPT's learned positions the first two rows stand for padding; GPT-2 has no such rows.
     """
@@ -177,7 +215,7 @@ def embed(ids: torch.Tensor, embedding: Embedding, architecture: Architecture) -
     if embedding.projection is not None:
         hidden = apply(embedding.projection, hidden.flatten(0, 1)).unflatten(0, ids.shape)
     if embedding.positions is not None:
-        first = len(embedding.positions) - architecture.positions
+        first = len(embedding.positions) - architecture.positions + start
         hidden = hidden + embedding.positions[first : first + ids.shape[1]]
     return hidden
 
