@@ -13,7 +13,10 @@ VARIANT = ["model", "strategy", "level", "target", "sparsity", "removed", "varia
 SAMPLE = ["sample", "split", "seed", "pooled", "document", "subset", "duplicates", "context_length"]
 DESCRIBED = [*VARIANT, *SAMPLE]
 # Texts, even where one is called 007, 1e5 or NA.
-NAMES = ("model", "strategy", "target", "role", "first", "second", "subset", "stratum")
+NAMES = (
+    "model", "strategy", "target", "role", "first", "second", "first_of", "second_of", "subset", "stratum",
+    "of", "metric", "score",
+)  # fmt: skip
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
