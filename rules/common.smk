@@ -31,6 +31,7 @@ from memprune.planning.parts import parts_of
 from memprune.planning.preflight import check_all
 from memprune.planning.sizes import assumed_sizes
 from memprune.planning.stale import changed_sources, stale_results
+from memprune.planning.tables import table_names, tables_in_words
 from memprune.store import entries
 
 DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"

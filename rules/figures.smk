@@ -125,8 +125,26 @@ rule plot_heads:
         " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
+rule plot_agreement:
+    input:
+        metrics=f"{TABLES}/metrics.csv",
+        perplexity=f"{TABLES}/perplexity.csv",
+        agreement=f"{TABLES}/agreement.csv",
+    output:
+        **paths.figure(FIGURES, "agreement"),
+    log:
+        f"{RESULTS}/logs/plot_agreement.log",
+    params:
+        source=source("plot_agreement.py"),
+        spec=option("--spec", params.order_spec(CONFIG)),
+    shell:
+        "plot_agreement.py --metrics {input.metrics} --perplexity {input.perplexity}"
+        " --agreement {input.agreement} {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
 rule figures:
     input:
+        rules.plot_agreement.output if "agreement" in table_names(CONFIG) else [],
         rules.plot_trade_off.output,
         rules.plot_context_length.output,
         rules.plot_model_size.output,

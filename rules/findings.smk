@@ -1,43 +1,14 @@
 """Tables, from the measures, and the findings in words."""
 
-TABLE_NAMES = [
-    "memorization",
-    "memorization_non_members",
-    "memorization_by_duplicates",
-    "memorization_by_subset",
-    "memorization_by_seed",
-    "excess",
-    "paired",
-    "between_strategies",
-    "power",
-    "perplexity",
-    "verdicts",
-    "at_equal_sparsity",
-    "at_equal_removed",
-    "at_equal_perplexity",
-    "frontier",
-    "published",
-]
-SAID_IN_WORDS = [
-    "memorization",
-    "perplexity",
-    "paired",
-    "between_strategies",
-    "power",
-    "excess",
-    "verdicts",
-    "at_equal_perplexity",
-    "frontier",
-    "published",
-]
-
 
 rule aggregate_tables:
     input:
+        **{kind: paths.all_measures(CONFIG, kind) for kind in CONFIG.text_kinds},
         memorization=paths.all_measures(CONFIG, "memorization"),
         perplexity=paths.all_measures(CONFIG, "perplexity"),
+        generation=paths.all_generations(CONFIG, "measures"),
     output:
-        expand(f"{TABLES}/{{name}}.{{ending}}", name=TABLE_NAMES, ending=["csv", "md", "tex"]),
+        expand(f"{TABLES}/{{name}}.{{ending}}", name=table_names(CONFIG), ending=["csv", "md", "tex"]),
         expand(f"{TABLES}/paper_layout.{{ending}}", ending=["md", "tex", "parquet"]),
         f"{TABLES}/README.md",
     log:
@@ -45,8 +16,8 @@ rule aggregate_tables:
     params:
         source=source("aggregate_tables.py"),
         spec=option("--spec", params.tables_spec(CONFIG)),
-        measures=lambda wildcards, input: (
-            f"{option('--memorization', *input.memorization)} {option('--perplexity', *input.perplexity)}"
+        measures=lambda wildcards, input: " ".join(
+            option(f"--{kind}", *files) for kind, files in input.items() if files
         ),
     shell:
         "aggregate_tables.py {params.measures} {params.spec} --output {output} > {log} 2>&1"
@@ -59,7 +30,7 @@ rule tables:
 
 rule write_findings:
     input:
-        expand(f"{TABLES}/{{name}}.csv", name=SAID_IN_WORDS),
+        expand(f"{TABLES}/{{name}}.csv", name=tables_in_words(CONFIG)),
     output:
         paths.findings(RESULTS),
     log:

@@ -55,6 +55,14 @@ def random_members() -> pd.DataFrame:
     return in_order(pd.DataFrame(rows), MODELS, STRATEGIES)
 
 
+def both_splits() -> pd.DataFrame:
+    """Measures of members, and of as many non-members, of which none is extracted."""
+    members = random_members().assign(split="member", seed=0, pooled=True)
+    members["document"] = members["sample"].map("d{}".format)
+    others = members.assign(split="non_member", extracted=False, sample=members["sample"] + 1000)
+    return pd.concat([members, others.assign(document=others["sample"].map("d{}".format))], ignore_index=True)
+
+
 def random_windows(documents: int = 8) -> pd.DataFrame:
     """Measures of perplexity windows, one to three a document, the same for all variants."""
     generator = np.random.default_rng(1)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from measure_files import TEXTS, write_measure_files
-from random_measures import MODELS, STRATEGIES, random_members, random_windows
+from random_measures import MODELS, STRATEGIES, both_splits, random_windows
 
 from memprune.findings import words
 from memprune.findings.aggregate_tables import write_tables
@@ -28,14 +28,6 @@ def tables_of(
     return {path.stem: read_csv(path) for path in folder.glob("*.csv")}
 
 
-def both_splits() -> pd.DataFrame:
-    """Measures of members, and of as many non-members, of which none is extracted."""
-    members = random_members().assign(split="member", seed=0, pooled=True)
-    members["document"] = members["sample"].map("d{}".format)
-    others = members.assign(split="non_member", extracted=False, sample=members["sample"] + 1000)
-    return pd.concat([members, others.assign(document=others["sample"].map("d{}".format))], ignore_index=True)
-
-
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
     return tables_of(both_splits(), random_windows(), tmp_path_factory.mktemp("tables"))
@@ -44,7 +36,7 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
 def test_every_question_is_answered_in_order_with_the_tables_numbers(tables):
     text = findings("tiny", tables)
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == list(QUESTIONS)
+    assert headings == [question for question in QUESTIONS if "exact match not show" not in question]
     assert all(re.search(rf"^## {re.escape(heading)}\n\n- ", text, re.MULTILINE) for heading in headings)
     assert "nan" not in text.lower()
     for model in MODELS:

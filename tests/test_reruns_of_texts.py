@@ -69,7 +69,9 @@ EDITS = {
     ),
     "how continuations are measured changed": (
         edit(
-            "workflow_scripts/memprune/metrics/generated/measure_continuations.py", '"share": 0.1', '"share": 0.2'
+            "workflow_scripts/memprune/metrics/generated/measure_continuations.py",
+            '"share": 0.1',
+            '"share": 0.2',
         ),
         {"measure_generation": 2} | TABLES,
         {"generation_measures": 2, "tables": None},

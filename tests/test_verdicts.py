@@ -86,3 +86,32 @@ def test_where_nothing_is_extracted_or_predicted_nothing_has_collapsed(given):
     table = verdicts_of(given)
     assert table.verdict.tolist() == ["dense", "sound"][: len(given)]
     assert table.held_out_accuracy_share.notna().tolist() == [row[3] > 0 for row in given]
+
+
+# strategy, level, share of repeated 4-grams and of distinct bigrams of non-members
+TEXT = [
+    ("dense", 0.0, 0.3, 0.8),
+    ("global", 0.1, 0.52, 0.8),  # more than half, but not far more than dense
+    ("global", 0.3, 0.6, 0.8),
+    ("global", 0.5, 0.1, 0.39),
+    ("global", 0.7, 0.1, 0.41),
+    ("global", 0.9, 0.9, 0.1),
+]
+
+
+def test_text_that_falls_apart_is_a_signature_where_there_is_text():
+    samples, windows, evidence = frames("m", GIVEN[:6])
+    generated = windows.drop(columns="token_perplexity").merge(
+        pd.DataFrame(TEXT, columns=["strategy", "level", "repeated_4grams", "distinct_2"])
+    )
+    other = generated.assign(split="member", repeated_4grams=1.0)
+    generated = pd.concat([generated.assign(split="non_member"), other]).assign(pooled=True)
+    given = [in_order(frame, ["m"], STRATEGIES) for frame in (samples, windows)]
+    table = verdicts_table(*given, evidence, in_order(generated, ["m"], STRATEGIES))
+    assert table.verdict.tolist() == [
+        "dense", "sound", "stalled, falls apart", "degraded, falls apart", "degraded, stalled", "collapsed",
+    ]  # fmt: skip
+    assert table.repeated_4grams.tolist() == [row[2] for row in TEXT]
+    assert table.distinct_2.tolist() == [row[3] for row in TEXT]
+    without = verdicts_table(*given, evidence)
+    assert without.columns.tolist() == table.columns.tolist()[:-2]

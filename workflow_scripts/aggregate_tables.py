@@ -11,6 +11,7 @@ from memprune.jobs.script import run
 from memprune.store import entries, source_code
 
 # Which decide the tables' bytes; tabulate writes Markdown, Jinja2 the paper's layout in LaTeX.
+TEXTS = ("generation", "membership", "concatenated", "tasks")
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "tabulate", "Jinja2")
 
 
@@ -18,18 +19,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memorization", type=Path, nargs="+", required=True)
     parser.add_argument("--perplexity", type=Path, nargs="+", required=True)
+    for kind in TEXTS:
+        parser.add_argument(f"--{kind}", type=Path, nargs="+", default=[])
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="tables, told by their names")
     arguments = parse(parser)
+    texts = {kind: getattr(arguments, kind) for kind in TEXTS}
+    measured = {"memorization": arguments.memorization, "perplexity": arguments.perplexity, **texts}
 
     def compute(folder: Path) -> None:
         from memprune.findings.aggregate_tables import write_tables
 
-        write_tables(arguments.memorization, arguments.perplexity, **arguments.spec, folder=folder)
+        measures = arguments.memorization, arguments.perplexity
+        write_tables(*measures, **arguments.spec, folder=folder, text_files=texts)
 
     determinants = {
         "source": source_code.digest(Path(__file__)),
-        "measures": [entries.content(path) for path in (*arguments.memorization, *arguments.perplexity)],
+        "measures": {kind: [entries.content(path) for path in files] for kind, files in measured.items()},
         "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }

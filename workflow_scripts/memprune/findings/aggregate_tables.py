@@ -1,18 +1,27 @@
 """The tables that a reader sees, all derived from the measures by sample and by window."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from memprune.disk import readable
+from memprune.findings.agreement import agreement
+from memprune.findings.concatenated_table import concatenated_table
 from memprune.findings.equal_terms import at_equal_perplexity, at_equal_removed, at_equal_sparsity
 from memprune.findings.excess import excess_table
 from memprune.findings.frames import VARIANT, in_order, read_parquet, variant_label
 from memprune.findings.frontier import frontier
 from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.findings.memorization_table import memorization_table
+from memprune.findings.metric_values import metric_values
+from memprune.findings.metrics_at_equal import metrics_at_equal
+from memprune.findings.metrics_between_strategies import metrics_between_strategies
+from memprune.findings.metrics_controls import metrics_controls
+from memprune.findings.metrics_table import metrics_table
 from memprune.findings.naming_text import naming_text
 from memprune.findings.paired_tests import against_dense, between_strategies
 from memprune.findings.paper_layout import as_text, paper_layout
@@ -22,6 +31,8 @@ from memprune.findings.seeds import with_seed_spread
 from memprune.findings.smallest_drops import smallest_drops
 from memprune.findings.table_files import write_readme, write_table
 from memprune.findings.verdicts import verdicts_table
+
+PER_ITEM = ("generation", "membership", "tasks")  # kinds of text with metrics that have a value an item
 
 
 def write_tables(
@@ -33,25 +44,32 @@ def write_tables(
     texts: Mapping[str, Mapping],
     published: Mapping,
     folder: Path,
+    text_files: Mapping[str, Sequence[Path]] = MappingProxyType({}),
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
     All but the one by seed count the pooled samples, one a document. `controls` gives the control of each
     model that has one, `texts` the text of each table of perplexity, `published` the published `sources` and
-    the `experiment` to compare them with. Raises UserError for a file that cannot be read, and where variants
-    of a model were not measured on the same samples.
+    the `experiment` to compare them with. `text_files` are those of generation, membership, concatenated and
+    tasks, as far as there are any. Raises UserError for a file that cannot be read, and where variants of a
+    model were not measured on the same samples.
     """
-    samples, windows = (
-        in_order(pd.concat(map(read_parquet, files), ignore_index=True), models, strategies)
-        for files in (memorization_files, perplexity_files)
-    )
+
+    def measures(files: Sequence[Path]) -> pd.DataFrame:
+        return in_order(pd.concat(map(read_parquet, files), ignore_index=True), models, strategies)
+
+    samples, windows = measures(memorization_files), measures(perplexity_files)
+    others = {kind: measures(files) for kind, files in text_files.items() if files}
     samples = samples.astype({"duplicates": "Int64"})  # null: nobody counted
     perplexity = perplexity_table(windows)
     verdicts = verdicts_table(
-        samples[samples.pooled], perplexity, evidence_of(memorization_files, perplexity_files)
+        samples[samples.pooled],
+        perplexity,
+        evidence_of(memorization_files, perplexity_files),
+        others.get("generation"),
     )
     memorization, strata = memorization_tables(samples)
-    members, others = (
+    members, non_members = (
         samples[samples.pooled & (samples.split == split)] for split in ("member", "non_member")
     )
     paired = against_dense(members)
@@ -62,7 +80,7 @@ def write_tables(
     tables = {
         "memorization": judged[0],
         **strata,
-        "excess": excess_table(members, others, controls),
+        "excess": excess_table(members, non_members, controls),
         "paired": paired,
         "between_strategies": between_strategies(members, windows),
         "power": smallest_drops(memorization, len(paired)),
@@ -73,7 +91,12 @@ def write_tables(
         "at_equal_perplexity": at_equal_perplexity(*sound),
         "frontier": frontier(*(table[~table.model.isin(set(controls.values()))] for table in sound)),
         "published": published_table(memorization, perplexity, **published),
+        **tables_of_metrics(samples, others, sound[1], controls),
     }
+    if "concatenated" in others:
+        tables["concatenated_perplexity"] = naming_text(
+            concatenated_table(others["concatenated"]), texts["concatenated"]
+        )
     for name, table in tables.items():
         write_table(table, name, HOW_TO_READ[name], folder)
     write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)
@@ -81,6 +104,29 @@ def write_tables(
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
         (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))
+
+
+def tables_of_metrics(
+    samples: pd.DataFrame, texts: Mapping[str, pd.DataFrame], perplexity: pd.DataFrame, controls: Mapping
+) -> dict[str, pd.DataFrame]:
+    """The tables of all metrics alike: of samples, and of the kinds of `texts` that have a value an item.
+
+    `perplexity` is the table of that name with a column `collapsed`.
+    """
+    of_texts = [list(metric_values(texts[kind])) for kind in PER_ITEM if kind in texts]
+    kinds = [list(metric_values(samples)), *of_texts]
+    metrics = metrics_table(list(chain.from_iterable(kinds)))
+    tables = {
+        "metrics": metrics,
+        "metrics_at_equal": metrics_at_equal(metrics, perplexity),
+        "metrics_controls": pd.concat([metrics_controls(kind, controls) for kind in kinds]),
+    }
+    if of_texts:
+        tables["metrics_between_strategies"] = metrics_between_strategies(list(chain.from_iterable(of_texts)))
+    if texts.keys() & {"generation", "tasks"}:
+        studied = [table[~table.model.isin(set(controls.values()))] for table in (metrics, perplexity)]
+        tables["agreement"] = agreement(*studied)
+    return tables
 
 
 def memorization_tables(samples: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:

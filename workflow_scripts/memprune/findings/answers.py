@@ -25,6 +25,7 @@ SIGNATURES = {
     "collapsed": "less than half of dense accuracy on text never seen: what is lost is no forgetting",
     "degraded": "perplexity up by more than half",
     "stalled": "memorization no lower than at the level before",
+    "falls apart": "its text repeats itself, or has few distinct bigrams, far more than the dense model's",
 }
 
 

@@ -1,4 +1,6 @@
-"""A column of measures as an array, a row a variant: what all paired comparisons start from."""
+"""Columns of measures as arrays, a row a variant: what all paired comparisons start from."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,9 +12,20 @@ from memprune.findings.frames import VARIANT
 def by_variant(rows: pd.DataFrame, unit: str, column: str) -> tuple[pd.DataFrame, np.ndarray]:
     """One model's variants, in the order of tables, and sums of `column` by unit, variants × units (float64).
 
-    `unit` is what variants are compared on, `sample`, `document` or `window`; units are sorted. `rows` has
-    one context length at most. Raises UserError when variants have not the same units, or not as many rows of
-    each.
+    See `columns_by_variant`.
+    """
+    variants, _, [sums] = columns_by_variant(rows, unit, [column])
+    return variants, sums
+
+
+def columns_by_variant(
+    rows: pd.DataFrame, unit: str, columns: Sequence[str]
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """One model's variants, in the order of tables, the units, and sums of the columns by unit.
+
+    The sums are columns × variants × units (float64), null where a value is. `unit` is what variants are
+    compared on: sample, document, window or item; units are sorted. `rows` has one context length at most.
+    Raises UserError when variants have not the same units, or not as many rows of each.
     """
     groups = rows.groupby(VARIANT, observed=True, dropna=False)
     variants = groups.size().index.to_frame(index=False)
@@ -25,4 +38,5 @@ def by_variant(rows: pd.DataFrame, unit: str, column: str) -> tuple[pd.DataFrame
             f"measures of {variants.model[0]}: found other {unit}s of some variants than of "
             f"{variants.strategy[0]}, allowed: the same of all; delete its measures and run again"
         )
-    return variants, np.bincount(places, rows[column], np.prod(shape)).reshape(shape)
+    sums = [np.bincount(places, rows[column], np.prod(shape)).reshape(shape) for column in columns]
+    return variants, np.asarray(names), np.array(sums).reshape(len(columns), *shape)

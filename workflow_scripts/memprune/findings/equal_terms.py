@@ -29,7 +29,7 @@ Curves = Mapping[str, pd.DataFrame]  # by strategy: a row a level, the dense mod
 
 def at_equal_sparsity(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
     """Strategies at equal sparsity in scope: at each that one has as a level and another reaches."""
-    return compared(memorization, perplexity, "sparsity", attained)
+    return compared(memorization, perplexity, "sparsity")
 
 
 def at_equal_removed(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def at_equal_removed(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd
 
     At shares that one has at a level and another reaches: at most `VALUES` of a model, evenly chosen.
     """
-    return compared(memorization, perplexity, "removed", lambda *at: evenly(attained(*at), VALUES))
+    return compared(memorization, perplexity, "removed")
 
 
 def at_equal_perplexity(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
@@ -46,16 +46,11 @@ def at_equal_perplexity(memorization: pd.DataFrame, perplexity: pd.DataFrame) ->
     Between two levels the logarithm of perplexity is straight. Where it falls and rises along a curve, the
     first crossing from the dense model counts, the lightest pruning at that cost.
     """
-    return compared(memorization, perplexity, "perplexity_increase", lambda *_: INCREASES)
+    return compared(memorization, perplexity, "perplexity_increase")
 
 
-def compared(
-    memorization: pd.DataFrame,
-    perplexity: pd.DataFrame,
-    quantity: str,
-    values: Callable[[Curves, str], Sequence[float]],
-) -> pd.DataFrame:
-    """The strategies at the values of a quantity, of those `values(curves, quantity)` gives.
+def compared(memorization: pd.DataFrame, perplexity: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """The strategies at the values of a quantity, a key of `QUANTITIES`.
 
     `memorization` and `perplexity` are the tables of those names with a bool column `collapsed`. Columns:
     model, context_length, the quantity, strategy, then as far as they are not the quantity: sparsity,
@@ -72,7 +67,7 @@ def compared(
     points = with_perplexity(memorization, perplexity)
     for (model, context_length), own in points.groupby(["model", "context_length"], observed=True):
         curves = curves_of(own)
-        for value in values(curves, quantity):
+        for value in QUANTITIES[quantity](curves, quantity):
             found = [
                 {"model": model, "context_length": context_length, "strategy": strategy, **point}
                 for strategy, curve in curves.items()
@@ -121,22 +116,36 @@ def attained(curves: Curves, quantity: str) -> list[float]:
 
 def crossing(curve: pd.DataFrame, quantity: str, value: float) -> dict | None:
     """Where a curve first reaches a value above the dense model's, as columns; None where it does not."""
-    reached = np.flatnonzero(rounded(curve[quantity]) >= value)
-    if not len(reached):
+    place = place_of(curve, quantity, value)
+    if place is None:
         return None
-    then = curve.iloc[reached[0]]
-    if rounded([then[quantity]])[0] == value:
+    row, share = place
+    then = curve.iloc[row]
+    if share == 1:
         return {**then[[*STRAIGHT, *GEOMETRIC, "samples"]], "interpolated": False}
-    before = curve.iloc[reached[0] - 1]
-    scale = np.log1p if quantity == "perplexity_increase" else float
-    low, high = scale(before[quantity]), scale(then[quantity])
-    share = (scale(value) - low) / (high - low)
+    before = curve.iloc[row - 1]
     return {
         **{name: before[name] + share * (then[name] - before[name]) for name in STRAIGHT},
         **{name: before[name] * (then[name] / before[name]) ** share for name in GEOMETRIC},
         "samples": min(before.samples, then.samples),
         "interpolated": True,
     }
+
+
+def place_of(curve: pd.DataFrame, quantity: str, value: float) -> tuple[int, float] | None:
+    """The row of a curve that first reaches a value, and the share of the way to it from the row before.
+
+    The share is 1 where the row itself stands at the value. None where no row reaches it.
+    """
+    reached = np.flatnonzero(rounded(curve[quantity]) >= value)
+    if not len(reached):
+        return None
+    row = int(reached[0])
+    if rounded([curve[quantity].iloc[row]])[0] == value:
+        return row, 1.0
+    scale = np.log1p if quantity == "perplexity_increase" else float
+    low, high = scale(curve[quantity].iloc[row - 1]), scale(curve[quantity].iloc[row])
+    return row, (scale(value) - low) / (high - low)
 
 
 def evenly(values: Sequence[float], most: int) -> list[float]:
@@ -148,3 +157,11 @@ def evenly(values: Sequence[float], most: int) -> list[float]:
 def rounded(values: pd.Series | Sequence[float]) -> np.ndarray:
     """The values to `DIGITS` significant digits, float64."""
     return np.array([float(f"{value:.{DIGITS}g}") for value in values])
+
+
+# The values of each quantity at which strategies are compared, from a model's curves.
+QUANTITIES: Mapping[str, Callable[[Curves, str], Sequence[float]]] = {
+    "sparsity": attained,
+    "removed": lambda *at: evenly(attained(*at), VALUES),
+    "perplexity_increase": lambda *_: INCREASES,
+}

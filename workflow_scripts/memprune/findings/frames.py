@@ -14,8 +14,8 @@ SAMPLE = ["sample", "split", "seed", "pooled", "document", "subset", "duplicates
 DESCRIBED = [*VARIANT, *SAMPLE]
 # Texts, even where one is called 007, 1e5 or NA.
 NAMES = (
-    "model", "strategy", "target", "role", "first", "second", "subset", "stratum", "dataset", "data_split",
-    "revision",
+    "model", "strategy", "target", "role", "first", "second", "first_of", "second_of", "subset", "stratum",
+    "of", "metric", "score", "dataset", "data_split", "revision",
 )  # fmt: skip
 
 

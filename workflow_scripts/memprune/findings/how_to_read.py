@@ -73,6 +73,31 @@ HOW_TO_READ = {
         "extracting nothing is no forgetting; a variant named as having the same scores equals it to the "
         "last bit."
     ),
+    "metrics": (
+        "The mean of every metric over so many items, in brackets its 95 % interval, and how far pruning "
+        "moved it on the same items, with the p-value of the exact McNemar test of what is true or false and "
+        "of Wilcoxon's signed-rank test of numbers; metrics of samples are at the longest k."
+    ),
+    "metrics_between_strategies": (
+        "Two strategies at the same level on the same items: how far the second's mean lies from the "
+        "first's, with its 95 % interval, and the p-value of the exact McNemar test or of Wilcoxon's "
+        "signed-rank test."
+    ),
+    "metrics_at_equal": (
+        "What every metric is where strategies of one model have the same sparsity, share of weights "
+        "removed, or increase of perplexity: an interpolated row lies between two levels, and its bracket is "
+        "a 95 % band."
+    ),
+    "metrics_controls": (
+        "How much larger the mean of every metric is of members than of non-members, and than a control "
+        "model has it on the same items, with 95 % intervals: one that holds 0 is no evidence of a "
+        "difference."
+    ),
+    "agreement": (
+        "How perplexity, the quality of generated text and the accuracy of tasks rank the same variants: 1 "
+        "is one order, -1 its reverse, and an interval that holds 0 tells neither; variants of one strategy "
+        "are no independent draws, so take intervals as too narrow."
+    ),
     "paper_layout": (
         "Models in rows, dense and every strategy and level in columns: the share of samples extracted at "
         "each k and on average, then token perplexity."

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from scipy.stats import binom
-from statsmodels.stats.multitest import multipletests
 
 from memprune.findings.by_variant import by_variant
 from memprune.findings.frames import VARIANT, level_label
@@ -133,4 +132,8 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6, 65–70.
     """
-    return multipletests(p_values, method="holm")[1] if len(p_values) else p_values
+    order = np.argsort(p_values)
+    steps = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(steps, 1)
+    return adjusted

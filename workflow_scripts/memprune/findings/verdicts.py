@@ -1,7 +1,8 @@
 """Failure signatures: what a variant's numbers are worth, and the numbers behind each verdict.
 
 A model that has collapsed extracts nothing because it says nothing: that is no forgetting. Perplexity up by
-more than half, and memorization that no longer falls while the level grows, are the other two signatures.
+more than half, memorization that no longer falls while the level grows, and text that falls apart are the
+other signatures.
 """
 
 from collections.abc import Mapping
@@ -13,21 +14,31 @@ from memprune.findings.frames import VARIANT, variant_label
 
 COLLAPSED = 0.5  # of the dense model's forced accuracy on text never seen, below which nothing is left of it
 DEGRADED = 0.5  # increase of perplexity
+# Of continuations of text never seen: a share of repeated 4-grams above half, and above the dense model's by
+# a quarter of all, since greedy text of small models repeats itself even where nothing is pruned.
+REPEATED, MORE_REPEATED = 0.5, 0.25
+FEWER_DISTINCT = 0.5  # of the dense model's share of distinct bigrams
+TEXT = ["repeated_4grams", "distinct_2"]
 
 
 def verdicts_table(
-    measures: pd.DataFrame, perplexity: pd.DataFrame, evidence: Mapping[tuple[str, str], object]
+    measures: pd.DataFrame,
+    perplexity: pd.DataFrame,
+    evidence: Mapping[tuple[str, str], object],
+    generated: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A verdict on each variant.
 
     `measures` are those of all samples, `perplexity` is the table of that name, and `evidence` gives a digest
-    of all evidence by model and variant's name. Columns: `VARIANT`; `verdict`: `dense`, `sound`, `collapsed`,
-    or which of `degraded` and `stalled` it is; then the numbers behind it. `perplexity_increase` is over the
-    dense model. `held_out_accuracy` is the forced token accuracy on non-members at the longest context, and
+    of all evidence by model and variant's name; `generated` are measures of continuations, if there are any.
+    Columns: `VARIANT`; `verdict`: `dense`, `sound`, `collapsed`, or which of `degraded`, `stalled` and
+    `falls apart` it is; then the numbers behind it. `perplexity_increase` is over the dense model.
+    `held_out_accuracy` is the forced token accuracy on non-members at the longest context, and
     `held_out_accuracy_share` its ratio to the dense model's (null where that is 0). `fraction` is the share
     of members extracted, mean over the context lengths, and `fraction_change` its difference to that of the
     strategy's level before, to the dense model's for the first. `same_scores_as` is an earlier variant of the
-    model with the same evidence to the last bit, null if there is none.
+    model with the same evidence to the last bit, null if there is none. With `generated` there are also
+    `repeated_4grams` and `distinct_2`, means over the continuations of non-members.
     """
     table = perplexity[[*VARIANT, "token_perplexity"]].assign(variant=variant_label(perplexity))
     table = table.join(held_out_accuracy(measures), on=VARIANT).join(fraction_extracted(measures), on=VARIANT)
@@ -40,14 +51,26 @@ def verdicts_table(
         share = (table.held_out_accuracy / of_dense.held_out_accuracy).where(of_dense.held_out_accuracy > 0)
     before = fraction_before(table, of_dense.fraction)
     digests = [evidence[key] for key in zip(table.model.astype(str), table.variant, strict=True)]
+    signs = {
+        "degraded": increase > DEGRADED,
+        "stalled": (before > 0) & (table.fraction >= before),
+    }
+    text = pd.DataFrame(index=table.index)
+    if generated is not None:
+        text = table[VARIANT].join(text_of_non_members(generated), on=VARIANT)
+        text_of_dense = text[text.strategy == "dense"].set_index("model").loc[table.model]
+        signs["falls apart"] = falls_apart(text, text_of_dense.set_axis(table.index))
+        text = text[TEXT]
+    collapsed = (share < COLLAPSED) | ~np.isfinite(increase)
     return table[VARIANT].assign(
-        verdict=verdict(table.strategy == "dense", increase, share, table.fraction, before),
+        verdict=verdict(table.strategy == "dense", collapsed, signs),
         perplexity_increase=increase,
         held_out_accuracy=table.held_out_accuracy,
         held_out_accuracy_share=share,
         fraction=table.fraction,
         fraction_change=table.fraction - before,
         same_scores_as=same_scores(table.model, table.variant, digests),
+        **text,
     )
 
 
@@ -72,18 +95,26 @@ def fraction_before(table: pd.DataFrame, of_dense: pd.Series) -> pd.Series:
     return before.reindex(table.index).fillna(of_dense).where(table.strategy != "dense")
 
 
-def verdict(
-    dense: pd.Series, increase: pd.Series, share: pd.Series, fraction: pd.Series, before: pd.Series
-) -> list[str]:
-    """The verdict in words on each variant, from the numbers behind it."""
-    collapsed = (share < COLLAPSED) | ~np.isfinite(increase)
-    degraded, stalled = increase > DEGRADED, (before > 0) & (fraction >= before)
-    words = []
-    for of_one in zip(dense, collapsed, degraded, stalled, strict=True):
-        is_dense, is_collapsed, is_degraded, is_stalled = of_one
-        signs = [word for word, holds in (("degraded", is_degraded), ("stalled", is_stalled)) if holds]
-        words.append("dense" if is_dense else "collapsed" if is_collapsed else ", ".join(signs) or "sound")
-    return words
+def text_of_non_members(generated: pd.DataFrame) -> pd.DataFrame:
+    """The means of `TEXT` over the pooled continuations of non-members, by variant."""
+    rows = generated[generated.pooled & (generated.split == "non_member")]
+    return rows.groupby(VARIANT, observed=True, dropna=False)[TEXT].mean()
+
+
+def falls_apart(text: pd.DataFrame, of_dense: pd.DataFrame) -> pd.Series:
+    """Whether text repeats itself, or has few distinct bigrams, far more so than the dense model's."""
+    most = np.maximum(REPEATED, of_dense.repeated_4grams + MORE_REPEATED)
+    return (text.repeated_4grams > most) | (text.distinct_2 < FEWER_DISTINCT * of_dense.distinct_2)
+
+
+def verdict(dense: pd.Series, collapsed: pd.Series, signs: Mapping[str, pd.Series]) -> list[str]:
+    """The verdict in words on each variant; `signs` say which signatures each one has."""
+    rows = zip(*signs.values(), strict=True)
+    words = [", ".join(name for name, shown in zip(signs, row, strict=True) if shown) for row in rows]
+    return [
+        "dense" if is_dense else "collapsed" if is_collapsed else own or "sound"
+        for is_dense, is_collapsed, own in zip(dense, collapsed, words, strict=True)
+    ]
 
 
 def same_scores(models: pd.Series, variants: pd.Series, digests: list) -> list[str | None]:

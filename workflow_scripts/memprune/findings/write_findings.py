@@ -12,6 +12,7 @@ from memprune.findings.answers import (
     too_small_to_see,
     unbeaten,
 )
+from memprune.findings.answers_quality import not_shown_by_perplexity
 from memprune.findings.frames import variant_label
 
 QUESTIONS = {
@@ -20,27 +21,32 @@ QUESTIONS = {
     "Is the difference between the first two real?": first_two_strategies,
     "Which variants does no other beat?": unbeaten,
     "Which numbers are no forgetting?": failures,
+    "What do perplexity and exact match not show?": not_shown_by_perplexity,
     "What was too small to see?": too_small_to_see,
     "How does it compare with what was published?": comparison_with_published,
 }
 
 
 def findings(experiment: str, tables: Tables) -> str:
-    """The findings of an experiment as Markdown, from its tables by name."""
+    """The findings of an experiment as Markdown, from its tables by name.
+
+    A question to which no table has an answer is left out.
+    """
     k = int(tables["memorization"].context_length.max())
     shown = {name: rows_at(name, table, k) for name, table in tables.items()}
     parts = [f"# Findings: {experiment}", preface(k, len(tables["paired"]))]
     for question, answer in QUESTIONS.items():
-        parts += [f"## {question}", "\n".join(f"- {sentence}" for sentence in answer(shown))]
+        if sentences := answer(shown):
+            parts += [f"## {question}", "\n".join(f"- {sentence}" for sentence in sentences)]
     return "\n\n".join(parts) + "\n"
 
 
 def rows_at(name: str, table: pd.DataFrame, k: int) -> pd.DataFrame:
-    """A table's rows at a context length, as far as it has one, with the variants' names."""
+    """A table's rows at a context length, as far as they have one, with the variants' names."""
     if name == "published":
         return table
     if "context_length" in table:
-        table = table[table.context_length == k]
+        table = table[table.context_length.isna() | (table.context_length == k)]
     return table.assign(variant=variant_label(table)) if "strategy" in table and "level" in table else table
 
 

@@ -1,0 +1,55 @@
+"""Which tables an experiment has: those of any, and those of what its configuration asks for beside."""
+
+from memprune.config.experiment import Config
+
+MEMORIZATION = [
+    "memorization",
+    "memorization_non_members",
+    "memorization_by_duplicates",
+    "memorization_by_subset",
+    "memorization_by_seed",
+    "excess",
+    "paired",
+    "between_strategies",
+    "power",
+    "perplexity",
+    "verdicts",
+    "at_equal_sparsity",
+    "at_equal_removed",
+    "at_equal_perplexity",
+    "frontier",
+    "published",
+]
+METRICS = ["metrics", "metrics_at_equal", "metrics_controls"]
+SAID_IN_WORDS = [
+    "memorization",
+    "perplexity",
+    "paired",
+    "between_strategies",
+    "power",
+    "excess",
+    "verdicts",
+    "at_equal_perplexity",
+    "frontier",
+    "published",
+    "metrics",
+    "agreement",
+    "membership",
+]
+
+
+def table_names(config: Config) -> list[str]:
+    """The names of the experiment's tables."""
+    own = [*MEMORIZATION, *METRICS]
+    if config.generation or config.tasks or config.membership:
+        own.append("metrics_between_strategies")
+    if config.generation or config.tasks:
+        own.append("agreement")
+    if config.concatenated:
+        own.append("concatenated_perplexity")
+    return own
+
+
+def tables_in_words(config: Config) -> list[str]:
+    """The names of the tables that the findings say in words."""
+    return [name for name in table_names(config) if name in SAID_IN_WORDS]
