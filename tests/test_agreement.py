@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from experiments import local_experiment
-from measure_files import write_measure_files
+from measure_files import TEXTS, write_measure_files
 from random_measures import MODELS, STRATEGIES, both_splits, random_windows
 from scipy.stats import bootstrap, spearmanr
 from text_measures import random_generation, random_membership, random_tasks
@@ -37,7 +37,7 @@ def tables(tmp_path_factory):
     ]
     kinds = {"generation": random_generation(), "membership": random_membership(), "tasks": random_tasks()}
     texts = {kind: write_measure_files(rows, kind, folder) for kind, rows in kinds.items()}
-    write_tables(*files, MODELS, STRATEGIES, {}, {"sources": [], "experiment": {}}, folder, texts)
+    write_tables(*files, MODELS, STRATEGIES, {}, TEXTS, {"sources": [], "experiment": {}}, folder, texts)
     return folder, {path.stem: read_csv(path) for path in folder.glob("*.csv")}
 
 

@@ -12,6 +12,7 @@ from project import change_config, copy_project, lay_out, run
 
 pytestmark = pytest.mark.slow
 
+GENERATED = "workflow_scripts/memprune/metrics/generated"
 TABLES = {"aggregate_tables": 1}
 NEW = {"tables": 1}
 KINDS = {
