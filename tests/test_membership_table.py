@@ -9,6 +9,7 @@ from scipy.stats import bootstrap, mannwhitneyu, norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from memprune.errors import UserError
+from memprune.figures import plot_membership
 from memprune.findings.frames import VARIANT, in_order
 from memprune.findings.intervals import RESAMPLES
 from memprune.findings.membership_table import RATES, membership_table
@@ -163,3 +164,29 @@ def test_variants_of_other_samples_are_refused():
     rows = measures()
     with pytest.raises(UserError, match="measures of m: found other samples of some variants than of dense"):
         membership_table(rows.drop(index=rows[rows.strategy == "global"].index[0]))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("apart", [0, 100])
+def test_the_figure_has_a_row_a_model_and_a_column_a_score(apart):
+    """Also where members lie wholly apart, and there is no interval."""
+    rows = measures()
+    for name, side in MEMBER.items():
+        rows[name] += apart * (rows.split == "member") * (1 if side == "higher" else -1)
+    table = membership_table(rows)
+    figure = plot_membership.plot(table, ["m", "r"], ["global"])
+    figure.draw_without_rendering()
+    assert [axes.get_title() for axes in figure.axes[:5]] == list(plot_membership.NAMES.values())
+    assert list(plot_membership.NAMES) == list(MEMBER)
+    assert [axes.get_ylabel() for axes in figure.axes[::5]] == ["m\nAUC", "r\nAUC"]
+    for axes, score in zip(figure.axes[:5], MEMBER, strict=True):
+        line, guessing, dense = axes.get_lines()
+        own = table[(table.model == "m") & (table.score == score)]
+        assert list(line.get_xdata()) == [0, 0.3, 0.7]
+        assert list(line.get_ydata()) == own.auc.tolist()
+        assert list(dense.get_ydata()) == own.auc.tolist()[:1]
+        assert set(guessing.get_ydata()) == {0.5}
+        segments = [segment for segment in axes.collections[0].get_segments() if len(segment)]
+        expected = own[["auc_ci_low", "auc_ci_high"]].dropna().to_numpy()[1:].tolist()
+        assert [segment[:, 1].tolist() for segment in segments] == expected
+    assert not figure.axes[9].axison  # a model is no reference for itself
