@@ -202,8 +202,10 @@ def test_measures_have_a_row_a_sample_of_all_seeds_and_say_where_members_lie(tmp
     assert alone["reference"].null_count == 3
     assert alone.schema.field("reference").type == pa.float64()
     assert alone.drop_columns("reference") == table.drop_columns("reference")
-    measure_membership(reference, samples, reference, text_of, 0.2, output)  # no reference for itself
-    assert pq.read_table(output)["reference"].null_count == 3
+    pruned, _ = write_scores(tmp_path / "pruned.parquet", seed=2, variant=("r", "global", 0.3))
+    for own in (reference, pruned):  # no reference for itself
+        measure_membership(own, samples, reference, text_of, 0.2, output)
+        assert pq.read_table(output)["reference"].null_count == 3
 
 
 def test_other_samples_and_damaged_files_are_one_line(tmp_path):

@@ -15,7 +15,6 @@ from memprune.metrics.score_files import column_of, read, with_achieved
 
 EVIDENCE = ("log_probability", "mean", "deviation")
 KEY = ["split", "seed", "sample", "document"]
-NAME = ["model", "strategy"]
 
 
 def measure_membership(
@@ -29,7 +28,7 @@ def measure_membership(
     """Write the membership scores of a score file's samples, of all seeds.
 
     `samples` has the windows' tokens, of which `decode` makes text; `reference` is the score file of the
-    reference model, dense. That model is no reference for itself: its score is null, as it is without one.
+    reference model, dense. No model is a reference for itself: there the score is null, as without one.
     Each score's column says in its metadata on which side of it members lie (`member`: lower or higher).
     Raises UserError when a file is damaged, or is not of the same samples.
     """
@@ -41,7 +40,7 @@ def measure_membership(
     if reference is not None:
         dense, found = read_evidence(reference)
         check_same(described, dense, reference)
-        if dense.select(NAME).slice(0, 1) != described.select(NAME).slice(0, 1):
+        if dense["model"][0] != described["model"][0]:
             other = found["log_probability"]
     texts = [decode(tokens) for tokens in windows["tokens"].to_pylist()]
     for name, values in membership_scores(evidence, texts, share, other).items():

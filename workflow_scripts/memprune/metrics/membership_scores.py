@@ -25,7 +25,8 @@ def membership_scores(
 
     `evidence` has `log_probability`, `mean` and `deviation` (float32, windows × tokens), `texts` what the
     windows say; `share` is that of Min-K % and Min-K++. `reference` is the log-probabilities of a reference
-    model, windows × tokens; without one its score is NaN.
+    model, windows × tokens, whose loss is subtracted (Watson et al. 2022, arXiv 2111.08440); without one that
+    score is NaN.
     """
     own = loss(evidence["log_probability"])
     other = np.full_like(own, np.nan) if reference is None else loss(reference)
