@@ -142,8 +142,24 @@ rule plot_agreement:
         " --agreement {input.agreement} {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
 
 
+rule plot_membership:
+    input:
+        f"{TABLES}/membership.csv",
+    output:
+        **paths.figure(FIGURES, "membership"),
+    log:
+        f"{RESULTS}/logs/plot_membership.log",
+    params:
+        source=source("plot_membership.py"),
+        spec=option("--spec", params.order_spec(CONFIG)),
+    shell:
+        "plot_membership.py --membership {input} {params.spec}"
+        " --svg {output.svg} --png {output.png} > {log} 2>&1"
+
+
 rule figures:
     input:
+        rules.plot_membership.output if CONFIG.membership else [],
         rules.plot_agreement.output if "agreement" in table_names(CONFIG) else [],
         rules.plot_trade_off.output,
         rules.plot_context_length.output,

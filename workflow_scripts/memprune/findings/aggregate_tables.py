@@ -16,6 +16,7 @@ from memprune.findings.excess import excess_table
 from memprune.findings.frames import VARIANT, in_order, read_parquet, variant_label
 from memprune.findings.frontier import frontier
 from memprune.findings.how_to_read import HOW_TO_READ
+from memprune.findings.membership_table import membership_table
 from memprune.findings.memorization_table import memorization_table
 from memprune.findings.metric_values import metric_values
 from memprune.findings.metrics_at_equal import metrics_at_equal
@@ -97,6 +98,8 @@ def write_tables(
         tables["concatenated_perplexity"] = naming_text(
             concatenated_table(others["concatenated"]), texts["concatenated"]
         )
+    if "membership" in others:
+        tables["membership"] = membership_table(others["membership"][others["membership"].pooled])
     for name, table in tables.items():
         write_table(table, name, HOW_TO_READ[name], folder)
     write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)

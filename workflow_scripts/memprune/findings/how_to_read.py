@@ -102,4 +102,10 @@ HOW_TO_READ = {
         "Models in rows, dense and every strategy and level in columns: the share of samples extracted at "
         "each k and on average, then token perplexity."
     ),
+    "membership": (
+        "How well a score tells text that the model was trained on from text that it was not: an AUC of 0.5 "
+        "is guessing, and models that saw very much text once are near it before any pruning (Pythia on the "
+        "Pile 0.49 to 0.54, but for GitHub), so that is no sign of forgetting; what pruning did is "
+        "auc_change, on the same samples, and an empty TPR is one that so few non-members cannot tell."
+    ),
 }

@@ -36,11 +36,19 @@ def rows_needed(folder: str | Path) -> int:
 
     Raises UserError for a tokenizer.json that is not one.
     """
+    return max(vocabulary_of(folder).values(), default=-1) + 1
+
+
+def vocabulary_of(folder: str | Path) -> dict[str, int]:
+    """The id of each token in a folder's tokenizer.json; none without that file.
+
+    Raises UserError for a tokenizer.json that is not one.
+    """
     file = Path(folder) / "tokenizer.json"
     if not file.is_file():
-        return 0
+        return {}
     try:
-        return max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        return Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True)
     except BaseException as error:  # tokenizers panics with an exception that is none
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from memprune.errors import UserError
 from memprune.evaluation.fit import check_positions, check_texts
 from memprune.models.checkpoint import check_vocabulary, describe
 from memprune.models.model_config import read_architecture
-from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed
+from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed, vocabulary_of
 from memprune.planning.costs import estimate
 from memprune.planning.inputs import check_files, check_scopes
 from memprune.planning.paths import results_of
@@ -59,6 +60,7 @@ def check_experiment(config: Config, source: str) -> None:
                 check_local_model(name, model.path, config)
             else:
                 check_cached_model(name, model, config)
+        check_one_tokenizer({name: model.path for name, model in config.models.items() if model.path})
         check_scopes(config)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
@@ -90,6 +92,21 @@ def check_lengths(config: Config, positions: int) -> None:
     check_positions(config.samples.window, config.samples.perplexity_window, positions)
     if config.concatenated is not None:
         check_texts("concatenated", config.concatenated.window, positions)
+
+
+def check_one_tokenizer(folders: Mapping[str, str]) -> None:
+    """Raise UserError where the files of two local models show that one token has two ids.
+
+    What they do not show, as of a repository, a job says before it takes a device.
+    """
+    vocabularies = {name: vocabulary_of(folder) for name, folder in folders.items()}
+    first, *others = [name for name, vocabulary in vocabularies.items() if vocabulary] or [None]
+    for name in others:
+        if any(vocabularies[first].get(token, own) != own for token, own in vocabularies[name].items()):
+            raise UserError(
+                f"models.{name}: its tokenizer is not that of {first}; all models of an experiment must have "
+                "one tokenizer"
+            )
 
 
 def check_store(folder: str) -> None:

@@ -45,6 +45,8 @@ def table_names(config: Config) -> list[str]:
         own.append("metrics_between_strategies")
     if config.generation or config.tasks:
         own.append("agreement")
+    if config.membership:
+        own.append("membership")
     if config.concatenated:
         own.append("concatenated_perplexity")
     return own

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Plot how well scores tell members from non-members, by strategy and sparsity."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memprune.figures.kept import keep_figure
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--membership", type=Path, required=True)
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--svg", type=Path, required=True)
+    parser.add_argument("--png", type=Path, required=True)
+    arguments = parse(parser)
+
+    def plot() -> "Figure":
+        from memprune.figures import plot_membership
+        from memprune.findings.frames import read_csv
+
+        table = read_csv(arguments.membership, plot_membership.COLUMNS)
+        return plot_membership.plot(table, **arguments.spec)
+
+    content = {"table": entries.content(arguments.membership), **arguments.spec}
+    keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
+
+
+run(main)
