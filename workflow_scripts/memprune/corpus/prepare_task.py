@@ -9,6 +9,7 @@ at its first request. The metadata's `task` says what defines the task, and wher
 import difflib
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ from lm_eval.utils import set_torch_seed
 from transformers import PreTrainedTokenizerFast
 
 from memprune.corpus.request_tokens import request_tokens
-from memprune.corpus.task_files import check_served
+from memprune.corpus.task_files import check_served, data_files
 from memprune.errors import UserError
 from memprune.models.hub_contact import one_line
 
@@ -63,11 +64,13 @@ def prepare_own(
 ) -> tuple[pa.Table, dict]:
     """The requests of a task of one's own, and what is said of them. Raises UserError.
 
-    `cache` is a folder for what is made from the data's files: the library's own cache goes by their times.
+    `cache` is a folder for what is made from local data: the library's own cache goes by the files' times.
     """
-    local = {"dataset_kwargs": {**(config.get("dataset_kwargs") or {}), "cache_dir": str(cache)}}
+    kwargs = dict(config.get("dataset_kwargs") or {})
+    if data_files(config):
+        kwargs["cache_dir"] = str(cache)
     manager = TaskManager(include_defaults=False)
-    return prepare(name, manager, {**config, **local}, {"config": config}, tokenizer)
+    return prepare(name, manager, {**config, "dataset_kwargs": kwargs}, {"config": config}, tokenizer)
 
 
 def prepare(
@@ -128,12 +131,10 @@ def is_unreachable(error: BaseException | None) -> bool:
 
 
 def revision_of(task: ConfigurableTask) -> str | None:
-    """The commit of the Hub's data set; None where none is known."""
-    info = next(iter(task.dataset.values())).info
-    for address in info.download_checksums or {}:
-        if address.startswith("hf://") and "@" in address:
-            return address.split("@")[1].split("/")[0]
-    return None
+    """The commit of the Hub's data set, by which datasets names its cache's folder; None of local files."""
+    files = next(iter(task.dataset.values())).cache_files
+    folder = Path(files[0]["filename"]).parent.name if files else ""
+    return folder if re.fullmatch("[0-9a-f]{40}", folder) else None
 
 
 def as_table(name: str, task: ConfigurableTask, pairs: Sequence[tuple[list[int], list[int]]]) -> pa.Table:
