@@ -34,7 +34,7 @@ rule draw_samples:
 
 rule prepare_task:
     input:
-        file=lambda wildcards: paths.task_files(CONFIG, wildcards.task),
+        files=lambda wildcards: paths.task_files(CONFIG, wildcards.task),
         manifests=expand(paths.manifest(RESULTS, "{model}"), model=CONFIG.models),
     output:
         paths.task(RESULTS, "{task}"),
@@ -46,6 +46,7 @@ rule prepare_task:
     params:
         source=source("prepare_task.py"),
         task=lambda wildcards: params.task_option(CONFIG, wildcards.task),
+        contents=lambda wildcards: params.task_contents(CONFIG, wildcards.task),
         manifests=lambda wildcards, input: option("--manifests", *input.manifests),
     shell:
         "prepare_task.py {params.task} {params.manifests} --output {output} > {log} 2>&1"

@@ -60,5 +60,7 @@ def text_task(
 def described(table: pa.Table, scored: np.ndarray) -> pa.Table:
     """What identifies the rows of a file of texts; `tokens` is how many of each are scored."""
     samples = "split" in table.column_names
-    names = IDENTIFYING if samples else [n for n in table.column_names if n not in ("tokens", "scored")]
+    names = (
+        IDENTIFYING if samples else [n for n in table.column_names if n not in ("tokens", "scored", "doc")]
+    )
     return table.select(names).append_column("tokens", pa.array(scored.astype(np.int32)))

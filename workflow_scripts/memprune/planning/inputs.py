@@ -1,16 +1,21 @@
 """What a configuration asks of files and models that are not there, as far as names and sizes show it.
 
-Nothing is opened but a model's configuration: this is looked at before every run.
+Nothing is opened but a model's configuration and files that define tasks: this is looked at before every run.
 """
 
+import re
 from pathlib import Path
 
 from memprune.config.corpora import ENDINGS
 from memprune.config.experiment import Config
+from memprune.config.values import task_name
+from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
 from memprune.planning.draws import SPLITS, corpus_of
 from memprune.planning.sizes import size_of
 from memprune.variants.scope import scope_of
+
+TASK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
 def check_files(config: Config) -> None:
@@ -28,6 +33,21 @@ def check_files(config: Config) -> None:
         elif corpus.source in ("hub", "tokens"):
             pattern = corpus.files if corpus.source == "tokens" else "*"
             check_folder(f"{key}.dataset", corpus.dataset, pattern)
+
+
+def check_tasks(config: Config) -> None:
+    """Raise UserError unless every task has a name that files can have, and those of one's own can be read.
+
+    Whether lm-evaluation-harness knows a name shows when the task is prepared.
+    """
+    for task in config.tasks or ():
+        if not TASK_NAME.fullmatch(task_name(task)):
+            raise UserError(
+                f"tasks: found {task}; allowed: a task of lm-evaluation-harness, or a file that ends in "
+                ".yaml, whose name has letters, digits and . _ + - only"
+            )
+        if task.endswith(".yaml"):
+            read_task_file(task)
 
 
 def check_file(key: str, file: str) -> None:

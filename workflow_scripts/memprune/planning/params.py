@@ -14,6 +14,7 @@ from memprune.planning.draws import corpus_of, draw_settings
 from memprune.planning.perplexity_texts import perplexity_texts
 from memprune.planning.protocol import compared
 from memprune.store import source_code
+from memprune.store.fingerprints import identities
 from memprune.variants.names import increase_of, parse_level
 
 
@@ -117,6 +118,11 @@ def task_option(config: Config, task: str) -> str:
     """The option of prepare_task.py that says what a task is: its name, or the file that defines it."""
     [given] = [own for own in config.tasks if task_name(own) == task]
     return option("--file", given) if given.endswith(".yaml") else option("--name", given)
+
+
+def task_contents(config: Config, task: str) -> str:
+    """What the files behind a task hold, whatever their times say."""
+    return canonical(identities("files", paths.task_files(config, task)))
 
 
 def membership_spec(config: Config) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from memprune.config.experiment import Config
 from memprune.config.values import task_name
+from memprune.corpus.task_files import read_task_file
 from memprune.planning.draws import CONCATENATED
 from memprune.planning.parts import parts_of
 from memprune.variants.names import variant_name
@@ -74,8 +75,12 @@ def task_names(config: Config) -> list[str]:
 
 
 def task_files(config: Config, name: str) -> list[str]:
-    """The file that defines a task; none of one that lm-evaluation-harness has."""
-    return [task for task in config.tasks or () if task.endswith(".yaml") and task_name(task) == name]
+    """The file that defines a task, and those that it includes or has its data in; none of a known one.
+
+    Raises UserError for a file that defines none.
+    """
+    own = [task for task in config.tasks or () if task.endswith(".yaml") and task_name(task) == name]
+    return [file for task in own for file in read_task_file(task).files]
 
 
 def texts(config: Config, kind: str) -> list[str]:

@@ -15,7 +15,7 @@ from memprune.models.checkpoint import check_vocabulary, describe
 from memprune.models.model_config import read_architecture
 from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed, vocabulary_of
 from memprune.planning.costs import estimate
-from memprune.planning.inputs import check_files, check_scopes
+from memprune.planning.inputs import check_files, check_scopes, check_tasks
 from memprune.planning.paths import results_of
 from memprune.planning.sizes import cached_config
 from memprune.store import entries
@@ -55,6 +55,7 @@ def check_experiment(config: Config, source: str) -> None:
     """
     try:
         check_files(config)
+        check_tasks(config)
         for name, model in config.models.items():
             if model.path is not None:
                 check_local_model(name, model.path, config)
