@@ -138,6 +138,24 @@ def test_windows_evidence_and_measures(folder):
     assert results.perplexity_measures(MODEL, PRUNED).of.tolist() == ["perplexity"]
 
 
+def test_measures_of_texts(folder):
+    measures = folder / "measures" / MODEL
+    written = pd.DataFrame(
+        {"model": MODEL, "strategy": "dense", "task": "cloze", "item": [0, 1], "acc": [0.0, 1.0]}
+    )
+    written.to_parquet(measures / "dense.tasks.parquet")
+    written.assign(continuation="so it goes").to_parquet(measures / "generation.parquet")
+    results = load(folder)
+    assert results.text_measures(MODEL, "dense", "tasks").acc.tolist() == [0.0, 1.0]
+    assert set(results.generation(MODEL).continuation) == {"so it goes"}
+    with pytest.raises(UserError, match="variant of 007 in measures: found dense, allowed: none yet"):
+        results.text_measures(MODEL, "dense", "membership")
+    with pytest.raises(
+        UserError, match="kind of texts: found loss, allowed: membership, concatenated, tasks"
+    ):
+        results.text_measures(MODEL, "dense", "loss")
+
+
 def test_masks_are_arrays_in_the_matrices_shapes(folder, kept):
     [(name, found)] = load(folder).mask(MODEL, PRUNED).items()
     assert name == load(folder).manifest(MODEL).matrices[0].name

@@ -19,6 +19,7 @@ from memprune.models.manifest import Manifest, read_manifest
 from memprune.variants.masks import read_mask
 from memprune.variants.names import level_order, split_variant
 
+TEXT_KINDS = ("membership", "concatenated", "tasks")
 TEXTS = (*NAMES, "subset", "stratum")
 NULLABLE = ("duplicates", "control_extracted", "control_samples")  # whole numbers that may be null
 TYPES = {**dict.fromkeys(TEXTS, str), **dict.fromkeys(NULLABLE, "Int64")}
@@ -96,6 +97,21 @@ class Results:
     def perplexity_measures(self, model: str, variant: str) -> pd.DataFrame:
         """The metrics of a variant, a column each, by perplexity window."""
         return read_parquet(self.path("measures", model, variant, ".perplexity.parquet"))
+
+    def text_measures(self, model: str, variant: str, kind: str) -> pd.DataFrame:
+        """What a variant's scores on other texts say: of `membership`, a column a score by sample; of `tasks`, a
+        column a metric by item; of `concatenated`, `nll` by window."""
+        check("kind of texts", kind, TEXT_KINDS)
+        return read_parquet(self.path("measures", model, variant, f".{kind}.parquet"))
+
+    def generation(self, model: str) -> pd.DataFrame:
+        """What all of a model's variants write after a context: metrics by variant and sample, and the texts
+        `continuation` and `suffix`, the true one.
+
+        Raises UserError when the experiment generates no text, or has not yet.
+        """
+        check("model", model, self.models)
+        return read_parquet(self.folder / "measures" / model / "generation.parquet")
 
     def mask(self, model: str, variant: str) -> dict[str, np.ndarray]:
         """Which weights a variant keeps: matrix name to bool array in the matrix's shape, True = kept."""
