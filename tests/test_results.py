@@ -140,9 +140,7 @@ def test_windows_evidence_and_measures(folder):
 
 def test_measures_of_texts(folder):
     measures = folder / "measures" / MODEL
-    written = pd.DataFrame(
-        {"model": MODEL, "strategy": "dense", "task": "cloze", "item": [0, 1], "acc": [0.0, 1.0]}
-    )
+    written = pd.DataFrame({"model": MODEL, "strategy": "dense", "item": [0, 1], "acc": [0.0, 1.0]})
     written.to_parquet(measures / "dense.tasks.parquet")
     written.assign(continuation="so it goes").to_parquet(measures / "generation.parquet")
     results = load(folder)
@@ -150,9 +148,7 @@ def test_measures_of_texts(folder):
     assert set(results.generation(MODEL).continuation) == {"so it goes"}
     with pytest.raises(UserError, match="variant of 007 in measures: found dense, allowed: none yet"):
         results.text_measures(MODEL, "dense", "membership")
-    with pytest.raises(
-        UserError, match="kind of texts: found loss, allowed: membership, concatenated, tasks"
-    ):
+    with pytest.raises(UserError, match="kind of texts: found loss, allowed: membership, concatenated"):
         results.text_measures(MODEL, "dense", "loss")
 
 

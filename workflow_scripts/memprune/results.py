@@ -99,8 +99,11 @@ class Results:
         return read_parquet(self.path("measures", model, variant, ".perplexity.parquet"))
 
     def text_measures(self, model: str, variant: str, kind: str) -> pd.DataFrame:
-        """What a variant's scores on other texts say: of `membership`, a column a score by sample; of `tasks`, a
-        column a metric by item; of `concatenated`, `nll` by window."""
+        """What a variant's scores on other texts say.
+
+        Of `membership` it is a column a score by sample, of `tasks` a column a metric by item, of
+        `concatenated` `nll` by window.
+        """
         check("kind of texts", kind, TEXT_KINDS)
         return read_parquet(self.path("measures", model, variant, f".{kind}.parquet"))
 
