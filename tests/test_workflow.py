@@ -53,7 +53,8 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     assert perplexity.columns.to_list() == [
         "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "dataset",
         "data_split", "revision", "window", "tokens", "documents", "token_perplexity", "word_perplexity",
-        "byte_perplexity", "bits_per_byte", "perplexity_ratio", "perplexity_ratio_ci_low", "perplexity_ratio_ci_high", "verdict",
+        "byte_perplexity", "bits_per_byte", "perplexity_ratio", "perplexity_ratio_ci_low",
+        "perplexity_ratio_ci_high", "verdict",
     ]  # fmt: skip
     assert list(zip(perplexity.model, perplexity.strategy, perplexity.level, strict=True)) == [
         ("small", "dense", 0.0), ("small", "global", 0.3), ("small", "first-25", 0.3),
