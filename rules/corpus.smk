@@ -40,6 +40,7 @@ rule prepare_task:
         paths.task(RESULTS, "{task}"),
     log:
         f"{RESULTS}/logs/prepare_task/{{task}}.log",
+    priority: 1  # a task that cannot be is told before a GPU is used
     resources:
         mem_mb=4000,
         runtime=60,

@@ -16,7 +16,7 @@ from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.texts import text_tasks
 from memprune.evaluation.variant import Variant
-from memprune.metrics.task_items import measure_items
+from memprune.metrics.tasks.task_items import measure_items
 from memprune.models.manifest import Manifest
 from memprune.variants.achieved import achieved, level_of
 

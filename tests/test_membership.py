@@ -18,8 +18,8 @@ from tiny_models import VOCABULARY, reference_model, tiny_model
 from tokenizer_folders import SPECIAL, lay_out, several_files
 
 from memprune.errors import UserError
-from memprune.metrics.measure_membership import EVIDENCE, measure_membership
-from memprune.metrics.membership_scores import MEMBER, membership_scores
+from memprune.metrics.membership.measure_membership import EVIDENCE, measure_membership
+from memprune.metrics.membership.membership_scores import MEMBER, membership_scores
 from memprune.models.decoding import text_decoder
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer

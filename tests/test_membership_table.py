@@ -14,7 +14,7 @@ from memprune.findings.frames import VARIANT, in_order
 from memprune.findings.intervals import RESAMPLES
 from memprune.findings.membership_table import RATES, membership_table
 from memprune.findings.resampled_roc import auc_and_tpr, percentile_interval, resample_counts
-from memprune.metrics.membership_scores import MEMBER
+from memprune.metrics.membership.membership_scores import MEMBER
 
 SCORES = st.lists(st.integers(-3, 3) | st.floats(-3, 3), min_size=1, max_size=30)
 

@@ -27,7 +27,7 @@ def main() -> None:
     manifest, reference = read_manifest(arguments.manifest), arguments.reference
 
     def compute(folder: Path) -> None:
-        from memprune.metrics.measure_membership import measure_membership
+        from memprune.metrics.membership.measure_membership import measure_membership
         from memprune.models.decoding import text_decoder
 
         decode = text_decoder(manifest.folder)

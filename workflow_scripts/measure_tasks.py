@@ -20,7 +20,7 @@ def main() -> None:
     arguments = parse(parser)
 
     def compute(folder: Path) -> None:
-        from memprune.metrics.task_items import measure_items
+        from memprune.metrics.tasks.task_items import measure_items
 
         measure_items(arguments.scores, arguments.tasks, folder / "tasks.parquet")
 

@@ -8,7 +8,7 @@ import pandas as pd
 from memprune.findings.by_variant import by_variant
 from memprune.findings.frames import VARIANT
 from memprune.findings.resampled_roc import auc_and_tpr, percentile_interval, resample_counts
-from memprune.metrics.membership_scores import MEMBER
+from memprune.metrics.membership.membership_scores import MEMBER
 
 RATES = (0.01, 0.001)  # false positive rates
 ESTIMATES = ("auc", *(f"tpr_at_fpr_{rate}" for rate in RATES), "auc_change")

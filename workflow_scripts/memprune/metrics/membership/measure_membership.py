@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from memprune.disk import readable
 from memprune.errors import UserError
 from memprune.metrics.measure import write_measures
-from memprune.metrics.membership_scores import MEMBER, membership_scores
+from memprune.metrics.membership.membership_scores import MEMBER, membership_scores
 from memprune.metrics.score_files import column_of, read, with_achieved
 
 EVIDENCE = ("log_probability", "mean", "deviation")
