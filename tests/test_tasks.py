@@ -323,7 +323,10 @@ def test_a_text_longer_than_a_models_positions_is_one_line(tmp_path):
 
 
 def test_measures_need_no_torch():
-    code = "import sys, memprune.metrics.tasks.task_items; assert not {'torch', 'transformers'} & set(sys.modules)"
+    code = (
+        "import sys, memprune.metrics.tasks.task_items; "
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow_scripts", check=True)
 
 

@@ -15,6 +15,8 @@ from memprune.scoring.forced_pass import check_finite, forced_pass, ignore
 from memprune.scoring.logits import log_probability, measure_rows
 from memprune.scoring.pruned_model import PrunedModel
 
+MORE_ON_CPU = 4  # texts than a forced pass takes: a step multiplies one token of each, which fills no product
+
 
 def continue_suffixes(
     model: PrunedModel,
@@ -38,7 +40,8 @@ def continue_suffixes(
     unfinished = unfinished[matched[unfinished].argsort(kind="stable")]
     known = length - suffix + matched + 1
     texts = np.concatenate([samples[:, :-suffix], continued], axis=1)[unfinished]
-    for batch in cut_batches(unfinished, texts, batch_tokens):
+    more = MORE_ON_CPU if model.device.type == "cpu" else 1
+    for batch in cut_batches(unfinished, texts, more * batch_tokens):
         continued[batch.rows] = decode(model, batch, known[batch.rows])[:, -suffix:]
         advance(batch.tokens.size)
     return continued
