@@ -37,7 +37,7 @@ def main() -> None:
         f"\nGPU hours assume {100 * UTILISATION[dtype]:.0f} % of the peak in {dtype} ({peaks} TFLOP/s), and\n"
         f"that a job reads its model at {READ_RATE / 10**6:.0f} MB a second. Device and host: memory of one\n"
         "evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored: the\n"
-        "share of all scores that the store has. GB are 10^9 bytes."
+        "share of samples' and perplexity windows' scores that the store has. GB are 10^9 bytes."
     )
     if config.tasks or (config.concatenated and config.concatenated.windows is None):
         print("Not counted, since their texts are not read yet: tasks, and windows of concatenated text.")

@@ -42,10 +42,10 @@ def agreements(tables: Tables) -> list[str]:
     sentences = []
     for model, rows in of_perplexity[is_text | is_task].groupby("model", sort=False):
         over = "all models together" if model == ALL else f"**{model}**"
-        parts = [f"{named(row)} {correlation(row)}" for row in rows.itertuples()]
+        parts = [f"{correlation(row)} with {named(row)}" for row in rows.itertuples()]
         sentences.append(
-            f"Over the {rows.variants.max()} variants of {over}, the rank correlation of token perplexity is "
-            f"with {listed(parts)}."
+            f"Rank correlations of token perplexity over the {rows.variants.max()} variants of {over}: "
+            f"{'; '.join(parts)}."
         )
     return sentences
 
