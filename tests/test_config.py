@@ -276,7 +276,7 @@ def test_all_metrics_are_measured_unless_some_are_listed():
 def test_variants_are_named_and_read_back():
     embedded = load(ROOT / "config/embedded.yaml")
     variants = embedded.variants("tiny-pythia-3.5m")
-    assert variants[:3] == ["dense", "layer-wise@0.4", "layer-wise@0.5"]
+    assert variants[:3] == ["dense", "layer-wise@0.5", "layer-wise@0.6"]
     assert split_variant("layer-wise@0.3") == ("layer-wise", 0.3)
     assert split_variant("dense") == ("dense", 0.0)
 

@@ -135,17 +135,18 @@ def test_the_order_of_a_strategys_lists_changes_no_mask():
 def test_left_over_is_what_the_workflow_has_made_and_no_other_file(tmp_path):
     checked = load(Path(__file__).parents[1] / "config/embedded.yaml")
     kept = [
-        "masks/tiny-pythia-3.5m/global@0.4.csv",
+        "masks/tiny-pythia-3.5m/global@0.5.csv",
         "masks/tiny-pythia-3.5m/notes.txt",
         "masks/tiny-pythia-3.5m/mine.csv",
         "masks/tiny-pythia-3.5m/.global@0.9.csv.123.tmp",
         "scores/tiny-pythia-3.5m/dense.memorization.parquet",
-        "scores/tiny-pythia-3.5m/global@0.4.parts/0.json",
-        "measures/tiny-pythia-3.5m/global@0.4.perplexity.parquet",
+        "scores/tiny-pythia-3.5m/generation.parquet",
+        "scores/tiny-pythia-3.5m/global@0.5.parts/0.json",
+        "measures/tiny-pythia-3.5m/global@0.5.perplexity.parquet",
     ]
     left = ["masks/old/global@0.3.csv", "scores/old/dense.memorization.parquet"]
     left += ["scores/tiny-pythia-3.5m/global@0.9.parts/0.json"]
-    left += ["measures/tiny-pythia-3.5m/global@0.9.perplexity.parquet"]
+    left += ["measures/tiny-pythia-3.5m/global@0.9.perplexity.parquet", "scores/old/generation.parquet"]
     for name in kept + left:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -102,7 +102,7 @@ def project(tmp_path_factory):
     (folder / "tasks").mkdir()
     for name in ("first", "second"):
         write_task(folder, name)
-    run(folder, "tables")
+    run(folder, "--", "tables")
     return folder
 
 
@@ -133,4 +133,4 @@ def remove_keys(folder, *keys):
 
 
 def test_each_edit_computes_only_what_it_concerns(project):
-    make_edits(project, EDITS, {}, "tables")
+    make_edits(project, EDITS, {}, "--", "tables")

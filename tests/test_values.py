@@ -75,6 +75,7 @@ TWICE = {
     "metrics": ["extracted", "matched", "extracted"],
     "discoverable/n": [1, 10, 1],
     "discoverable/p": [0.5, "5e-1"],
+    "tasks": ["winogrande", "mine/cloze.yaml", "cloze.yaml"],
 }
 
 

@@ -42,7 +42,8 @@ def random_membership() -> pd.DataFrame:
     for model, strategy, level in reversed(variants()):
         number = np.arange(2 * CONTINUED)
         loss = generator.normal(3 + level, 1, len(number)) - 0.5 * (number < CONTINUED)
-        scores = {"loss": loss, "zlib": loss / 9, "min_k_plus_plus": -loss, "reference": np.nan}
+        scores = {"loss": loss, "zlib": loss / 9, "min_k": -loss, "min_k_plus_plus": -loss}
+        scores["reference"] = np.nan
         parts.append(samples_of(model, strategy, level, number).assign(**scores))
     return in_order(pd.concat(parts, ignore_index=True), MODELS, STRATEGIES)
 
