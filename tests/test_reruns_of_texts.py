@@ -30,7 +30,7 @@ EDITS = {
         | {"measure_generation": 2, "measure_tasks": 4, "measure_membership": 4, "measure_concatenated": 4}
         | TABLES,
         {"draw": 1, "task": 1, "membership": 4, "concatenated": 4, "tasks": 4, "generation": 8}
-        | {"generation_measures": 2, "measures": 12}
+        | {"generation_measures": 2, "measures": 8, "membership_measures": 4}
         | NEW,
     ),
     "more samples continued": (
@@ -46,12 +46,12 @@ EDITS = {
     "another share of the least likely tokens": (
         change_config(membership={"share": 0.1}),
         {"measure_membership": 4} | TABLES,
-        {"measures": 4} | NEW,
+        {"membership_measures": 4} | NEW,
     ),
     "a reference model named": (
         change_config(membership={"share": 0.1, "reference": "small"}),
         {"measure_membership": 4} | TABLES,
-        {"measures": 4} | NEW,
+        {"membership_measures": 4} | NEW,
     ),
     "another window": (
         change_config(concatenated={"window": 16, "windows": 4}),
@@ -64,7 +64,7 @@ EDITS = {
         | {"measure_generation": 1, "measure_tasks": 1, "measure_membership": 1, "measure_concatenated": 1}
         | TABLES,
         {"mask": 1, "membership": 1, "concatenated": 1, "tasks": 2, "generation": 2}
-        | {"generation_measures": 1, "measures": 4}
+        | {"generation_measures": 1, "measures": 3, "membership_measures": 1}
         | evaluations(1)
         | NEW,
     ),
