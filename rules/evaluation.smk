@@ -1,8 +1,5 @@
 """Scores of every variant: `dense`, the unpruned model, and each strategy at each level."""
 
-# What measures texts is imported by name.
-TEXT_MODULES = sorted({kind.module for kind in KINDS.values()})
-
 
 rule score_shards:
     input:
@@ -78,7 +75,7 @@ rule score_texts:
         **asked(lambda size, threads: resources.score_shards(size, threads, GPU, CONFIG)),
         gpu=GPU,
     params:
-        source=source("score_texts.py", *TEXT_MODULES),
+        source=lambda wildcards: source("score_texts.py", KINDS[wildcards.kind].module),
         spec=option("--spec", params.scoring_spec(CONFIG)),
         mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
         texts=lambda wildcards, input: option("--texts", *input.texts),

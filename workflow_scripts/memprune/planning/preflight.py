@@ -31,6 +31,8 @@ PLANNED = (
     "tasks",
     "generation",
     "measures",
+    "membership_measures",
+    "generation_measures",
 )  # kinds of entries in the store
 
 

@@ -113,7 +113,7 @@ def solve_level(size: ModelSize, threads: int, gpu: int, config: Config) -> Reso
 def generate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
     """To continue some samples by all variants of a model, one after the other."""
     scoring = score_shards(size, threads, gpu, config)
-    variants = 1 + sum(len(strategy.levels or ()) for strategy in config.strategies.values())
+    variants = max(len(config.variants(name)) for name in config.models)
     seconds = variants * generating_seconds(size, config, scoring_rate(threads, gpu, config))
     return Resources(scoring.memory, with_margins(0, seconds).runtime)
 
