@@ -1,6 +1,7 @@
 """Small tasks in the form of lm-evaluation-harness, scored by memprune, and evaluated by it alone."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from memprune.corpus.extract_samples import write_table
 from memprune.evaluation.evaluate import write_scores
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.scorer import Scorer
-from memprune.evaluation.texts import text_tasks
+from memprune.evaluation.texts import score_rows, text_tasks
 from memprune.evaluation.variant import Variant
 from memprune.metrics.tasks.task_items import measure_items
 from memprune.models.manifest import Manifest
@@ -76,7 +77,7 @@ def measured(manifest: Manifest, mask: Path | None, texts: list[Path], folder: P
     name = "global@0.5" if mask else "dense"
     variant = Variant(name, manifest, mask, samples=None, windows=None, spec=spec, texts=texts)
     scorer = Scorer(variant, "cpu", 1)
-    tasks = text_tasks(variant, "tasks", "cpu", scorer.texts("tasks"))
+    tasks = text_tasks(variant, "tasks", "cpu", partial(score_rows, scorer, "tasks"))
     scores, measures = folder / "scores.parquet", folder / "measures.parquet"
     level, reached = level_of(name, mask), achieved(manifest, mask)
     write_scores(tasks, score_shards(tasks, scorer.how), "tiny", name, level, reached, scores)

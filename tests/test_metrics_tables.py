@@ -195,7 +195,7 @@ def test_what_metrics_are_of():
     names |= {"exact", "repeated_4grams", "distinct_2"}
     assert of_text == {(of, name) for of in ("member", "non_member") for name in names}
     scores = {one.metric for one in metric_values(random_membership())}
-    assert scores == {"loss", "zlib", "min_k_plus_plus"}
+    assert scores == {"loss", "zlib", "min_k", "min_k_plus_plus"}
     tasks = {
         (one.of, one.metric): one for one in metric_values(random_tasks()) if one.variants.model[0] == "large"
     }

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 from memprune.devices.choice import device_class
@@ -10,7 +11,7 @@ from memprune.evaluation.evaluate import write_scores
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.text_kinds import KINDS
-from memprune.evaluation.texts import text_tasks
+from memprune.evaluation.texts import score_rows, text_tasks
 from memprune.evaluation.variant import Variant, variant_named
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
@@ -43,7 +44,7 @@ def main() -> None:
     device = device_class(variant.spec["device"])
     with variant_named(arguments.model, arguments.variant):
         scorer = Scorer(variant, device, arguments.threads)
-        tasks = text_tasks(variant, arguments.kind, device, scorer.texts(arguments.kind))
+        tasks = text_tasks(variant, arguments.kind, device, partial(score_rows, scorer, arguments.kind))
         scored = score_shards(tasks, scorer.how)
     level, reached = level_of(variant.name, variant.mask), achieved(variant.manifest, variant.mask)
     write_scores(tasks, scored, arguments.model, arguments.variant, level, reached, arguments.output)

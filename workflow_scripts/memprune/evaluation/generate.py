@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from memprune.evaluation.columns import lists_of_one_length
 from memprune.evaluation.evaluate import beside_rows, variant_columns
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.scorer import Scorer
@@ -27,11 +29,19 @@ def generate(
     Raises UserError when samples do not fit the model, for a damaged file, and what decoding raises.
     """
     scorer = Scorer(variant, device, threads)
-    tasks = generation_tasks(variant, device, scorer.continuations)
+    tasks = generation_tasks(variant, device, partial(continue_rows, scorer))
     scored = score_shards(tasks, scorer.how)
     level, reached = level_of(variant.name, variant.mask), achieved(variant.manifest, variant.mask)
     first = variant_columns(model, variant.name, level) | asdict(reached)
     return beside_rows(first, tasks, scored), scored, [shard.name for task in tasks for shard in task.shards]
+
+
+def continue_rows(scorer: Scorer, tokens: np.ndarray, advance: Advance) -> Columns:
+    """The column of `continue_suffixes` for rows of tokens."""
+    from memprune.scoring.continuations import continue_suffixes
+
+    work = partial(continue_suffixes, scorer.placed.model, tokens, scorer.variant.spec["suffix"])
+    return {"tokens": lists_of_one_length(scorer.placed.within_memory(work, tokens.shape[1], advance))}
 
 
 def generation_tasks(

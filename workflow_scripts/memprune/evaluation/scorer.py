@@ -1,8 +1,7 @@
 """A variant, ready to score shards: its model is loaded when the first one is scored, for it needs torch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +9,8 @@ import numpy as np
 from memprune.devices import gpus
 from memprune.devices.footprint import device_bytes
 from memprune.errors import UserError
-from memprune.evaluation.columns import (
-    list_column,
-    lists_of_one_length,
-    suffix_columns,
-    window_columns,
-)
+from memprune.evaluation.columns import suffix_columns, window_columns
 from memprune.evaluation.tasks import Advance, Columns
-from memprune.evaluation.text_kinds import KINDS
 from memprune.evaluation.variant import Variant
 
 if TYPE_CHECKING:
@@ -60,26 +53,6 @@ class Scorer:
 
         score = partial(score_windows, self.placed.model, tokens, scored)
         return window_columns(self.placed.within_memory(score, max(map(len, tokens)), advance))
-
-    def continuations(self, tokens: np.ndarray, advance: Advance) -> Columns:
-        """The column of `continue_suffixes` for rows of tokens."""
-        from memprune.scoring.continuations import continue_suffixes
-
-        work = partial(continue_suffixes, self.placed.model, tokens, self.variant.spec["suffix"])
-        return {"tokens": lists_of_one_length(self.placed.within_memory(work, tokens.shape[1], advance))}
-
-    def texts(self, kind: str) -> Callable[[list[np.ndarray], np.ndarray, Advance], Columns]:
-        """What scores texts of a kind: it gives the columns of the kind's evidence."""
-
-        def score(tokens: list[np.ndarray], scored: np.ndarray, advance: Advance) -> Columns:
-            from memprune.scoring.forced_pass import score_texts
-
-            measure = getattr(import_module(KINDS[kind].module), KINDS[kind].function)
-            work = partial(score_texts, self.placed.model, tokens, scored, measure)
-            found = self.placed.within_memory(work, max(map(len, tokens)), advance)
-            return dict(zip(KINDS[kind].columns, map(list_column, zip(*found, strict=True)), strict=True))
-
-        return score
 
 
 def cannot_score(*_: object) -> Columns:

@@ -6,13 +6,17 @@ fingerprint.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from memprune.evaluation.columns import list_column
 from memprune.evaluation.fit import check_texts, check_tokenizer
+from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.shards import cut_shards
 from memprune.evaluation.tasks import IDENTIFYING, Advance, Columns, Task
 from memprune.evaluation.text_kinds import KINDS
@@ -34,6 +38,18 @@ def text_tasks(
     """
     determinants = determinants_of(variant, device, KINDS[kind].module)
     return [text_task(variant, kind, path, determinants, score) for path in variant.texts]
+
+
+def score_rows(
+    scorer: Scorer, kind: str, tokens: list[np.ndarray], scored: np.ndarray, advance: Advance
+) -> Columns:
+    """The columns of a kind's evidence for texts of it."""
+    from memprune.scoring.forced_pass import score_texts
+
+    measure = getattr(import_module(KINDS[kind].module), KINDS[kind].function)
+    work = partial(score_texts, scorer.placed.model, tokens, scored, measure)
+    found = scorer.placed.within_memory(work, max(map(len, tokens)), advance)
+    return dict(zip(KINDS[kind].columns, map(list_column, zip(*found, strict=True)), strict=True))
 
 
 def text_task(
