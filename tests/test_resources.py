@@ -10,7 +10,7 @@ from memprune.devices.footprint import working_bytes
 from memprune.models.resolve_model import resolve_model
 from memprune.planning import resources
 from memprune.planning.costs import device_bytes, estimate, host_bytes
-from memprune.planning.machines import CUDA_HOST_BYTES
+from memprune.planning.machines import CUDA_HOST_BYTES, PROCESS_BYTES
 from memprune.planning.operations import variant_tokens
 from memprune.planning.parts import parts_of
 from memprune.planning.sizes import LARGEST, PYTHIA, assumed_sizes, size_of
@@ -36,7 +36,7 @@ def test_memory_to_score_is_the_plans_with_a_margin_or_what_the_configuration_al
         config = experiment(**evaluation)
         planned = host_bytes(TWELVE_BILLION, config.evaluation)
         assert asked(0, config) == int(1000 + 1.25 * planned / 10**6)
-        assert asked(1, config) == int(1000 + 1.25 * (planned + CUDA_HOST_BYTES) / 10**6)
+        assert asked(1, config) == int(1000 + 1.25 * (PROCESS_BYTES + CUDA_HOST_BYTES) / 10**6)
     assert asked(0, experiment()) > 54_000 > asked(0, experiment(dtype="bfloat16")) > 29_000
     assert asked(1, experiment(memory=6)) == 7_000
 

@@ -87,14 +87,12 @@ def export_variant(size: ModelSize, threads: int) -> Resources:
 def score_shards(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
     """To score a variant, or one of its parts, on a GPU or with `threads` of a CPU.
 
-    Memory is that of a resident model on a CPU, or `evaluation.memory`. On a GPU the host needs less, unless
-    a streamed model's states wait there.
+    Memory is that of a resident model on a CPU, or `evaluation.memory`. Of a GPU's job the host holds no more
+    than a slice of the weights.
     """
     bound, rate = config.evaluation.memory, scoring_rate(threads, gpu, config)
-    asked = with_margins(
-        host_bytes(size, config.evaluation) + (CUDA_HOST_BYTES if gpu else 0),
-        scoring_seconds(size, config, rate),
-    )
+    memory = PROCESS_BYTES + CUDA_HOST_BYTES if gpu else host_bytes(size, config.evaluation)
+    asked = with_margins(memory, scoring_seconds(size, config, rate))
     return asked if bound is None else Resources(int((SPARE_BYTES + bound * 10**9) / 10**6), asked.runtime)
 
 
