@@ -15,6 +15,7 @@ include: "rules/metrics.smk"
 include: "rules/exports.smk"
 include: "rules/findings.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:
@@ -23,6 +24,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.findings.input,
+        rules.report.input,
 
 
 localrules:
@@ -30,6 +32,7 @@ localrules:
     tables,
     figures,
     findings,
+    report,
     train_suite,
 
 

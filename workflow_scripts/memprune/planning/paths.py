@@ -122,6 +122,11 @@ def findings(results: str | Path) -> str:
     return f"{results}/findings.md"
 
 
+def report(results: str | Path) -> str:
+    """The report, one page."""
+    return f"{results}/report.html"
+
+
 def figure(folder: str, name: str) -> dict[str, str]:
     """A figure's two files in the folder of figures, by their endings."""
     return {ending: f"{folder}/{name}.{ending}" for ending in ("svg", "png")}

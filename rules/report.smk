@@ -1,0 +1,28 @@
+"""The report: one page that shows what the tables, the evidence and the texts say."""
+
+
+rule render_report:
+    input:
+        [path for path in rules.tables.input if not path.endswith((".md", ".tex"))],
+        rules.findings.input,
+        rules.extract_samples.output.samples,
+        expand(rules.resolve_model.output, model=CONFIG.models),
+        [path for path in paths.all_masks(CONFIG) if path.endswith(".csv")],
+        paths.all_scores(CONFIG, "memorization"),
+        paths.all_generations(CONFIG, "measures"),
+    output:
+        paths.report(RESULTS),
+    log:
+        f"{RESULTS}/logs/render_report.log",
+    params:
+        source=source("render_report.py"),
+        page=params.page_files(),
+        results=RESULTS,
+        spec=option("--spec", params.report_spec(CONFIG)),
+    shell:
+        "render_report.py --results {params.results} {params.spec} --output {output} > {log} 2>&1"
+
+
+rule report:
+    input:
+        rules.render_report.output,

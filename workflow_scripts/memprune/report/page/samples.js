@@ -1,0 +1,2 @@
+// The samples: what each variant makes of them.
+function startSamples(samples) {}

@@ -1,0 +1,1 @@
+// A table that a reader sorts, filters and takes away.

@@ -1,0 +1,2 @@
+// The tables of the experiment, the paper's layout first.
+function startTables(tables) {}
