@@ -87,9 +87,8 @@ def run(folder: Path, *arguments: str, config: str = "tiny.yaml") -> tuple[dict,
 def job_counts(output: str) -> dict[str, int]:
     """The table of jobs that snakemake prints, but for the targets and the total."""
     counts = {name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)}
-    return {
-        name: n for name, n in counts.items() if name not in ("all", "tables", "figures", "findings", "total")
-    }
+    targets = ("all", "tables", "figures", "findings", "report", "total")
+    return {name: n for name, n in counts.items() if name not in targets}
 
 
 def entries(folder: Path) -> set[str]:
