@@ -25,15 +25,7 @@ rule all:
         rules.figures.input,
         rules.findings.input,
         rules.report.input,
-
-
-localrules:
-    all,
-    tables,
-    figures,
-    findings,
-    report,
-    train_suite,
+    localrule: True
 
 
 onerror:

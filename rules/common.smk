@@ -10,7 +10,13 @@ from pathlib import Path
 
 from snakemake.utils import update_config
 
-SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+# Not `workflow.basedir`: where this is a module of another workflow, that is the other's folder.
+if not workflow.current_basedir.is_local:
+    sys.exit(
+        "error: memprune runs its scripts from its folder: clone it, and give the module its Snakefile's path"
+    )
+PROJECT = Path(workflow.current_basedir).parent
+SCRIPTS = PROJECT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from memprune.config import experiment as configuration
@@ -34,24 +40,37 @@ from memprune.planning.stale import changed_sources, stale_results
 from memprune.planning.tables import table_names, tables_in_words
 from memprune.store import entries
 
-DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
+
+def given_config():
+    """What the experiment is, and the words that say where that stands.
+
+    It is the files given by --configfile, else the default one; then --config. As a module it is the `config` of
+    the outer workflow's `module` statement alone.
+    """
+    if not workflow.modifier.is_main_snakefile():
+        if workflow.modifier.path_modifier.modifies_prefixes:
+            raise UserError(
+                f"module {__name__}: prefix: not supported; results lie under results/{{experiment}}"
+            )
+        return config, f"module {__name__}"
+    if not workflow.configfiles:
+        content = read_yaml(PROJECT / "config/embedded.yaml")
+        update_config(content, config)
+        return content, "config/embedded.yaml"
+    for path in map(str, workflow.configfiles):
+        if not path.endswith(".json"):
+            read_yaml(path)  # says what Snakemake's own reading lets pass
+    return config, ", ".join(map(os.path.relpath, workflow.configfiles))
 
 
 def read_config():
-    """The checked configuration: the files given by --configfile, else the default one; then --config.
+    """The checked configuration.
 
     Local models, as far as their configuration and headers show, and the store are checked before any job
     starts.
     """
-    source = ", ".join(map(os.path.relpath, workflow.configfiles)) or "config/embedded.yaml"
-    content = config
     try:
-        if not workflow.configfiles:
-            content = read_yaml(DEFAULT_CONFIG)
-            update_config(content, config)
-        for path in map(str, workflow.configfiles):
-            if not path.endswith(".json"):
-                read_yaml(path)  # says what Snakemake's own reading lets pass
+        content, source = given_config()
         checked = configuration.check(content, source)
         check_all(checked, source)
         return checked

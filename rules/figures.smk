@@ -169,3 +169,4 @@ rule figures:
         rules.plot_frontier.output,
         expand(rules.plot_sparsity.output, model=PRUNED_MODELS),
         expand(rules.plot_heads.output, model=[name for name in CONFIG.models if CONFIG.heads_ablated(name)]),
+    localrule: True

@@ -26,6 +26,7 @@ rule aggregate_tables:
 rule tables:
     input:
         rules.aggregate_tables.output,
+    localrule: True
 
 
 rule write_findings:
@@ -45,3 +46,4 @@ rule write_findings:
 rule findings:
     input:
         rules.write_findings.output,
+    localrule: True

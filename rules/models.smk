@@ -40,6 +40,7 @@ rule train_suite:
         directory("results/tiny-pythia"),
     log:
         "results/logs/train_suite.log",
+    localrule: True
     threads: workflow.cores
     shell:
         "train_suite.py --output {output} --threads {threads} > {log} 2>&1"

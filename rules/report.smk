@@ -26,3 +26,4 @@ rule render_report:
 rule report:
     input:
         rules.render_report.output,
+    localrule: True
