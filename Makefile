@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-cluster lint bench plan store schema lock clean
+.PHONY: demo test test-cluster lint bench plan store schema captions lock clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -40,6 +40,9 @@ store: .venv/installed
 
 schema: .venv/installed
 	python workflow_scripts/write_schema.py --output config/config.schema.json
+
+captions: .venv/installed
+	python workflow_scripts/write_captions.py --output report/tables
 
 .venv/installed: envs/requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "memprune needs Python 3.11 or newer")'

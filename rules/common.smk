@@ -30,6 +30,7 @@ from memprune.jobs.arguments import option
 from memprune.jobs.failures import failures
 from memprune.models.model_files import input_files
 from memprune.planning import params, paths, resources
+from memprune.planning.categories import category
 from memprune.planning.draws import all_draws, draw_files, member_draws, non_member_draws, perplexity_draw
 from memprune.planning.leftovers import leftovers
 from memprune.planning.params import source
@@ -122,6 +123,30 @@ wildcard_constraints:
     kind=one_of(CONFIG.text_kinds),
     task=one_of(paths.task_names(CONFIG)),
     quantity="sparsity|removed|perplexity",
+
+
+def shown_table(name, ending):
+    """A table's file, as `snakemake --report` shows it."""
+    return report(
+        f"{TABLES}/{name}.{ending}",
+        caption=f"../report/tables/{name}.rst",
+        category=category(name),
+        subcategory="Tables",
+        labels={"table": name.replace("_", " ")},
+    )
+
+
+def shown_figure(name, caption, category, **labels):
+    """A figure's two files, of which `snakemake --report` shows the SVG."""
+    files = paths.figure(FIGURES, name)
+    svg = report(
+        files["svg"],
+        caption=f"../report/figures/{caption}.rst",
+        category=category,
+        subcategory="Figures",
+        labels={"figure": caption.replace("_", " "), **labels},
+    )
+    return files | {"svg": svg}
 
 
 def of_model(choose):

@@ -6,7 +6,7 @@ rule plot_trade_off:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
     output:
-        **paths.figure(FIGURES, "trade_off"),
+        **shown_figure("trade_off", "trade_off", "Comparisons"),
     log:
         f"{RESULTS}/logs/plot_trade_off.log",
     params:
@@ -21,7 +21,7 @@ rule plot_context_length:
     input:
         f"{TABLES}/memorization.csv",
     output:
-        **paths.figure(FIGURES, "context_length"),
+        **shown_figure("context_length", "context_length", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_context_length.log",
     params:
@@ -37,7 +37,7 @@ rule plot_model_size:
         memorization=f"{TABLES}/memorization.csv",
         manifests=expand(rules.resolve_model.output, model=CONFIG.studied),
     output:
-        **paths.figure(FIGURES, "model_size"),
+        **shown_figure("model_size", "model_size", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_model_size.log",
     params:
@@ -53,7 +53,7 @@ rule plot_duplicates:
     input:
         f"{TABLES}/memorization_by_duplicates.csv",
     output:
-        **paths.figure(FIGURES, "duplicates"),
+        **shown_figure("duplicates", "duplicates", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_duplicates.log",
     params:
@@ -68,7 +68,7 @@ rule plot_sparsity:
     input:
         lambda wildcards: paths.zeros_at_highest_levels(CONFIG, wildcards.model),
     output:
-        **paths.figure(FIGURES, "sparsity_{model}"),
+        **shown_figure("sparsity_{model}", "sparsity", "Strategies", model="{model}"),
     log:
         f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
     params:
@@ -83,7 +83,7 @@ rule plot_equal_terms:
     input:
         f"{TABLES}/frontier.csv",
     output:
-        **paths.figure(FIGURES, "equal_{quantity}"),
+        **shown_figure("equal_{quantity}", "equal_terms", "Comparisons", quantity="{quantity}"),
     log:
         f"{RESULTS}/logs/plot_equal_terms/{{quantity}}.log",
     params:
@@ -98,7 +98,7 @@ rule plot_frontier:
     input:
         f"{TABLES}/frontier.csv",
     output:
-        **paths.figure(FIGURES, "frontier"),
+        **shown_figure("frontier", "frontier", "Comparisons"),
     log:
         f"{RESULTS}/logs/plot_frontier.log",
     params:
@@ -114,7 +114,7 @@ rule plot_heads:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
     output:
-        **paths.figure(FIGURES, "heads_{model}"),
+        **shown_figure("heads_{model}", "heads", "Strategies", model="{model}"),
     log:
         f"{RESULTS}/logs/plot_heads/{{model}}.log",
     params:
@@ -131,7 +131,7 @@ rule plot_agreement:
         perplexity=f"{TABLES}/perplexity.csv",
         agreement=f"{TABLES}/agreement.csv",
     output:
-        **paths.figure(FIGURES, "agreement"),
+        **shown_figure("agreement", "agreement", "Metrics"),
     log:
         f"{RESULTS}/logs/plot_agreement.log",
     params:
@@ -146,7 +146,7 @@ rule plot_membership:
     input:
         f"{TABLES}/membership.csv",
     output:
-        **paths.figure(FIGURES, "membership"),
+        **shown_figure("membership", "membership", "Metrics"),
     log:
         f"{RESULTS}/logs/plot_membership.log",
     params:

@@ -8,8 +8,10 @@ rule aggregate_tables:
         perplexity=paths.all_measures(CONFIG, "perplexity"),
         generation=paths.all_generations(CONFIG, "measures"),
     output:
-        expand(f"{TABLES}/{{name}}.{{ending}}", name=table_names(CONFIG), ending=["csv", "md", "tex"]),
-        expand(f"{TABLES}/paper_layout.{{ending}}", ending=["md", "tex", "parquet"]),
+        [shown_table(name, "csv") for name in table_names(CONFIG)],
+        expand(f"{TABLES}/{{name}}.{{ending}}", name=table_names(CONFIG), ending=["md", "tex"]),
+        shown_table("paper_layout", "md"),
+        expand(f"{TABLES}/paper_layout.{{ending}}", ending=["tex", "parquet"]),
         f"{TABLES}/README.md",
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
@@ -33,7 +35,12 @@ rule write_findings:
     input:
         expand(f"{TABLES}/{{name}}.csv", name=tables_in_words(CONFIG)),
     output:
-        paths.findings(RESULTS),
+        report(
+            paths.findings(RESULTS),
+            caption="../report/findings.rst",
+            category="Findings",
+            labels={"result": "findings in sentences", "experiment": CONFIG.experiment},
+        ),
     log:
         f"{RESULTS}/logs/write_findings.log",
     params:

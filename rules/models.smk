@@ -41,6 +41,6 @@ rule train_suite:
     log:
         "results/logs/train_suite.log",
     localrule: True
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
     shell:
         "train_suite.py --output {output} --threads {threads} > {log} 2>&1"

@@ -11,7 +11,12 @@ rule render_report:
         paths.all_scores(CONFIG, "memorization"),
         paths.all_generations(CONFIG, "measures"),
     output:
-        paths.report(RESULTS),
+        report(
+            paths.report(RESULTS),
+            caption="../report/page.rst",
+            category="Findings",
+            labels={"result": "page to explore", "experiment": CONFIG.experiment},
+        ),
     log:
         f"{RESULTS}/logs/render_report.log",
     params:
