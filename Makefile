@@ -26,7 +26,7 @@ lint: .venv/installed-test
 	ruff check .
 	ruff format --check .
 	PYTHONPATH=workflow_scripts lint-imports --no-cache
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile workflow rules
 	@# All rules run in snakemake's own environment: its advice of one environment a rule is not followed.
 	snakemake --lint > .venv/lint.txt 2>&1 || true
 	grep -q "^Lints for rule" .venv/lint.txt

@@ -49,9 +49,10 @@ def given_config():
     the outer workflow's `module` statement alone.
     """
     if not workflow.modifier.is_main_snakefile():
-        if workflow.modifier.path_modifier.modifies_prefixes:
+        if (moved := workflow.modifier.path_modifier.replace_prefix("results/")) != "results/":
+            # Jobs are told paths in their parameters, too, where Snakemake does not change them.
             raise UserError(
-                f"module {__name__}: prefix: not supported; results lie under results/{{experiment}}"
+                f"module {__name__}: prefix or replace_prefix: found {moved} for results/, allowed: none"
             )
         return config, f"module {__name__}"
     if not workflow.configfiles:
