@@ -14,7 +14,7 @@ from corpora import documents
 from tiny_models import tiny_model
 
 ROOT = Path(__file__).parents[1]
-FILES = ("Snakefile", "rules", "report", "workflow_scripts", "profiles", "config")
+FILES = ("Snakefile", "rules", "report", "workflow_scripts", "profiles", "config", "pyproject.toml")
 EXPERIMENT = {
     "experiment": "tiny",
     "corpus": {"source": "files"},
