@@ -60,14 +60,19 @@ function sampleWords(index) {
 }
 
 function sampleLegend(index) {
-  const shades = [0, 2, 4, 7, 10, 15].map((level) => {
+  const shades = [0, 1, 3, 6, 10, 15].map((level) => {
     const share = Math.exp(-level / index.per_nat);
-    const made = element("span", { class: "token greedy" }, level === 15 ? "rarer" : percent(share));
-    made.style.setProperty("--p", String(1 - level / 15));
-    return made;
+    const words = level === 0 ? "1" : level === 15 ? "less" : String(Number(share.toPrecision(1)));
+    return shaded(element("span", { class: "token greedy" }, ` ${words} `), level, index.per_nat);
   });
   return element("p", { class: "legend" }, "Probability of a token: ", ...shades, " ",
     element("span", { class: "token" }, "dotted"), " is not the greedy choice, ", element("mark", {}, "marked"), " the first mismatch.");
+}
+
+/** An element with the shading of a level of log-probability: the square root of the probability. */
+function shaded(made, level, perNat) {
+  made.style.setProperty("--p", Math.exp(-level / perNat / 2).toFixed(3));
+  return made;
 }
 
 function choice(name, label, options, chosen) {
@@ -226,7 +231,7 @@ async function sampleDetail(state, sample, asked) {
   const written = asked.k === lengths.length - 1 ? state.continued.get(asked.model).get(sample.at) : undefined;
   const body = element("tbody", {}, ...variants.map((variant, at) => {
     const own = codes.subarray((sample.at * variants.length + at) * suffix, (sample.at * variants.length + at + 1) * suffix);
-    return variantRow(variant, own, pieces, matchedBy(state, at, sample, asked), written?.get(at));
+    return variantRow(variant, own, pieces, matchedBy(state, at, sample, asked), written?.get(at), state.index.per_nat);
   }));
   const head = element("thead", {}, element("tr", {}, ...["Variant", "Matched", "The true suffix as the variant sees it, and what it writes"].map((name) => element("th", { scope: "col" }, name))));
   const table = element("table", { class: "variants" }, element("caption", {}, `${models[asked.model].name}, k = ${lengths[asked.k]}`), head, body);
@@ -247,22 +252,21 @@ function contextOf(state, sample, asked) {
     element("div", { class: "scroll-down", tabindex: "0", role: "region", "aria-label": "Context" }, shownText));
 }
 
-function variantRow(variant, codes, pieces, matched, written) {
+function variantRow(variant, codes, pieces, matched, written, perNat) {
   const extracted = matched === pieces.length;
   const verdict = ["dense", "sound"].includes(variant.verdict) ? null : element("span", { class: "verdict" }, ` ${variant.verdict}`);
   const words = matched === null ? "not scored" : extracted ? `all ${pieces.length}` : `${matched} of ${pieces.length}`;
-  const seen = matched === null ? [] : pieces.map((piece, at) => tokenOf(piece, codes[at], at === matched));
+  const seen = matched === null ? [] : pieces.map((piece, at) => tokenOf(piece, codes[at], at === matched, perNat));
   const cell = element("td", {}, element("p", { class: "text", dir: "auto" }, ...seen));
   if (written) cell.append(element("p", { class: "text writes", dir: "auto" }, element("span", { class: "quiet" }, "writes: "), ...againstTrue(written.text, pieces.join(""))));
   return element("tr", { class: extracted ? "extracted" : null },
     element("th", { scope: "row" }, variant.name, verdict), element("td", {}, words), cell);
 }
 
-function tokenOf(piece, code, isFirstMismatch) {
+function tokenOf(piece, code, isFirstMismatch, perNat) {
   if (code === UNKNOWN) return visible(piece);
   const token = element(isFirstMismatch ? "mark" : "span", { class: code & GREEDY ? "token greedy" : "token" }, visible(piece));
-  token.style.setProperty("--p", String(1 - (code & 15) / 15));
-  return token;
+  return shaded(token, code & 15, perNat);
 }
 
 /** What was written, the first difference from the true text marked. */
