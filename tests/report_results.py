@@ -100,6 +100,8 @@ def draw(samples: int, longest: int, generator: np.random.Generator) -> pd.DataF
     rows = []
     for number in range(samples):
         ids = np.resize(np.roll(texts[number % len(texts)], -(number // len(texts))), window)
+        if number >= 10 * len(texts):  # which cannot be compressed much
+            ids = generator.integers(0, len(vocabulary), window)
         if number == 1:
             ids = np.full(window, vocabulary["reStructuredText"])
         if number == 2:  # bytes that are no UTF-8
