@@ -17,23 +17,18 @@ from memprune.planning import paths
 RECORDS = ".snakemake/metadata"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job:
-    """A job by its rule and its log, with the files that it read and those of its results that were used."""
+    """A job: its rule, the file of its benchmark, what it read, and those of its results that were used."""
 
     rule: str
-    log: Path
+    benchmark: Path
     inputs: list[Path]
     outputs: list[Path]
 
-    @property
-    def benchmark(self) -> Path:
-        """What Snakemake measured of the job."""
-        return Path(paths.benchmark(str(self.log)))
-
 
 def jobs_behind(results: Path) -> list[Job]:
-    """The jobs behind `findings.md` in the experiment's folder, by rule and log; none without records.
+    """The jobs behind `findings.md` in the experiment's folder, by rule and benchmark; none without records.
 
     A file without a record, as those of models and corpora, was made by no job.
     """
@@ -44,22 +39,21 @@ def jobs_behind(results: Path) -> list[Job]:
     jobs: dict[tuple, Job] = {}
     while waiting:
         file = waiting.pop()
-        if file in seen:
-            continue
+        record = None if file in seen else record_of(project, file)
         seen.add(file)
-        record = record_of(project, file)
         if record is not None:
-            rule, log = record["rule"], project / record["log"][0]
+            rule, benchmark = record["rule"], project / paths.benchmark(record["log"][0])
             inputs = [project / name for name in record["input"]]
-            jobs.setdefault((rule, log), Job(rule, log, inputs, [])).outputs.append(file)
+            jobs.setdefault((rule, benchmark), Job(rule, benchmark, inputs, [])).outputs.append(file)
             waiting += inputs
     return [jobs[key] for key in sorted(jobs)]
 
 
 def record_of(project: Path, file: Path) -> dict | None:
-    """What Snakemake recorded of a file, which lies in the folder that it ran in; None if nothing."""
+    """What Snakemake recorded of a file by its path from the folder that it ran in; None if nothing."""
     with suppress(OSError, ValueError):
-        return json.loads(place_of_record(project, str(file.relative_to(project))).read_text())
+        record = json.loads(place_of_record(project, str(file.relative_to(project))).read_text())
+        return record if record.get("log") else None  # every rule of this workflow has a log
     return None
 
 
