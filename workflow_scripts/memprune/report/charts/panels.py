@@ -1,0 +1,118 @@
+"""What charts share: the looks of strategies, the layers that they are made of, and a panel a model.
+
+The page gives a chart its data, `rows`, and the names that its legend shows. A row's `line` is its strategy;
+where lines go from the dense model on, its row is there for each strategy too, under that one's name.
+"""
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from memprune.figures.palette import COLOURS
+
+DENSE = "#000001"  # the page shows it in the colour of its text
+GREY = "#888888"
+STAR = "M0,-1.3L.32,-.4L1.24,-.4L.5,.16L.76,1.05L0,.5L-.76,1.05L-.5,.16L-1.24,-.4L-.32,-.4Z"
+SALTIRE = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
+CROSSED = "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0M-.7,-.7L.7,.7M-.7,.7L.7,-.7"  # a circle, crossed out
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", SALTIRE)
+DASHES = ([1, 0], [6, 3], [1, 3], [7, 3, 1, 3], [10, 2, 2, 2])
+NAMES = "names"  # those that the legend shows
+OPACITY = 0.35  # of intervals
+IS_DENSE = "datum.line === 'dense'"
+OWN = "datum.line === datum.strategy"  # but for copies of the dense model's row
+COLLAPSED = "datum.verdict === 'collapsed'"
+TOOLTIP = {"content": "data"}
+CONFIG = {
+    "background": "transparent",
+    "aria": False,  # the page says what a chart shows
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": True},
+    "axisX": {"tickCount": 5, "grid": False},
+    "legend": {"orient": "bottom", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+    | {"labelLimit": 150, "symbolLimit": 0, "symbolSize": 80, "symbolStrokeWidth": 1.5},
+    "header": {"labelFontSize": 13, "labelLimit": 300, "labelFontWeight": "bold"},
+    "facet": {"spacing": 24},
+}
+
+
+def look(number: int) -> tuple[str, str, list[int]]:
+    """Colour, shape and dashes of the strategy of this number: no two of 245 look alike."""
+    turn, place = divmod(number, len(COLOURS))
+    return COLOURS[place], SHAPES[(place + turn) % len(SHAPES)], DASHES[turn % len(DASHES)]
+
+
+def looks(strategies: Sequence[str]) -> dict[str, object]:
+    """Encodings of the lines by colour, shape and dashes, with one legend for all three."""
+    colours, shapes, dashes = zip((DENSE, STAR, DASHES[0]), *map(look, range(len(strategies))), strict=True)
+    names = ["dense", *strategies]
+    shown = alt.Legend(title=None, values=alt.ExprRef(NAMES))
+
+    def scale(values: tuple) -> alt.Scale:
+        return alt.Scale(domain=names, range=list(values))
+
+    return {
+        "color": alt.Color("line:N", scale=scale(colours), legend=shown),
+        "shape": alt.Shape("line:N", scale=scale(shapes), legend=shown),
+        "strokeDash": alt.StrokeDash("line:N", scale=scale(dashes), legend=shown),
+    }
+
+
+def lines(x: alt.X, y: alt.Y, order: str, strategies: Sequence[str], from_dense: bool) -> alt.Chart:
+    """A line a strategy, whose points are in this order; the dense model's too unless lines start from it."""
+    look = looks(strategies)
+    chart = alt.Chart().mark_line(strokeWidth=1.5)
+    chart = chart.encode(x, y, look["color"], look["strokeDash"], order=alt.Order(f"{order}:Q"))
+    return chart.transform_filter(f"!({IS_DENSE})") if from_dense else chart
+
+
+def points(x: alt.X, y: alt.Y, strategies: Sequence[str], **more: object) -> list[alt.Chart]:
+    """The variants, and those that have collapsed, grey, hollow and crossed out."""
+    look = looks(strategies)
+    sound = alt.Chart().transform_filter(f"{OWN} && !({COLLAPSED})")
+    sound = sound.mark_point(filled=True, opacity=1, size=70, tooltip=TOOLTIP)
+    return [sound.encode(x, y, look["color"], look["shape"], **more), collapsed(x, y)]
+
+
+def collapsed(x: alt.X, y: alt.Y) -> alt.Chart:
+    """The variants that have collapsed."""
+    stroke = alt.Stroke(
+        "verdict:N",
+        scale=alt.Scale(range=[GREY]),
+        legend=alt.Legend(title=None, symbolType=CROSSED, symbolStrokeColor=GREY),
+    )
+    chart = alt.Chart().transform_filter(f"{OWN} && {COLLAPSED}")
+    return chart.mark_point(filled=False, shape=CROSSED, size=110, tooltip=TOOLTIP).encode(x, y, stroke)
+
+
+def intervals(x: alt.X | alt.X2, y: alt.Y, strategies: Sequence[str], **ends: object) -> alt.Chart:
+    """A variant's 95 % interval as a thin line, from `x` and `y` to `ends`."""
+    chart = alt.Chart().transform_filter(OWN).mark_rule(opacity=OPACITY)
+    return chart.encode(x, y, looks(strategies)["color"], **ends)
+
+
+def band(x: alt.X, low: alt.Y, high: str, strategies: Sequence[str], dense: bool) -> alt.Chart:
+    """The 95 % intervals along the dense model's line, or along all lines."""
+    chart = alt.Chart().mark_area(opacity=0.1)
+    chart = chart.encode(x, low, looks(strategies)["color"], y2=alt.Y2(high))
+    return chart.transform_filter(IS_DENSE if dense else f"!({IS_DENSE})")
+
+
+def panels(layers: Sequence[alt.Chart], models: Sequence[str], **resolve: str) -> dict:
+    """The layers as a specification of Vega-Lite, a panel a model; `resolve` says what panels do not share."""
+    facet = alt.Facet("model:N", title=None, sort=list(models))
+    data = alt.NamedData("rows")
+    chart = alt.layer(*layers).properties(height=280).facet(facet, columns=3, data=data)
+    return specification(chart.resolve_scale(**resolve))
+
+
+def specification(chart: alt.TopLevelMixin) -> dict:
+    """The chart as a specification of Vega-Lite, with the page's settings."""
+    return chart.add_params(alt.param(name=NAMES, value=[])).properties(config=CONFIG).to_dict()
+
+
+def extracted_axis(field: str = "fraction") -> alt.Y:
+    """The share of member samples extracted, upwards from 0."""
+    axis = alt.Axis(format=".2~%")
+    return alt.Y(f"{field}:Q", title="member samples extracted", axis=axis, scale=alt.Scale(zero=True))
