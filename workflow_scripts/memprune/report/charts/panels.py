@@ -76,13 +76,13 @@ def points(x: alt.X, y: alt.Y, strategies: Sequence[str], **more: object) -> lis
 
 
 def collapsed(x: alt.X, y: alt.Y) -> alt.Chart:
-    """The variants that have collapsed."""
+    """The variants that have collapsed; the page leaves this layer out, with its legend, where none has."""
     stroke = alt.Stroke(
         "verdict:N",
         scale=alt.Scale(range=[GREY]),
         legend=alt.Legend(title=None, symbolType=CROSSED, symbolStrokeColor=GREY),
     )
-    chart = alt.Chart().transform_filter(f"{OWN} && {COLLAPSED}")
+    chart = alt.Chart(name="collapsed").transform_filter(f"{OWN} && {COLLAPSED}")
     return chart.mark_point(filled=False, shape=CROSSED, size=110, tooltip=TOOLTIP).encode(x, y, stroke)
 
 

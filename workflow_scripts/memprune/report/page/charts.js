@@ -12,6 +12,7 @@ const DRAWING = {
   renderer: "svg",
   actions: false,
   defaultStyle: false,
+  logLevel: 1, // errors: a layer that is empty in one panel is no reason to warn
   tooltip: (handler, event, item, value) => showTooltip(event, value && item.datum),
 };
 
@@ -192,6 +193,9 @@ function fitted(spec, rows, width) {
   const own = structuredClone(spec);
   own.params[0].value = [...new Set(rows.map((row) => row.line))];
   own.config.legend.columns = Math.max(1, Math.floor(width / LEGEND));
+  const unit = own.facet ? own.spec : own;
+  if (unit.layer && !rows.some((row) => row.verdict === "collapsed"))
+    unit.layer = unit.layer.filter((layer) => layer.name !== "collapsed"); // nor has the legend an entry for it
   if (!own.facet) return { ...own, width: Math.min(PANEL.alone, width - AXIS.beside - AXIS.within) };
   const models = new Set(rows.map((row) => row.model)).size;
   own.columns = Math.max(1, Math.min(models, Math.floor((width - AXIS.beside) / (PANEL.least + AXIS.within))));
