@@ -167,7 +167,8 @@ def report_spec(config: Config) -> str:
     order = {"models": config.studied, "strategies": list(config.strategies)}
     heads = {model: config.heads_ablated(model) for model in config.studied}
     report = config.report.model_dump(mode="json")
-    return canonical({**order, **report, "heads": heads, "config": config.model_dump(mode="json", exclude_unset=True)})
+    given = config.model_dump(mode="json", exclude_unset=True)
+    return canonical({**order, "heads": heads, **report, "config": given})
 
 
 def page_files() -> str:

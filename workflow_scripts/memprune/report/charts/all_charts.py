@@ -30,8 +30,9 @@ def all_charts(
     A chart has `name`, `title`, `caption`, `source` (the files that its numbers are from), `empty` (what is
     said where no row is left), `left_out` (why rows that lack what a view `needs` are not drawn), `frame`,
     `any_k` (it shows all context lengths), `from_dense` (lines start at the dense model), `select` (the label
-    by which a reader picks one of its `views`, each with a specification of Vega-Lite) and `choose` (the
-    column of which a reader picks one value, at first `initial` if it has that). Charts are left out whose data the experiment does not have.
+    by which a reader picks one of its `views`, each a specification of Vega-Lite) and `choose` (the column of
+    which a reader picks one value, at first `initial` if there is that). Charts are left out whose data the
+    experiment does not have.
     """
     variants = frames.variants_frame(own, models)
     memorization = frames.memorization_frame(own, variants)
@@ -43,7 +44,7 @@ def all_charts(
         trade_off(models, strategies),
         at_equal(models, strategies),
         context_lengths(models, strategies, lengths),
-        model_sizes(strategies),
+        model_sizes(strategies, sorted(set(variants.weights))),
         duplicate_counts(by_duplicates, models, strategies),
         subsets(models, strategies),
         zeros(),

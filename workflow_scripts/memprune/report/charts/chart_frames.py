@@ -113,8 +113,8 @@ def heads_frame(
     """
     rows = memorization.drop(columns="on_curve").join(variants[["model", "strategy", "at"]], on="of")
     dense = rows[rows.strategy == "dense"].set_index(["model", "context_length"]).fraction
-    placed = [heads.get(model, {}).get(strategy) for model, strategy in zip(rows.model, rows.strategy)]
-    rows = rows.assign(place=placed)
+    names = zip(rows.model, rows.strategy, strict=True)
+    rows = rows.assign(place=[heads.get(model, {}).get(strategy) for model, strategy in names])
     rows = rows[rows.place.notna() & (rows["at"] == "1.0")]
     keys = pd.MultiIndex.from_frame(rows[["model", "context_length"]])
     rows = rows.assign(

@@ -39,10 +39,14 @@ def head_costs(models: Sequence[str]) -> dict:
 
 def spec(colour: alt.Color, models: Sequence[str]) -> dict:
     """The heat maps in one measure."""
-    cells = alt.Chart().mark_rect(tooltip=TOOLTIP).encode(
-        alt.X("head:O", axis=alt.Axis(labelAngle=0)),
-        alt.Y("layer:O", title="decoder layer", axis=alt.Axis(grid=False)),
-        colour,
+    cells = (
+        alt.Chart()
+        .mark_rect(tooltip=TOOLTIP)
+        .encode(
+            alt.X("head:O", axis=alt.Axis(labelAngle=0)),
+            alt.Y("layer:O", title="decoder layer", axis=alt.Axis(grid=False)),
+            colour,
+        )
     )
     own = panels([cells], models, x="independent", y="independent")
     own["spec"]["height"] = {"step": STEP}

@@ -7,11 +7,11 @@ import altair as alt
 from memprune.report.charts.panels import band, extracted_axis, lines, points, specification
 
 
-def model_sizes(strategies: Sequence[str]) -> dict:
-    """The dense models with their intervals, and every strategy at one level."""
+def model_sizes(strategies: Sequence[str], weights: Sequence[int]) -> dict:
+    """The dense models with their intervals, and every strategy at one level; `weights` are the ticks."""
     title = "prunable weights (without embedding and head)"
     scale = alt.Scale(type="log", nice=False, padding=14)
-    x = alt.X("weights:Q", title=title, scale=scale, axis=alt.Axis(format=".2~s"))
+    x = alt.X("weights:Q", title=title, scale=scale, axis=alt.Axis(values=list(weights), format=".2~s"))
     chart = alt.layer(
         band(x, extracted_axis("ci_low"), "ci_high", strategies, dense=True),
         lines(x, extracted_axis(), "weights", strategies, from_dense=False),

@@ -19,6 +19,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 DASHES = ([1, 0], [6, 3], [1, 3], [7, 3, 1, 3], [10, 2, 2, 2])
 NAMES = "names"  # those that the legend shows
 OPACITY = 0.35  # of intervals
+DENSE_SIZE, SIZE = 110, alt.value(70)  # square pixels of a point
 IS_DENSE = "datum.line === 'dense'"
 OWN = "datum.line === datum.strategy"  # but for copies of the dense model's row
 COLLAPSED = "datum.verdict === 'collapsed'"
@@ -28,7 +29,7 @@ CONFIG = {
     "aria": False,  # the page says what a chart shows
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
-    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": True},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": "greedy"},
     "axisX": {"tickCount": 5, "grid": False},
     "legend": {"orient": "bottom", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     | {"labelLimit": 150, "symbolLimit": 0, "symbolSize": 80, "symbolStrokeWidth": 1.5},
@@ -47,7 +48,7 @@ def looks(strategies: Sequence[str]) -> dict[str, object]:
     """Encodings of the lines by colour, shape and dashes, with one legend for all three."""
     colours, shapes, dashes = zip((DENSE, STAR, DASHES[0]), *map(look, range(len(strategies))), strict=True)
     names = ["dense", *strategies]
-    shown = alt.Legend(title=None, values=alt.ExprRef(NAMES))
+    shown = alt.Legend(title=None, values=alt.ExprRef(NAMES), symbolOpacity=1)
 
     def scale(values: tuple) -> alt.Scale:
         return alt.Scale(domain=names, range=list(values))
@@ -67,12 +68,13 @@ def lines(x: alt.X, y: alt.Y, order: str, strategies: Sequence[str], from_dense:
     return chart.transform_filter(f"!({IS_DENSE})") if from_dense else chart
 
 
-def points(x: alt.X, y: alt.Y, strategies: Sequence[str], **more: object) -> list[alt.Chart]:
-    """The variants, and those that have collapsed, grey, hollow and crossed out."""
+def points(x: alt.X, y: alt.Y, strategies: Sequence[str], size: alt.Size | dict = SIZE) -> list[alt.Chart]:
+    """The variants, of this size, and those that have collapsed, grey, hollow and crossed out."""
     look = looks(strategies)
     sound = alt.Chart().transform_filter(f"{OWN} && !({COLLAPSED})")
-    sound = sound.mark_point(filled=True, opacity=1, size=70, tooltip=TOOLTIP)
-    return [sound.encode(x, y, look["color"], look["shape"], **more), collapsed(x, y)]
+    sound = sound.mark_point(filled=True, opacity=1, tooltip=TOOLTIP)
+    size = alt.when(IS_DENSE).then(alt.value(DENSE_SIZE)).otherwise(size)
+    return [sound.encode(x, y, look["color"], look["shape"], size=size), collapsed(x, y)]
 
 
 def collapsed(x: alt.X, y: alt.Y) -> alt.Chart:
@@ -100,7 +102,7 @@ def band(x: alt.X, low: alt.Y, high: str, strategies: Sequence[str], dense: bool
 
 
 def panels(layers: Sequence[alt.Chart], models: Sequence[str], **resolve: str) -> dict:
-    """The layers as a specification of Vega-Lite, a panel a model; `resolve` says what panels do not share."""
+    """The layers as a Vega-Lite specification, a panel a model; `resolve` says what panels do not share."""
     facet = alt.Facet("model:N", title=None, sort=list(models))
     data = alt.NamedData("rows")
     chart = alt.layer(*layers).properties(height=280).facet(facet, columns=3, data=data)
