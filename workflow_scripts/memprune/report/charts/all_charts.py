@@ -13,6 +13,7 @@ from memprune.report.charts.excess_chart import excess_chart
 from memprune.report.charts.head_costs import head_costs
 from memprune.report.charts.membership_chart import membership_chart
 from memprune.report.charts.model_sizes import model_sizes
+from memprune.report.charts.panels import looks
 from memprune.report.charts.subsets import subsets
 from memprune.report.charts.trade_off import trade_off
 from memprune.report.charts.zeros import zeros
@@ -28,7 +29,7 @@ def all_charts(
     """`charts`, what the page needs to draw each, and `frames`, their data by name.
 
     A chart has `name`, `title`, `caption`, `source` (the files that its numbers are from), `empty` (what is
-    said where no row is left), `left_out` (why rows that lack what a view `needs` are not drawn), `frame`,
+    said where no row is left), `left_out` (of what kind variants are that lack what a view `needs`), `frame`,
     `any_k` (it shows all context lengths), `from_dense` (lines start at the dense model), `select` (the label
     by which a reader picks one of its `views`, each a specification of Vega-Lite) and `choose` (the column of
     which a reader picks one value, at first `initial` if there is that). Charts are left out whose data the
@@ -41,18 +42,19 @@ def all_charts(
     head_rows = frames.heads_frame(variants, memorization, heads)
     lengths = sorted(set(memorization.context_length))
     charts = [
-        trade_off(models, strategies),
-        at_equal(models, strategies),
-        context_lengths(models, strategies, lengths),
-        model_sizes(strategies, sorted(set(variants.weights))),
-        duplicate_counts(by_duplicates, models, strategies),
-        subsets(models, strategies),
+        trade_off(models),
+        at_equal(models),
+        context_lengths(models, lengths),
+        model_sizes(sorted(set(variants.weights))),
+        duplicate_counts(by_duplicates, models),
+        subsets(models),
         zeros(),
-        *([] if head_rows.empty else [head_costs(models)]),
-        excess_chart(models, strategies),
-        *([] if membership is None else [membership_chart(models, strategies)]),
+        *([] if head_rows.empty else [head_costs(head_rows.change.abs().max(), models)]),
+        excess_chart(models),
+        *([] if membership is None else [membership_chart(models)]),
     ]
     own_frames = {
+        "looks": looks(strategies),
         "variants": variants,
         "memorization": memorization,
         "by_duplicates": by_duplicates,
@@ -62,7 +64,7 @@ def all_charts(
         "excess": frames.excess_frame(own, variants),
         "membership": membership,
     }
-    used = {"variants", *(chart["frame"] for chart in charts)}
+    used = {"looks", "variants", *(chart["frame"] for chart in charts)}
     return {
         "charts": [chart | {"initial": usual_level(variants)} for chart in charts],
         "frames": {name: columns(frame) for name, frame in own_frames.items() if name in used},

@@ -17,7 +17,7 @@ QUANTITIES = {  # the column of a curve, what readers call it, and its axis
 }
 
 
-def at_equal(models: Sequence[str], strategies: Sequence[str]) -> dict:
+def at_equal(models: Sequence[str]) -> dict:
     """A curve with its band for each strategy, as far as the tables `at_equal_…` interpolate on it."""
     return {
         "name": "at_equal",
@@ -26,25 +26,25 @@ def at_equal(models: Sequence[str], strategies: Sequence[str]) -> dict:
         "for the same. Bands are 95 % intervals; a curve ends before its strategy's first collapsed level.",
         "source": "tables/frontier.csv",
         "empty": "No model is chosen, so there is no curve.",
-        "left_out": "not on a curve: they have collapsed, or come after a level that has.",
+        "left_out": "which have collapsed, or come after a level that has",
         "frame": "memorization",
         "from_dense": True,
         "select": "At equal",
         "views": [
-            {"label": label, "needs": ["on_curve", name], "spec": spec(name, models, strategies)}
+            {"label": label, "needs": ["on_curve", name], "spec": spec(name, models)}
             for name, (label, *_) in QUANTITIES.items()
         ],
     }
 
 
-def spec(quantity: str, models: Sequence[str], strategies: Sequence[str]) -> dict:
+def spec(quantity: str, models: Sequence[str]) -> dict:
     """The chart over one quantity."""
     title, scale, form = QUANTITIES[quantity]
     x = alt.X(f"{quantity}:Q", title=title, scale=scale, axis=alt.Axis(format=form))
     y = extracted_axis()
     layers = [
-        band(x, extracted_axis("ci_low"), "ci_high", strategies, dense=False),
-        lines(x, y, "sparsity", strategies, from_dense=True),
-        *points(x, y, strategies),
+        band(x, extracted_axis("ci_low"), "ci_high", dense=False),
+        lines(x, y, "sparsity", from_dense=True),
+        *points(x, y),
     ]
     return panels(layers, models, x="independent")

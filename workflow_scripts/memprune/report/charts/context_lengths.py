@@ -7,15 +7,15 @@ import altair as alt
 from memprune.report.charts.panels import band, extracted_axis, lines, panels, points
 
 
-def context_lengths(models: Sequence[str], strategies: Sequence[str], lengths: Sequence[int]) -> dict:
+def context_lengths(models: Sequence[str], lengths: Sequence[int]) -> dict:
     """The dense model with its interval, and every strategy at one level."""
     axis = alt.Axis(values=list(lengths), format="d")
     scale = alt.Scale(type="log", nice=False, padding=14)
     x = alt.X("context_length:Q", title="context length k (tokens)", scale=scale, axis=axis)
     layers = [
-        band(x, extracted_axis("ci_low"), "ci_high", strategies, dense=True),
-        lines(x, extracted_axis(), "context_length", strategies, from_dense=False),
-        *points(x, extracted_axis(), strategies),
+        band(x, extracted_axis("ci_low"), "ci_high", dense=True),
+        lines(x, extracted_axis(), "context_length", from_dense=False),
+        *points(x, extracted_axis()),
     ]
     return {
         "name": "context_length",

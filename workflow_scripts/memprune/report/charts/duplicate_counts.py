@@ -21,7 +21,7 @@ def beyond(rows: pd.DataFrame) -> float:
     return 4.0 * max(rows.duplicates.dropna(), default=1)
 
 
-def duplicate_counts(rows: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> dict:
+def duplicate_counts(rows: pd.DataFrame, models: Sequence[str]) -> dict:
     """The dense model with its interval, and every strategy at one level."""
     unknown = beyond(rows)
     counts = sorted(set(rows.duplicates.dropna().astype(float)))
@@ -30,9 +30,9 @@ def duplicate_counts(rows: pd.DataFrame, models: Sequence[str], strategies: Sequ
     scale = alt.Scale(type="log", base=2, nice=False, padding=14)
     x = alt.X("place:Q", title="times in the training data", scale=scale, axis=axis)
     layers = [
-        band(x, extracted_axis("ci_low"), "ci_high", strategies, dense=True).transform_filter(KNOWN),
-        lines(x, extracted_axis(), "place", strategies, from_dense=False).transform_filter(KNOWN),
-        *points(x, extracted_axis(), strategies),
+        band(x, extracted_axis("ci_low"), "ci_high", dense=True).transform_filter(KNOWN),
+        lines(x, extracted_axis(), "place", from_dense=False).transform_filter(KNOWN),
+        *points(x, extracted_axis()),
     ]
     return {
         "name": "duplicates",

@@ -7,12 +7,12 @@ import altair as alt
 from memprune.report.charts.panels import intervals, lines, panels, points
 
 
-def excess_chart(models: Sequence[str], strategies: Sequence[str]) -> dict:
+def excess_chart(models: Sequence[str]) -> dict:
     """Excess memorization over sparsity, a line a strategy from the dense model on."""
     x = alt.X("sparsity:Q", title="sparsity in scope", axis=alt.Axis(format=".0%"))
-    ends = intervals(x, axis("excess_ci_low"), strategies, y2=alt.Y2("excess_ci_high"))
+    ends = intervals(x, axis("excess_ci_low"), y2=alt.Y2("excess_ci_high"))
     y = axis("excess")
-    layers = [ends, lines(x, y, "sparsity", strategies, from_dense=True), *points(x, y, strategies)]
+    layers = [ends, lines(x, y, "sparsity", from_dense=True), *points(x, y)]
     return {
         "name": "excess",
         "title": "Members against non-members",

@@ -9,11 +9,11 @@ from memprune.report.charts.panels import TOOLTIP, panels
 STEP = 24  # pixels of a layer
 
 
-def head_costs(models: Sequence[str]) -> dict:
-    """Heat maps of layers × heads: of memorization's change, and of perplexity."""
+def head_costs(most: float, models: Sequence[str]) -> dict:
+    """Heat maps of layers × heads: of memorization's change, at `most` so large, and of perplexity."""
     change = alt.Color(
         "change:Q",
-        scale=alt.Scale(scheme="purpleorange", domainMid=0, reverse=True),
+        scale=alt.Scale(scheme="purpleorange", domain=[-most, most], reverse=True),
         legend=alt.Legend(title="change in what is extracted", format="+.1%", gradientLength=180),
     )
     ratio = alt.Color(
@@ -27,7 +27,7 @@ def head_costs(models: Sequence[str]) -> dict:
         "caption": "Each cell is a variant without one head: what that changes against the dense model.",
         "source": "tables/memorization.csv, tables/perplexity.csv",
         "empty": "No variant of what you have chosen ablates one head.",
-        "left_out": "not drawn, since their perplexity is infinite or beyond any axis.",
+        "left_out": "whose perplexity is infinite or beyond any axis",
         "frame": "heads",
         "select": "Show",
         "views": [

@@ -9,16 +9,16 @@ from memprune.report.charts.panels import intervals, lines, panels, points
 SCALE = alt.Scale(zero=False)
 
 
-def membership_chart(models: Sequence[str], strategies: Sequence[str]) -> dict:
+def membership_chart(models: Sequence[str]) -> dict:
     """The AUC of one score over sparsity, a line a strategy from the dense model on."""
     x = alt.X("sparsity:Q", title="sparsity in scope", axis=alt.Axis(format=".0%"))
     y = alt.Y("auc:Q", title="AUC", scale=SCALE)
     low = alt.Y("auc_ci_low:Q", title="AUC", scale=SCALE)
     layers = [
         alt.Chart().mark_rule(strokeDash=[2, 3]).encode(y=alt.datum(0.5, type="quantitative")),
-        intervals(x, low, strategies, y2=alt.Y2("auc_ci_high")),
-        lines(x, y, "sparsity", strategies, from_dense=True),
-        *points(x, y, strategies),
+        intervals(x, low, y2=alt.Y2("auc_ci_high")),
+        lines(x, y, "sparsity", from_dense=True),
+        *points(x, y),
     ]
     return {
         "name": "membership",

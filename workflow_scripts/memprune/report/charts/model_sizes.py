@@ -7,15 +7,15 @@ import altair as alt
 from memprune.report.charts.panels import band, extracted_axis, lines, points, specification
 
 
-def model_sizes(strategies: Sequence[str], weights: Sequence[int]) -> dict:
+def model_sizes(weights: Sequence[int]) -> dict:
     """The dense models with their intervals, and every strategy at one level; `weights` are the ticks."""
     title = "prunable weights (without embedding and head)"
     scale = alt.Scale(type="log", nice=False, padding=14)
     x = alt.X("weights:Q", title=title, scale=scale, axis=alt.Axis(values=list(weights), format=".2~s"))
     chart = alt.layer(
-        band(x, extracted_axis("ci_low"), "ci_high", strategies, dense=True),
-        lines(x, extracted_axis(), "weights", strategies, from_dense=False),
-        *points(x, extracted_axis(), strategies),
+        band(x, extracted_axis("ci_low"), "ci_high", dense=True),
+        lines(x, extracted_axis(), "weights", from_dense=False),
+        *points(x, extracted_axis()),
         data=alt.NamedData("rows"),
     )
     return {

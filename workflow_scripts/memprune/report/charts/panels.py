@@ -1,12 +1,13 @@
 """What charts share: the looks of strategies, the layers that they are made of, and a panel a model.
 
-The page gives a chart its data, `rows`, and the names that its legend shows. A row's `line` is its strategy;
-where lines go from the dense model on, its row is there for each strategy too, under that one's name.
+The page gives a chart its data, `rows`, and the looks of the lines that they are of. A row's `line` is its
+strategy; where lines go from the dense model on, its row is there for each strategy too, under its name.
 """
 
 from collections.abc import Sequence
 
 import altair as alt
+import pandas as pd
 
 from memprune.figures.palette import COLOURS
 
@@ -17,7 +18,7 @@ SALTIRE = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,
 CROSSED = "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0M-.7,-.7L.7,.7M-.7,.7L.7,-.7"  # a circle, crossed out
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", SALTIRE)
 DASHES = ([1, 0], [6, 3], [1, 3], [7, 3, 1, 3], [10, 2, 2, 2])
-NAMES = "names"  # those that the legend shows
+INTERVALS = "intervals"  # so begin the names of layers that the page leaves out where lines are many
 OPACITY = 0.35  # of intervals
 DENSE_SIZE, SIZE = 110, alt.value(70)  # square pixels of a point
 IS_DENSE = "datum.line === 'dense'"
@@ -29,13 +30,27 @@ CONFIG = {
     "aria": False,  # the page says what a chart shows
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
-    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": "greedy"},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": "greedy"}
+    | {"labelSeparation": 6},
     "axisX": {"tickCount": 5, "grid": False},
     "legend": {"orient": "bottom", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
-    | {"labelLimit": 150, "symbolLimit": 0, "symbolSize": 80, "symbolStrokeWidth": 1.5},
+    | {"symbolLimit": 0, "symbolSize": 80, "symbolStrokeWidth": 1.5},
     "header": {"labelFontSize": 13, "labelLimit": 300, "labelFontWeight": "bold"},
     "facet": {"spacing": 24},
 }
+
+
+# Lines by colour, shape and dashes, with one legend for all three.
+LEGEND = alt.Legend(title=None, symbolOpacity=1)
+COLOUR = alt.Color("line:N", legend=LEGEND)
+SHAPE = alt.Shape("line:N", legend=LEGEND)
+DASH = alt.StrokeDash("line:N", legend=LEGEND)
+
+
+def looks(strategies: Sequence[str]) -> pd.DataFrame:
+    """A row for the dense model and each strategy: `line`, its name, with `color`, `shape`, `strokeDash`."""
+    rows = [("dense", DENSE, STAR, DASHES[0]), *((name, *look(n)) for n, name in enumerate(strategies))]
+    return pd.DataFrame(rows, columns=["line", "color", "shape", "strokeDash"])
 
 
 def look(number: int) -> tuple[str, str, list[int]]:
@@ -44,37 +59,19 @@ def look(number: int) -> tuple[str, str, list[int]]:
     return COLOURS[place], SHAPES[(place + turn) % len(SHAPES)], DASHES[turn % len(DASHES)]
 
 
-def looks(strategies: Sequence[str]) -> dict[str, object]:
-    """Encodings of the lines by colour, shape and dashes, with one legend for all three."""
-    colours, shapes, dashes = zip((DENSE, STAR, DASHES[0]), *map(look, range(len(strategies))), strict=True)
-    names = ["dense", *strategies]
-    shown = alt.Legend(title=None, values=alt.ExprRef(NAMES), symbolOpacity=1)
-
-    def scale(values: tuple) -> alt.Scale:
-        return alt.Scale(domain=names, range=list(values))
-
-    return {
-        "color": alt.Color("line:N", scale=scale(colours), legend=shown),
-        "shape": alt.Shape("line:N", scale=scale(shapes), legend=shown),
-        "strokeDash": alt.StrokeDash("line:N", scale=scale(dashes), legend=shown),
-    }
-
-
-def lines(x: alt.X, y: alt.Y, order: str, strategies: Sequence[str], from_dense: bool) -> alt.Chart:
+def lines(x: alt.X, y: alt.Y, order: str, from_dense: bool) -> alt.Chart:
     """A line a strategy, whose points are in this order; the dense model's too unless lines start from it."""
-    look = looks(strategies)
     chart = alt.Chart().mark_line(strokeWidth=1.5)
-    chart = chart.encode(x, y, look["color"], look["strokeDash"], order=alt.Order(f"{order}:Q"))
+    chart = chart.encode(x, y, COLOUR, DASH, order=alt.Order(f"{order}:Q"))
     return chart.transform_filter(f"!({IS_DENSE})") if from_dense else chart
 
 
-def points(x: alt.X, y: alt.Y, strategies: Sequence[str], size: alt.Size | dict = SIZE) -> list[alt.Chart]:
+def points(x: alt.X, y: alt.Y, size: alt.Size | dict = SIZE) -> list[alt.Chart]:
     """The variants, of this size, and those that have collapsed, grey, hollow and crossed out."""
-    look = looks(strategies)
     sound = alt.Chart().transform_filter(f"{OWN} && !({COLLAPSED})")
     sound = sound.mark_point(filled=True, opacity=1, tooltip=TOOLTIP)
     size = alt.when(IS_DENSE).then(alt.value(DENSE_SIZE)).otherwise(size)
-    return [sound.encode(x, y, look["color"], look["shape"], size=size), collapsed(x, y)]
+    return [sound.encode(x, y, COLOUR, SHAPE, size=size), collapsed(x, y)]
 
 
 def collapsed(x: alt.X, y: alt.Y) -> alt.Chart:
@@ -88,16 +85,16 @@ def collapsed(x: alt.X, y: alt.Y) -> alt.Chart:
     return chart.mark_point(filled=False, shape=CROSSED, size=110, tooltip=TOOLTIP).encode(x, y, stroke)
 
 
-def intervals(x: alt.X | alt.X2, y: alt.Y, strategies: Sequence[str], **ends: object) -> alt.Chart:
+def intervals(x: alt.X | alt.X2, y: alt.Y, **ends: object) -> alt.Chart:
     """A variant's 95 % interval as a thin line, from `x` and `y` to `ends`."""
-    chart = alt.Chart().transform_filter(OWN).mark_rule(opacity=OPACITY)
-    return chart.encode(x, y, looks(strategies)["color"], **ends)
+    chart = alt.Chart(name="_".join([INTERVALS, *ends])).transform_filter(OWN).mark_rule(opacity=OPACITY)
+    return chart.encode(x, y, COLOUR, **ends)
 
 
-def band(x: alt.X, low: alt.Y, high: str, strategies: Sequence[str], dense: bool) -> alt.Chart:
+def band(x: alt.X, low: alt.Y, high: str, dense: bool) -> alt.Chart:
     """The 95 % intervals along the dense model's line, or along all lines."""
-    chart = alt.Chart().mark_area(opacity=0.1)
-    chart = chart.encode(x, low, looks(strategies)["color"], y2=alt.Y2(high))
+    chart = alt.Chart(**({} if dense else {"name": INTERVALS})).mark_area(opacity=0.1)
+    chart = chart.encode(x, low, COLOUR, y2=alt.Y2(high))
     return chart.transform_filter(IS_DENSE if dense else f"!({IS_DENSE})")
 
 
@@ -111,7 +108,7 @@ def panels(layers: Sequence[alt.Chart], models: Sequence[str], **resolve: str) -
 
 def specification(chart: alt.TopLevelMixin) -> dict:
     """The chart as a specification of Vega-Lite, with the page's settings."""
-    return chart.add_params(alt.param(name=NAMES, value=[])).properties(config=CONFIG).to_dict()
+    return chart.properties(config=CONFIG).to_dict()
 
 
 def extracted_axis(field: str = "fraction") -> alt.Y:

@@ -9,14 +9,14 @@ from memprune.report.charts.panels import DENSE, IS_DENSE, extracted_axis, panel
 STEP = 24  # pixels of a subset
 
 
-def subsets(models: Sequence[str], strategies: Sequence[str]) -> dict:
+def subsets(models: Sequence[str]) -> dict:
     """A row a subset: the dense model with its interval, and every strategy at one level."""
     extracted = extracted_axis().to_dict()
     x = alt.X("fraction:Q", title=extracted["title"], axis=alt.Axis(format=".2~%", grid=False))
     y = alt.Y("part:N", title=None, axis=alt.Axis(grid=True, labelLimit=120))
     ends = {"x": alt.X("ci_low:Q", title=extracted["title"]), "x2": alt.X2("ci_high")}
     interval = alt.Chart().transform_filter(IS_DENSE).mark_rule(strokeWidth=8, opacity=0.15, color=DENSE)
-    layers = [interval.encode(y=y, **ends), *points(x, y, strategies)]
+    layers = [interval.encode(y=y, **ends), *points(x, y)]
     layers = [layer.transform_calculate(part="datum.subset || 'not known'") for layer in layers]
     spec = panels(layers, models)
     spec["spec"]["height"] = {"step": STEP}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from memprune.report.charts.panels import extracted_axis, intervals, lines, panels, points
+from memprune.report.charts.panels import GREY, extracted_axis, intervals, lines, panels, points
 
 RATIO, TOKENS = "perplexity_ratio", "token_perplexity"
 TITLES = {RATIO: "perplexity, times the dense model's", TOKENS: "token perplexity (validation)"}
@@ -13,7 +13,7 @@ AREA = alt.Scale(domain=[0.05, 1], range=[16, 320], clamp=True)
 EXAMPLES = [0.1, 0.3, 0.6]
 
 
-def trade_off(models: Sequence[str], strategies: Sequence[str]) -> dict:
+def trade_off(models: Sequence[str]) -> dict:
     """A line a strategy from the dense model through its levels."""
     return {
         "name": "trade_off",
@@ -24,7 +24,7 @@ def trade_off(models: Sequence[str], strategies: Sequence[str]) -> dict:
         "because it says nothing.",
         "source": "tables/memorization.csv, tables/perplexity.csv",
         "empty": "None of the models that you have chosen has a finite perplexity: nothing can be drawn.",
-        "left_out": "not drawn, since their perplexity is infinite or beyond any axis.",
+        "left_out": "whose perplexity is infinite or beyond any axis",
         "frame": "memorization",
         "from_dense": True,
         "select": "Perplexity",
@@ -32,26 +32,27 @@ def trade_off(models: Sequence[str], strategies: Sequence[str]) -> dict:
             {
                 "label": "times the dense model's",
                 "needs": [RATIO],
-                "spec": spec(RATIO, models, strategies),
+                "spec": spec(RATIO, models),
             },
-            {"label": "of a token", "needs": [TOKENS], "spec": spec(TOKENS, models, strategies)},
+            {"label": "of a token", "needs": [TOKENS], "spec": spec(TOKENS, models)},
         ],
     }
 
 
-def spec(cost: str, models: Sequence[str], strategies: Sequence[str]) -> dict:
+def spec(cost: str, models: Sequence[str]) -> dict:
     """The chart over one measure of cost."""
     x, y = cost_axis(cost, cost), extracted_axis()
-    shares = alt.Legend(title="weights removed", values=EXAMPLES, format=".0%", symbolType="circle")
+    looks = {"symbolFillColor": GREY, "orient": "top"}
+    shares = alt.Legend(title="weights removed", values=EXAMPLES, format=".0%", **looks)
     size = alt.Size("removed:Q", scale=AREA, legend=shares)
     layers = [
-        lines(x, y, "level", strategies, from_dense=True),
-        intervals(x, extracted_axis("ci_low"), strategies, y2=alt.Y2("ci_high")),
+        lines(x, y, "level", from_dense=True),
+        intervals(x, extracted_axis("ci_low"), y2=alt.Y2("ci_high")),
     ]
     if cost == RATIO:
         low, high = cost_axis("perplexity_ratio_ci_low", RATIO), alt.X2("perplexity_ratio_ci_high")
-        layers.append(intervals(low, y, strategies, x2=high))
-    return panels([*layers, *points(x, y, strategies, size=size)], models, x="independent")
+        layers.append(intervals(low, y, x2=high))
+    return panels([*layers, *points(x, y, size=size)], models, x="independent")
 
 
 def cost_axis(field: str, cost: str) -> alt.X:

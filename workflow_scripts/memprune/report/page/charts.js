@@ -2,7 +2,8 @@
 
 const LARGEST = 1e30; // an axis has no room for what is all but infinite
 const PANEL = { least: 250, most: 420, alone: 640 }; // pixels of a panel's width
-const LEGEND = 190; // of an entry's
+const LEGEND = { letter: 7, beside: 34 }; // of an entry's: for each letter of the longest one, and beside them
+const MANY = 12; // lines, of which the intervals would hide all else
 const AXIS = { beside: 60, within: 30 }; // pixels for axes: at the left of all panels, and for each one
 const CHOICES = { at: "Level", name: "Variant", score: "Score" }; // what a reader picks, by the column of rows
 const tooltip = element("div", { class: "tooltip", "aria-hidden": "true", hidden: true });
@@ -58,6 +59,7 @@ function wordsOf(row) {
 }
 
 function startCharts(charts, frames) {
+  const looks = rowsOf(frames.looks);
   const variants = rowsOf(frames.variants);
   const joined = new Map();
   const joinedRows = (name) => {
@@ -67,7 +69,7 @@ function startCharts(charts, frames) {
   const all = charts.map((chart, place) => {
     const figure = place ? element("figure", { class: "chart" }) : document.getElementById("chart-first");
     if (place) document.getElementById("all-charts").append(figure);
-    return { figure, draw: startChart(chart, () => joinedRows(chart.frame), figure) };
+    return { figure, draw: startChart(chart, () => joinedRows(chart.frame), looks, figure) };
   });
   document.body.append(tooltip);
   let turn = 0;
@@ -103,8 +105,9 @@ function withVariant(row, variant) {
 }
 
 /** Put all of a chart but its drawing into `figure`; gives the function that draws it. */
-function startChart(chart, rows, figure) {
+function startChart(chart, rows, looks, figure) {
   const plot = element("div", { class: "plot" });
+  const room = element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": chart.title }, plot);
   const note = element("p", { class: "note", "aria-live": "polite" });
   const numbers = element("details", {}, element("summary", {}, "The numbers"));
   const view = chart.views.length > 1 ? labelled(chart.select, chart.views.map((own, place) => [place, own.label])) : null;
@@ -122,7 +125,12 @@ function startChart(chart, rows, figure) {
     const picked = choice ? ofChoice(shownRows, chart, choice.querySelector("select")) : shownRows;
     const { needs, spec } = chart.views[view ? view.querySelector("select").value : 0];
     drawn = picked.filter((row) => needs.every((name) => row[name] !== null && Math.abs(row[name]) <= LARGEST));
-    note.textContent = drawn.length ? leftOut(picked.length - drawn.length, picked.length, chart.left_out) : chart.empty;
+    const lines = looks.filter(({ line }) => drawn.some((row) => row.line === line));
+    const said = [
+      leftOut(picked.length - drawn.length, picked.length, chart.left_out),
+      lines.length > MANY && chart.from_dense ? "With so many strategies no intervals are drawn; the numbers have them." : "",
+    ];
+    note.textContent = drawn.length ? said.join(" ") : chart.empty;
     figure.classList.toggle("empty", !drawn.length);
     fill();
     if (!drawn.length) {
@@ -132,8 +140,9 @@ function startChart(chart, rows, figure) {
       return;
     }
     const rowsToDraw = chart.from_dense ? fromDense(drawn) : drawn;
+    const whole = { ...fitted(spec, drawn, lines, room.clientWidth), datasets: { rows: rowsToDraw } };
     const home = element("div");
-    const result = await vegaEmbed(home, { ...fitted(spec, drawn, figure.clientWidth), datasets: { rows: rowsToDraw } }, DRAWING);
+    const result = await vegaEmbed(home, whole, DRAWING);
     if (own !== turn) return result.finalize();
     drawing?.finalize();
     drawing = result;
@@ -149,7 +158,7 @@ function startChart(chart, rows, figure) {
     element("h3", {}, chart.title),
     element("figcaption", {}, chart.caption),
     controls.length ? element("p", { class: "controls" }, ...controls) : "",
-    element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": chart.title }, plot),
+    room,
     note,
     numbers,
     element(
@@ -176,6 +185,7 @@ function labelled(label, options) {
 function ofChoice(rows, chart, select) {
   const values = [...new Set(rows.map((row) => row[chart.choose]))].filter((value) => value !== null);
   const before = select.value || chart.initial;
+  select.parentElement.hidden = !values.length;
   select.replaceChildren(...values.map((value) => element("option", {}, value)));
   if (values.includes(before)) select.value = before;
   return rows.filter((row) => row[chart.choose] === null || row[chart.choose] === select.value);
@@ -188,25 +198,30 @@ function fromDense(rows) {
   return [...rows, ...dense.flatMap((row) => [...of(row.model)].map((line) => ({ ...row, line })))];
 }
 
-/** A specification for a width in pixels, whose legend has the rows' lines. */
-function fitted(spec, rows, width) {
+/** A specification for a width in pixels and for the lines that rows are of. */
+function fitted(spec, rows, lines, width) {
   const own = structuredClone(spec);
-  own.params[0].value = [...new Set(rows.map((row) => row.line))];
-  own.config.legend.columns = Math.max(1, Math.floor(width / LEGEND));
   const unit = own.facet ? own.spec : own;
-  if (unit.layer && !rows.some((row) => row.verdict === "collapsed"))
-    unit.layer = unit.layer.filter((layer) => layer.name !== "collapsed"); // nor has the legend an entry for it
-  if (!own.facet) return { ...own, width: Math.min(PANEL.alone, width - AXIS.beside - AXIS.within) };
-  const models = new Set(rows.map((row) => row.model)).size;
-  own.columns = Math.max(1, Math.min(models, Math.floor((width - AXIS.beside) / (PANEL.least + AXIS.within))));
-  const room = Math.floor((width - AXIS.beside) / own.columns - AXIS.within);
-  own.spec.width = Math.min(models === 1 ? PANEL.alone : PANEL.most, room);
+  const collapsed = rows.some((row) => row.verdict === "collapsed");
+  const leaves = (name) => (name === "collapsed" && !collapsed) || (name?.startsWith("intervals") && lines.length > MANY);
+  if (unit.layer) unit.layer = unit.layer.filter(({ name }) => !leaves(name)); // and their legends with them
+  for (const { encoding } of unit.layer ?? [])
+    for (const channel of ["color", "shape", "strokeDash"])
+      if (encoding[channel]?.field === "line")
+        encoding[channel].scale = { domain: lines.map(({ line }) => line), range: lines.map((look) => look[channel]) };
+  const longest = Math.max(...lines.map(({ line }) => line.length));
+  own.config.legend.columns = Math.max(1, Math.floor(width / (LEGEND.letter * longest + LEGEND.beside)));
+  own.config.legend.labelLimit = width - AXIS.beside - LEGEND.beside;
+  const models = own.facet ? new Set(rows.map((row) => row.model)).size : 1;
+  const across = Math.max(1, Math.min(models, Math.floor((width - AXIS.beside) / (PANEL.least + AXIS.within))));
+  unit.width = Math.min(models === 1 ? PANEL.alone : PANEL.most, Math.floor((width - AXIS.beside) / across - AXIS.within));
+  if (own.facet) own.columns = across;
   return own;
 }
 
 /** What is not drawn, in words; an empty text if all is. */
 function leftOut(count, all, why) {
-  return count ? `${count} of ${all} are ${why ?? "not drawn, since they are not known."}` : "";
+  return count ? `Not drawn: ${count} of ${all} variants, ${why ?? "of which it is not known"}.` : "";
 }
 
 /** What rows are of, in words. */
