@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from memprune.report.charts.panels import band, extracted_axis, lines, panels, points
+from memprune.report.charts.panels import band, extracted_axis, lines, panels, points, ticks_at
 
 
 def context_lengths(models: Sequence[str], lengths: Sequence[int]) -> dict:
     """The dense model with its interval, and every strategy at one level."""
-    axis = alt.Axis(values=list(lengths), format="d")
+    axis = ticks_at(lengths, format="d")
     scale = alt.Scale(type="log", nice=False, padding=14)
     x = alt.X("context_length:Q", title="context length k (tokens)", scale=scale, axis=axis)
     layers = [

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from memprune.report.charts.panels import band, extracted_axis, lines, panels, points
+from memprune.report.charts.panels import band, extracted_axis, lines, panels, points, ticks_at
 
 KNOWN = "isValid(datum.duplicates)"
 TICKS = 8
@@ -26,7 +26,8 @@ def duplicate_counts(rows: pd.DataFrame, models: Sequence[str]) -> dict:
     unknown = beyond(rows)
     counts = sorted(set(rows.duplicates.dropna().astype(float)))
     values = [*counts[:: -(-len(counts) // TICKS) or 1], *([unknown] if rows.duplicates.isna().any() else [])]
-    axis = alt.Axis(values=values, labelExpr=f"datum.value === {unknown} ? 'not counted' : datum.value")
+    label = f"datum.value === {unknown} ? 'not counted' : datum.value"
+    axis = ticks_at(values, labelExpr=label)
     scale = alt.Scale(type="log", base=2, nice=False, padding=14)
     x = alt.X("place:Q", title="times in the training data", scale=scale, axis=axis)
     layers = [

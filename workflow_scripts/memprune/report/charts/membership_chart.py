@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from memprune.report.charts.panels import intervals, lines, panels, points
+from memprune.report.charts.panels import GREY, intervals, lines, panels, points
 
 SCALE = alt.Scale(zero=False)
 
@@ -15,7 +15,7 @@ def membership_chart(models: Sequence[str]) -> dict:
     y = alt.Y("auc:Q", title="AUC", scale=SCALE)
     low = alt.Y("auc_ci_low:Q", title="AUC", scale=SCALE)
     layers = [
-        alt.Chart().mark_rule(strokeDash=[2, 3]).encode(y=alt.datum(0.5, type="quantitative")),
+        alt.Chart().mark_rule(strokeDash=[2, 3], color=GREY).encode(y=alt.datum(0.5, type="quantitative")),
         intervals(x, low, y2=alt.Y2("auc_ci_high")),
         lines(x, y, "sparsity", from_dense=True),
         *points(x, y),

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from memprune.report.charts.panels import band, extracted_axis, lines, points, specification
+from memprune.report.charts.panels import band, extracted_axis, lines, points, specification, ticks_at
 
 
 def model_sizes(weights: Sequence[int]) -> dict:
     """The dense models with their intervals, and every strategy at one level; `weights` are the ticks."""
     title = "prunable weights (without embedding and head)"
     scale = alt.Scale(type="log", nice=False, padding=14)
-    x = alt.X("weights:Q", title=title, scale=scale, axis=alt.Axis(values=list(weights), format=".2~s"))
+    x = alt.X("weights:Q", title=title, scale=scale, axis=ticks_at(weights, format=".2~s"))
     chart = alt.layer(
         band(x, extracted_axis("ci_low"), "ci_high", dense=True),
         lines(x, extracted_axis(), "weights", from_dense=False),

@@ -26,7 +26,7 @@ OWN = "datum.line === datum.strategy"  # but for copies of the dense model's row
 COLLAPSED = "datum.verdict === 'collapsed'"
 TOOLTIP = {"content": "data"}
 CONFIG = {
-    "background": "transparent",
+    "background": "white",  # of a chart that is saved; the page shows its own
     "aria": False,  # the page says what a chart shows
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
@@ -103,7 +103,7 @@ def panels(layers: Sequence[alt.Chart], models: Sequence[str], **resolve: str) -
     facet = alt.Facet("model:N", title=None, sort=list(models))
     data = alt.NamedData("rows")
     chart = alt.layer(*layers).properties(height=280).facet(facet, columns=3, data=data)
-    return specification(chart.resolve_scale(**resolve))
+    return specification(chart.resolve_axis(x="independent").resolve_scale(**resolve))
 
 
 def specification(chart: alt.TopLevelMixin) -> dict:
@@ -115,3 +115,8 @@ def extracted_axis(field: str = "fraction") -> alt.Y:
     """The share of member samples extracted, upwards from 0."""
     axis = alt.Axis(format=".2~%")
     return alt.Y(f"{field}:Q", title="member samples extracted", axis=axis, scale=alt.Scale(zero=True))
+
+
+def ticks_at(values: Sequence[float], **more: str) -> alt.Axis:
+    """An axis with ticks at these values, and labels as far as they have room."""
+    return alt.Axis(values=list(values), tickCount=len(values), labelOverlap="greedy", **more)

@@ -164,9 +164,9 @@ function startChart(chart, rows, looks, figure) {
     element(
       "p",
       { class: "controls quiet" },
-      save("Save as SVG", async (own) => download(`${chart.name}.svg`, await onWhite(own, () => own.toSVG()), "image/svg+xml")),
+      save("Save as SVG", async (own) => download(`${chart.name}.svg`, await own.toSVG(), "image/svg+xml")),
       save("Save as PNG", async (own) => {
-        const canvas = await onWhite(own, () => own.toCanvas(2));
+        const canvas = await own.toCanvas(2);
         canvas.toBlob((image) => download(`${chart.name}.png`, image, "image/png"));
       }),
       ` Drawn from ${chart.source}`,
@@ -249,14 +249,6 @@ function numbersOf(rows, title) {
       ),
     ),
   );
-}
-
-/** What `write` makes of a view that stands on white for the time being, whatever the page's theme. */
-async function onWhite(view, write) {
-  view.background("white");
-  const written = await write();
-  view.background("transparent");
-  return written;
 }
 
 /** Show what a row says beside the pointer; nothing for null. */
