@@ -148,6 +148,7 @@ function startChart(chart, rows, looks, figure) {
     drawing = result;
     const svg = home.querySelector("svg");
     svg.setAttribute("role", "img");
+    svg.firstElementChild.setAttribute("aria-hidden", "true"); // or each mark would want words of its own
     svg.setAttribute("aria-label", `${chart.title}: ${described(drawn)}. The numbers stand in a table below.`);
     plot.replaceChildren(home);
   };
