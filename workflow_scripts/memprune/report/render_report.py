@@ -25,6 +25,7 @@ def render_report(
     folder: Path,
     models: Sequence[str],
     strategies: Sequence[str],
+    heads: Mapping[str, Mapping[str, Sequence[int]]],
     texts: bool,
     samples: int,
     config: Mapping,
@@ -32,15 +33,16 @@ def render_report(
 ) -> None:
     """Write the report of the results in `folder` to `output`.
 
-    `models` are those that are no control, `strategies` all, each in the configuration's order; `texts` says
-    whether the corpus's text may be shown, `samples` how many of them can be looked at, `config` is the
-    configuration as it was given. Raises UserError for a result that is missing or damaged.
+    `models` are those that are no control, `strategies` all, each in the configuration's order; `heads` gives
+    by model the layer and head of each strategy that ablates one head; `texts` says whether the corpus's text
+    may be shown, `samples` how many of them can be looked at, `config` is the configuration as it was given.
+    Raises UserError for a result that is missing or damaged.
     """
     own = results.load(folder)
     with readable(folder / "findings.md"):
         findings = (folder / "findings.md").read_text(encoding="utf-8")
     blobs = {
-        "charts": blob(all_charts(own, models, strategies)),
+        "charts": blob(all_charts(own, models, strategies, heads)),
         "tables": blob(report_tables(own, models, strategies)),
         **{name: blob(content) for name, content in sample_blobs(own, samples, texts).items()},
     }
