@@ -137,7 +137,10 @@ def test_what_is_searched_and_chosen_is_shown_and_counted(show):
     shown.get_by_role("searchbox").fill("GLOBAL 25.0")
     assert column(shown, 0) == ["c"]
     shown.get_by_role("searchbox").fill("nothing of that kind")
-    assert shown.locator("tbody").text_content() == "No row is left by what is searched and chosen."
+    assert (
+        shown.locator("tbody").text_content()
+        == "No row is left by what is searched and chosen, here and above the charts."
+    )
     assert shown.get_by_role("status").text_content() == "0 of 5 rows"
 
 

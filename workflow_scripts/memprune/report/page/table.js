@@ -22,8 +22,8 @@ const MOST_SELECTS = 8;
  * Put a table into an element. `rows` are objects, or `frame` is a frame of a blob.
  *
  * `columns` say what is shown: `name`, and as wanted `label`, `numeric`, `format(value, row)`, a text, and
- * `cell(value, row)`, an element instead of that text; `hidden` ones are in the CSV alone. Left out, they are those
- * of the frame, each interval beside its estimate. `keep(row)` says which rows the reader has chosen elsewhere: call
+ * `cell(value, row)`, an element instead of that text; a `head` names its row, `hidden` ones are in the CSV alone. Left
+ * out, they are those of the frame, each interval beside its estimate. `keep(row)` says which rows the reader has chosen elsewhere: call
  * `refresh` of what is returned when that changed. `download` is the name of the CSV file, `empty` what is said when
  * there is no row at all.
  */
@@ -125,7 +125,7 @@ function makeTable(
     const first = state.page * pageSize;
     const drawn = state.shown.slice(first, first + pageSize);
     body.replaceChildren(...drawn.map((row) => element("tr", {}, ...seen.map((column) => cellOf(column, row)))));
-    if (!drawn.length) body.append(element("tr", {}, element("td", { colspan: seen.length }, all.length ? "No row is left by what is searched and chosen." : empty)));
+    if (!drawn.length) body.append(element("tr", {}, element("td", { colspan: seen.length }, all.length ? "No row is left by what is searched and chosen, here and above the charts." : empty)));
     const part = state.shown.length > pageSize ? `; rows ${first + 1} to ${first + drawn.length} stand below` : "";
     count.textContent = `${number(state.shown.length)} of ${number(all.length)} rows${part}`;
     pages.hidden = state.shown.length <= pageSize;
@@ -196,7 +196,7 @@ function textIn(column, row) {
 
 function cellOf(column, row) {
   const content = column.cell ? column.cell(row[column.name] ?? null, row) : textIn(column, row);
-  return element("td", { class: column.numeric && "numeric" }, content);
+  return column.head ? element("th", { scope: "row" }, content) : element("td", { class: column.numeric && "numeric" }, content);
 }
 
 /** Rows as CSV (RFC 4180): numbers in all their digits, nothing where a value is missing. */
