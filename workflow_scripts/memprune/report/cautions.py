@@ -34,8 +34,8 @@ def missing_scores(own: Results) -> list[str]:
     if not lacking:
         return []
     return [
-        f"The scores of {lacking} of {number_of(int(counts.sum()), 'variant')} are not in the results' folder: "
-        "numbers of them are from tables alone."
+        f"The scores of {lacking} of {number_of(int(counts.sum()), 'variant')} are not in the results' "
+        "folder: what is said of them is from tables alone."
     ]
 
 
@@ -48,8 +48,8 @@ def strategies(verdicts: pd.DataFrame) -> list[str]:
     if not collapsed:
         return []
     return [
-        f"{collapsed} of {number_of(len(pruned), 'pruned variant')} collapsed: they predict no text any more, "
-        "so that they extract nothing is no forgetting."
+        f"{collapsed} of {number_of(len(pruned), 'pruned variant')} collapsed, that is, they predict no text "
+        "any more: that they extract little is no forgetting."
     ]
 
 
@@ -59,8 +59,8 @@ def never_extracted(memorization: pd.DataFrame, models: Sequence[str]) -> list[s
     most = dense.groupby("model", sort=False).extracted.max()
     if none := list(most.index[most == 0]):
         return [
-            f"Dense, {listed(none)} {'extracts' if len(none) == 1 else 'extract'} no member at any k: there is "
-            "no memorization that pruning could reduce."
+            f"Dense, {listed(none)} {'extracts' if len(none) == 1 else 'extract'} no member at any k: there "
+            "is no memorization that pruning could reduce."
         ]
     return []
 

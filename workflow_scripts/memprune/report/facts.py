@@ -68,9 +68,10 @@ def strategies_in_words(perplexity: pd.DataFrame, config: Mapping) -> list[str]:
     if pruned.empty:
         return ["none: dense models alone"]
     groups = pruned.assign(label=level_label(pruned)).groupby("strategy", sort=False).label
+    levels = {strategy: listed(list(dict.fromkeys(labels))) for strategy, labels in groups}
     described = [
-        f"{strategy}: {strategy_in_words(config['strategies'][strategy])}, at {listed(list(dict.fromkeys(labels)))}"
-        for strategy, labels in groups
+        f"{strategy}: {strategy_in_words(config['strategies'][strategy])}, at {own}"
+        for strategy, own in levels.items()
     ]
     return [*few(described), f"{number_of(len(pruned), 'pruned variant')} in all"]
 

@@ -28,8 +28,9 @@ def headline(own: Results, models: Sequence[str]) -> str:
         if len(fewer := losing(own_tests)):
             best = fewer.iloc[0]
             return (
-                f"The largest drop without collapse of {model} is that of {best.variant}, at k = {k}: "
-                f"{drop_in_words(best)}, at {cost_in_words(tables, best)} the dense model's perplexity."
+                f"In {model} the largest drop of extracted members without collapse is that of "
+                f"{best.variant}, at k = {k}: {drop_in_words(best)}, at {cost_in_words(tables, best)} the "
+                "dense model's perplexity."
             )
     largest = next(iter(tests))
     if any(map(len, tests.values())):

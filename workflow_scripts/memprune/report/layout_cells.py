@@ -9,8 +9,9 @@ from memprune.findings.paper_layout import in_columns, mean_over_k
 
 NAMED = ["quantity", "context_length", "model", "variant", "strategy", "value"]
 NUMBERS = [
-    "extracted", "samples", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high", "lost",
-    "gained", "p_value", "p_holm", "perplexity_ratio", "perplexity_ratio_ci_low", "perplexity_ratio_ci_high",
+    "extracted", "samples", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high",
+    "lost", "gained", "p_value", "p_holm",
+    "perplexity_ratio", "perplexity_ratio_ci_low", "perplexity_ratio_ci_high",
 ]  # fmt: skip
 VERDICTS = ["verdict", "same_scores_as"]
 TESTS = ["difference", "difference_ci_low", "difference_ci_high", "lost", "gained", "p_value", "p_holm"]
@@ -19,12 +20,12 @@ TESTS = ["difference", "difference_ci_low", "difference_ci_high", "lost", "gaine
 def layout_cells(
     tables: Mapping[str, pd.DataFrame], models: Sequence[str], strategies: Sequence[str]
 ) -> pd.DataFrame:
-    """A row for every quantity, model and variant, in the order of `paper_layout`, with columns as it names them.
+    """A row for every quantity, model and variant, in the order of `paper_layout`.
 
-    Columns: quantity, context_length (null but for memorization at one), model, variant (the layout's column),
-    strategy, value; then, as far as the quantity has them, counts and interval, the test against dense from
-    the table `paired`, the ratio to the dense perplexity, and the variant's verdict. Of the mean over k there
-    is a difference to dense, and no test.
+    Columns: quantity, context_length (null but for memorization at one), model, variant (the name of the
+    layout's column), strategy, value; then, as far as the quantity has them, counts and interval, the test
+    against dense from the table `paired`, the ratio to the dense perplexity, and the variant's verdict. Of
+    the mean over k there is a difference to dense, and no test.
     """
     memorization = ordered(tables["memorization"], models, strategies)
     mean = mean_over_k(memorization).assign(name=variant_label)

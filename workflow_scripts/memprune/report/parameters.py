@@ -5,5 +5,5 @@ from memprune.models.weights import BYTES
 
 
 def parameters(manifest: Manifest) -> int:
-    """How many numbers the model computes with, if all tensors are of its matrices' dtype, as they mostly are."""
+    """How many numbers a model computes with, taking all of its tensors to be of its matrices' dtype."""
     return manifest.tensor_bytes // BYTES[manifest.dtype]

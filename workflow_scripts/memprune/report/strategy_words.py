@@ -4,34 +4,27 @@ from collections.abc import Mapping
 
 from memprune.findings.words import listed
 
-WHERE = {
-    "matrix": "of each matrix",
-    "layer": "of each layer",
-    "global": "of all of them together",
-}
-RANKED = {"magnitude": "the smallest weights", "random": "weights chosen at random"}
+CHOSEN = {"magnitude": "smallest weights", "random": "random weights"}
+ALLOCATED = {"matrix": "in each by itself", "layer": "in each layer by itself", "global": "over all together"}
 
 
 def strategy_in_words(strategy: Mapping) -> str:
-    """What a strategy removes: `the smallest weights of each matrix, of attention's matrices in all layers`.
+    """What a strategy removes: `smallest weights of attention matrices, over all together`.
 
     `strategy` is a mapping of the configuration; what it leaves out has the defaults of the section.
     """
-    removed = RANKED[strategy.get("criterion", "magnitude")]
-    where = WHERE[strategy.get("allocation", "global")]
-    return f"{removed} {where}, {scope_in_words(strategy)}"
+    chosen = CHOSEN[strategy.get("criterion", "magnitude")]
+    return f"{chosen} of {scope_in_words(strategy)}, {ALLOCATED[strategy.get('allocation', 'global')]}"
 
 
 def scope_in_words(strategy: Mapping) -> str:
-    """Which matrices a strategy may remove weights from."""
+    """The matrices from which a strategy may remove weights."""
     if heads := strategy.get("heads"):
-        return "in " + listed([f"head {head} of layer {layer}" for layer, head in heads])
+        return listed([f"head {head} of layer {layer}" for layer, head in heads])
     matrices, layers = strategy.get("matrices", "all"), strategy.get("layers", "all")
-    which = (
-        "all matrices"
-        if matrices == "all"
-        else f"the matrices of {matrices if isinstance(matrices, str) else listed(matrices)}"
-    )
+    which = f"{matrices if isinstance(matrices, str) else listed(matrices)} matrices"
     if layers == "all":
-        return f"in {which}"
-    return f"in {which} of {f'the {layers} of layers' if isinstance(layers, str) else f'layers {listed(layers)}'}"
+        return which
+    return (
+        f"{which} in {f'the {layers} of layers' if isinstance(layers, str) else f'layers {listed(layers)}'}"
+    )

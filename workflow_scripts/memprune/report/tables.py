@@ -17,8 +17,8 @@ WITHOUT_FILTERS = ("published",)  # its models and strategies are named as their
 def report_tables(own: Results, models: Sequence[str], strategies: Sequence[str]) -> dict:
     """`layout`, the cells of the paper's layout (see `layout_cells`), and `tables`, a list of all others.
 
-    A table has its `name` and `file`, `how_to_read` it, its `frame`, how many `rows` its file has, and whether
-    the page's filters apply to it (`filtered`).
+    A table has its `name` and `file`, `how_to_read` it, its `frame`, how many `rows` its file has, and
+    whether the page's filters apply to it (`filtered`).
     """
     controls = [model for model in own.models if model not in models]
     cells = layout_cells(own.tables, [*models, *controls], strategies)

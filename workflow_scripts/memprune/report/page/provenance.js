@@ -106,7 +106,7 @@ function savingInWords(rows) {
   const parts = [[gpu, " on a GPU"], [others, " elsewhere"]].filter(([own]) => own.length);
   const unknown = rows.length - known.length;
   return `The store saved ${parts.map(([own, where]) => inTime(total(own, "saved_seconds")) + (parts.length > 1 || own === gpu ? where : "")).join(" and ")}` +
-    ` of computing what was computed before${unknown ? `; of ${unknown} kinds of entries it is unknown` : ""}.`;
+    ` of computing what was computed before${unknown ? `; of ${number(unknown)} of ${number(rows.length)} kinds of entries it is unknown` : ""}.`;
 }
 
 function total(rows, name) {

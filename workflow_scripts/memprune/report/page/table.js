@@ -16,6 +16,7 @@ const FORMATS = {
 };
 const PAGE_ROWS = 100;
 const MOST_CHOICES = 40;
+const LONG = 40; // letters, of which more stand in several lines
 const MOST_SELECTS = 8;
 
 /**
@@ -134,9 +135,13 @@ function makeTable(
   }
 }
 
-/** The columns of rows, each named: an interval stands beside its estimate, its own two columns in the CSV alone. */
+/**
+ * The columns of rows, each named: an interval stands beside its estimate, its own two columns in the CSV alone, as are
+ * columns that hold nothing. `kinds` are those that a name does not tell.
+ */
 function columnsOf(names, rows, kinds = {}) {
-  const columns = names.map((name) => ({ name, kind: kinds[name] ?? kindOf(name, rows) }));
+  const isEmpty = (name) => rows.length > 0 && rows.every((row) => (row[name] ?? null) === null);
+  const columns = names.map((name) => ({ name, kind: kinds[name] ?? kindOf(name, rows), hidden: isEmpty(name) }));
   const byName = Object.fromEntries(columns.map((column) => [column.name, column]));
   for (const low of names.filter((name) => name === "ci_low" || name.endsWith("_ci_low"))) {
     const stem = low.slice(0, -"ci_low".length);
@@ -196,7 +201,8 @@ function textIn(column, row) {
 
 function cellOf(column, row) {
   const content = column.cell ? column.cell(row[column.name] ?? null, row) : textIn(column, row);
-  return column.head ? element("th", { scope: "row" }, content) : element("td", { class: column.numeric && "numeric" }, content);
+  if (column.head) return element("th", { scope: "row" }, content);
+  return element("td", { class: column.numeric ? "numeric" : (content.textContent ?? content).length > LONG && "long" }, content);
 }
 
 /** Rows as CSV (RFC 4180): numbers in all their digits, nothing where a value is missing. */

@@ -25,12 +25,12 @@ function startTables({ layout, tables }) {
 /** Show one table as it stands in its file; gives what is to be called when the reader chose anew. */
 function showTable(place, { name, file, how_to_read: sentence, frame, rows, filtered }) {
   const held = frame.values[0].length;
-  const left = held < rows ? `The file has ${number(rows)} rows; here are ${number(held)}, those of the longest k first.` : null;
-  const here = element("div");
+  const left = held < rows ? `The file has ${number(rows)} rows; here are ${number(held)} of them, those of the longest k first.` : "";
+  const here = element("div", { class: "titled" });
   place.replaceChildren(
     element("h3", {}, name.replaceAll("_", " ")),
-    element("p", {}, sentence),
-    left && element("p", {}, element("strong", {}, left)),
+    element("p", {}, ...prose(sentence)),
+    element("p", {}, element("strong", {}, left)),
     here,
     sourceLine([file]),
   );
@@ -46,6 +46,11 @@ function showTable(place, { name, file, how_to_read: sentence, frame, rows, filt
     empty: "The table has no row: nothing in this experiment is of its kind.",
   });
   return refresh;
+}
+
+/** A sentence as nodes: what stands between backticks in it is a name. */
+function prose(sentence) {
+  return sentence.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
 
 /** Whether the reader has chosen to see a row, by its model, its strategies and its k, as far as it has them. */
@@ -74,7 +79,7 @@ function showLayout(place, { files, how_to_read: sentence, frame }) {
     const quantities = Map.groupBy(cells.filter(isChosen), (cell) => cell.quantity);
     blocks.replaceChildren();
     for (const [quantity, own] of quantities) {
-      const here = element("div");
+      const here = element("div", { class: "titled" });
       blocks.append(element("h4", {}, quantity), here);
       makeTable(here, { caption: quantity, ...layoutOf(own, rows.value), download: `${quantity.replaceAll(/[^a-z0-9]+/g, "_")}.csv` });
     }
@@ -86,7 +91,7 @@ function showLayout(place, { files, how_to_read: sentence, frame }) {
     element("p", {}, sentence, " Below each value stands its change against the dense model: the samples that are lost and gained, and p of McNemar's exact test after Holm's correction; of perplexity, the ratio with its 95 % interval."),
     element("ul", { class: "legend" },
       element("li", {}, markOf("▼"), " fewer, or ", markOf("▲"), " more are extracted than by the dense model, significantly (p < 0.05 after Holm); without a mark the two cannot be told apart."),
-      element("li", {}, element("span", { class: "collapsed" }, "collapsed"), ": the model predicts no text any more, and what it does not extract is no forgetting.")),
+      element("li", {}, element("span", { class: "collapsed" }, element("span", { class: "value" }, "struck out")), " stand collapsed variants: the model predicts no text any more, and what it does not extract is no forgetting.")),
     element("p", { class: "controls" }, element("label", {}, "Rows are ", rows)),
     blocks,
     sourceLine(files),
@@ -130,23 +135,26 @@ function partsOf({ quantity, context_length: k }) {
 
 /** A cell in words: what a reader can search for. */
 function textOfCell(cell) {
-  return cell ? [valueOfCell(cell), cell.verdict, changeOfCell(cell)].join(" ") : "";
+  return cell ? [valueOfCell(cell), cell.verdict, ...changeOfCell(cell)].join(" ") : "";
 }
 
 function valueOfCell({ quantity, value }) {
   return quantity === "token perplexity" ? number(value) : percent(value);
 }
 
-/** The change against dense, in words; of dense itself, its count. */
+/** The change against dense and its test, a line each; of dense itself, its count. */
 function changeOfCell(cell) {
   if (cell.quantity === "token perplexity") {
     const times = (value) => String(+value.toPrecision(3));
-    return cell.strategy === "dense" ? "" : `× ${times(cell.perplexity_ratio)}${betweenOf(cell.perplexity_ratio_ci_low, cell.perplexity_ratio_ci_high, times)}`;
+    const interval = betweenOf(cell.perplexity_ratio_ci_low, cell.perplexity_ratio_ci_high, times);
+    return cell.strategy === "dense" || cell.perplexity_ratio === null ? [] : [`× ${times(cell.perplexity_ratio)}${interval}`];
   }
-  if (cell.strategy === "dense") return cell.samples === null ? "" : `${number(cell.extracted)} of ${number(cell.samples)}`;
-  if (cell.difference === null) return "";
+  if (cell.strategy === "dense") return cell.samples === null ? [] : [`${number(cell.extracted)} of ${number(cell.samples)}`];
+  if (cell.difference === null) return [];
   const change = `${cell.difference > 0 ? "+" : ""}${percent(cell.difference).replace("-", "−").replace(" %", "")} points`;
-  return cell.lost === null ? change : `${change}: ${number(cell.lost)} lost, ${number(cell.gained)} gained, p ${cell.p_holm < 1e-4 ? "" : "= "}${FORMATS.p_value(cell.p_holm)}`;
+  if (cell.lost === null) return [change];
+  const p = `p ${cell.p_holm < 1e-4 ? "" : "= "}${FORMATS.p_value(cell.p_holm)}`;
+  return [change, `${number(cell.lost)} lost, ${number(cell.gained)} gained, ${p}`];
 }
 
 function shownCell(cell) {
@@ -158,7 +166,7 @@ function shownCell(cell) {
     { class: cell.verdict === "collapsed" && "collapsed" },
     told && cell.verdict !== "collapsed" ? markOf(fewer ? "▼" : "▲") : null,
     element("span", { class: "value" }, valueOfCell(cell)),
-    element("small", {}, changeOfCell(cell)),
+    ...changeOfCell(cell).map((line) => element("small", {}, line)),
     ["dense", "sound", null].includes(cell.verdict) ? null : element("small", {}, cell.verdict),
   );
 }
