@@ -14,6 +14,8 @@ rule render_report:
         paths.report(RESULTS),
     log:
         f"{RESULTS}/logs/render_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/render_report.tsv"
     params:
         source=source("render_report.py"),
         page=params.page_files(),

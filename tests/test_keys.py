@@ -91,6 +91,7 @@ def test_a_job_reads_its_inputs_and_no_other_file_of_the_project(finished):
     known, opened = records(finished), opened_by_job(trace, finished)
     assert {Path(name).parts[2] for name in opened} == {
         "models", "samples", "masks", "scores", "measures", "tables", "figures", "findings.md",
+        "report.html",
     }  # fmt: skip
     for last, files in opened.items():
         inputs, command = known[last]
