@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 
 from memprune import results
 from memprune.disk import readable, written_whole
 from memprune.report.blobs import blob
+from memprune.report.cautions import cautions
 from memprune.report.charts.all_charts import all_charts
 from memprune.report.facts import facts, own_version
 from memprune.report.headline import headline
 from memprune.report.library import chart_library
+from memprune.report.markdown_text import as_html
 from memprune.report.page import page
 from memprune.report.samples import sample_blobs
 from memprune.report.tables import report_tables
@@ -52,14 +52,14 @@ def render_report(
         library,
         blobs,
         experiment=config["experiment"],
-        headline=headline(own.tables, models),
-        facts=facts(own, config),
-        findings=Markup(MarkdownIt("commonmark", {"html": False}).render(findings)),
+        headline=headline(own, models),
+        facts=facts(own, models, config),
+        findings=as_html(findings),
         config=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
         models=[name for name in config["models"] if name in own.models],
         strategies=strategies,
         context_lengths=lengths,
-        warnings=[],
+        warnings=cautions(own, models),
         rule_graph="",
         version=own_version(),
         rendered=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
