@@ -19,7 +19,7 @@ def head_costs(most: float, models: Sequence[str]) -> dict:
     ratio = alt.Color(
         "perplexity_ratio:Q",
         scale=alt.Scale(scheme="cividis", type="log"),
-        legend=alt.Legend(title="perplexity, times the dense model's", format=".3~g", gradientLength=180),
+        legend=alt.Legend(title="times the dense model's", format=".3~g", gradientLength=180),
     )
     return {
         "name": "heads",
