@@ -6,6 +6,8 @@ rule build_mini_pile:
         expand("results/mini-pile/{split}.jsonl.zst", split=["train", "validation", "test"]),
     log:
         "results/mini-pile/build_mini_pile.log",
+    benchmark:
+        "results/mini-pile/build_mini_pile.tsv"
     params:
         source=source("build_mini_pile.py"),
     shell:
@@ -20,6 +22,8 @@ rule draw_samples:
         paths.draw(RESULTS, "{draw}"),
     log:
         f"{RESULTS}/logs/draw_samples/{{draw}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_samples/{{draw}}.tsv"
     resources:
         mem_mb=4000,
         runtime=240,  # minutes: the Hub lets so many requests through
@@ -40,6 +44,8 @@ rule prepare_task:
         paths.task(RESULTS, "{task}"),
     log:
         f"{RESULTS}/logs/prepare_task/{{task}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare_task/{{task}}.tsv"
     priority: 1  # a task that cannot be is told before a GPU is used
     resources:
         mem_mb=4000,
@@ -63,6 +69,8 @@ rule extract_samples:
         windows=paths.windows(RESULTS),
     log:
         f"{RESULTS}/logs/extract_samples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/extract_samples.tsv"
     params:
         source=source("extract_samples.py"),
         spec=option("--spec", params.samples_spec(CONFIG)),

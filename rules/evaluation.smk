@@ -11,6 +11,8 @@ rule score_shards:
         paths.receipt(RESULTS, "{model}", "{variant}", "{part}"),
     log:
         f"{RESULTS}/logs/score_shards/{{model}}/{{variant}}/{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_shards/{{model}}/{{variant}}/{{part}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(resources.threads)
@@ -41,6 +43,8 @@ rule evaluate:
         perplexity=paths.scores(RESULTS, "{model}", "{variant}", "perplexity"),
     log:
         f"{RESULTS}/logs/evaluate/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/{{model}}/{{variant}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(lambda size: resources.evaluation_threads(size, CONFIG))
@@ -68,6 +72,8 @@ rule score_texts:
         paths.scores(RESULTS, "{model}", "{variant}", "{kind}"),
     log:
         f"{RESULTS}/logs/score_texts/{{model}}/{{variant}}.{{kind}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_texts/{{model}}/{{variant}}.{{kind}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(resources.threads)
@@ -94,6 +100,8 @@ rule generate:
         paths.generation(RESULTS, "scores", "{model}"),
     log:
         f"{RESULTS}/logs/generate/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/generate/{{model}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(resources.threads)

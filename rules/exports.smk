@@ -10,6 +10,8 @@ rule export_variant:
         directory(f"{RESULTS}/exports/{{model}}/{{variant}}"),
     log:
         f"{RESULTS}/logs/export_variant/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/export_variant/{{model}}/{{variant}}.tsv"
     resources:
         **asked(resources.export_variant),
     params:

@@ -9,6 +9,8 @@ rule plot_trade_off:
         **shown_figure("trade_off", "trade_off", "Comparisons"),
     log:
         f"{RESULTS}/logs/plot_trade_off.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_trade_off.tsv"
     params:
         source=source("plot_trade_off.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -24,6 +26,8 @@ rule plot_context_length:
         **shown_figure("context_length", "context_length", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_context_length.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_context_length.tsv"
     params:
         source=source("plot_context_length.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -40,6 +44,8 @@ rule plot_model_size:
         **shown_figure("model_size", "model_size", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_model_size.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_model_size.tsv"
     params:
         source=source("plot_model_size.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -56,6 +62,8 @@ rule plot_duplicates:
         **shown_figure("duplicates", "duplicates", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_duplicates.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_duplicates.tsv"
     params:
         source=source("plot_duplicates.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -71,6 +79,8 @@ rule plot_sparsity:
         **shown_figure("sparsity_{model}", "sparsity", "Strategies", model="{model}"),
     log:
         f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_sparsity/{{model}}.tsv"
     params:
         source=source("plot_sparsity.py"),
         statistics=lambda wildcards, input: option("--statistics", *input),
@@ -86,6 +96,8 @@ rule plot_equal_terms:
         **shown_figure("equal_{quantity}", "equal_terms", "Comparisons", quantity="{quantity}"),
     log:
         f"{RESULTS}/logs/plot_equal_terms/{{quantity}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_equal_terms/{{quantity}}.tsv"
     params:
         source=source("plot_equal_terms.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -101,6 +113,8 @@ rule plot_frontier:
         **shown_figure("frontier", "frontier", "Comparisons"),
     log:
         f"{RESULTS}/logs/plot_frontier.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_frontier.tsv"
     params:
         source=source("plot_frontier.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -117,6 +131,8 @@ rule plot_heads:
         **shown_figure("heads_{model}", "heads", "Strategies", model="{model}"),
     log:
         f"{RESULTS}/logs/plot_heads/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_heads/{{model}}.tsv"
     params:
         source=source("plot_heads.py"),
         spec=lambda wildcards: option("--spec", params.heads_spec(CONFIG, wildcards.model)),
@@ -134,6 +150,8 @@ rule plot_agreement:
         **shown_figure("agreement", "agreement", "Metrics"),
     log:
         f"{RESULTS}/logs/plot_agreement.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_agreement.tsv"
     params:
         source=source("plot_agreement.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -149,6 +167,8 @@ rule plot_membership:
         **shown_figure("membership", "membership", "Metrics"),
     log:
         f"{RESULTS}/logs/plot_membership.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_membership.tsv"
     params:
         source=source("plot_membership.py"),
         spec=option("--spec", params.order_spec(CONFIG)),

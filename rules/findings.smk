@@ -15,6 +15,8 @@ rule aggregate_tables:
         f"{TABLES}/README.md",
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_tables.tsv"
     params:
         source=source("aggregate_tables.py"),
         spec=option("--spec", params.tables_spec(CONFIG)),
@@ -43,6 +45,8 @@ rule write_findings:
         ),
     log:
         f"{RESULTS}/logs/write_findings.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_findings.tsv"
     params:
         source=source("write_findings.py"),
         experiment=CONFIG.experiment,

@@ -10,6 +10,8 @@ rule measure:
         perplexity=paths.measures(RESULTS, "{model}", "{variant}", "perplexity"),
     log:
         f"{RESULTS}/logs/measure/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:
@@ -32,6 +34,8 @@ rule measure_generation:
         paths.generation(RESULTS, "measures", "{model}"),
     log:
         f"{RESULTS}/logs/measure_generation/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_generation/{{model}}.tsv"
     group:
         "measures"
     resources:
@@ -54,6 +58,8 @@ rule measure_membership:
         paths.measures(RESULTS, "{model}", "{variant}", "membership"),
     log:
         f"{RESULTS}/logs/measure_membership/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_membership/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:
@@ -75,6 +81,8 @@ rule measure_concatenated:
         paths.measures(RESULTS, "{model}", "{variant}", "concatenated"),
     log:
         f"{RESULTS}/logs/measure_concatenated/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_concatenated/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:
@@ -94,6 +102,8 @@ rule measure_tasks:
         paths.measures(RESULTS, "{model}", "{variant}", "tasks"),
     log:
         f"{RESULTS}/logs/measure_tasks/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_tasks/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:

@@ -6,6 +6,8 @@ rule fetch_model:
         paths.fetched(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_model/{{model}}.tsv"
     resources:
         **asked(resources.fetch_model),
     params:
@@ -24,6 +26,8 @@ rule resolve_model:
         paths.manifest(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/resolve_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/resolve_model/{{model}}.tsv"
     group:
         of_model(resources.group("models"))
     resources:
@@ -40,6 +44,8 @@ rule train_suite:
         directory("results/tiny-pythia"),
     log:
         "results/logs/train_suite.log",
+    benchmark:
+        "results/logs/train_suite.tsv"
     localrule: True
     threads: lambda wildcards: workflow.cores
     shell:

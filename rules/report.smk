@@ -19,6 +19,8 @@ rule render_report:
         ),
     log:
         f"{RESULTS}/logs/render_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/render_report.tsv"
     params:
         source=source("render_report.py"),
         page=params.page_files(),

@@ -8,6 +8,8 @@ rule count_magnitudes:
         paths.magnitudes(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/count_magnitudes/{{model}}.tsv"
     group:
         of_model(resources.group("models"))
     threads: of_model(resources.threads)
@@ -28,6 +30,8 @@ rule solve_level:
         paths.level(RESULTS, "{model}", "{strategy}@{target}"),
     log:
         f"{RESULTS}/logs/solve_level/{{model}}/{{strategy}}@{{target}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/solve_level/{{model}}/{{strategy}}@{{target}}.tsv"
     group:
         of_model(resources.group("levels"))
     threads: of_model(resources.threads)
@@ -58,6 +62,8 @@ rule compute_mask:
         statistics=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
     log:
         f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compute_mask/{{model}}/{{strategy}}@{{level}}.tsv"
     group:
         of_model(resources.group("masks"))
     threads: of_model(resources.threads)

@@ -165,8 +165,10 @@ def tables_spec(config: Config) -> str:
 def report_spec(config: Config) -> str:
     """What the report shows beside results: the configuration, and how much of the corpus."""
     order = {"models": config.studied, "strategies": list(config.strategies)}
+    heads = {model: config.heads_ablated(model) for model in config.studied}
     report = config.report.model_dump(mode="json")
-    return canonical({**order, **report, "config": config.model_dump(mode="json", exclude_unset=True)})
+    given = config.model_dump(mode="json", exclude_unset=True)
+    return canonical({**order, "heads": heads, **report, "config": given})
 
 
 def page_files() -> str:

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 
 from memprune import results
 from memprune.disk import readable, written_whole
 from memprune.report.blobs import blob
+from memprune.report.cautions import cautions
 from memprune.report.charts.all_charts import all_charts
 from memprune.report.facts import facts, own_version
 from memprune.report.headline import headline
 from memprune.report.library import chart_library
+from memprune.report.markdown_text import as_html
 from memprune.report.page import page
 from memprune.report.samples import sample_blobs
 from memprune.report.tables import report_tables
@@ -25,6 +25,7 @@ def render_report(
     folder: Path,
     models: Sequence[str],
     strategies: Sequence[str],
+    heads: Mapping[str, Mapping[str, Sequence[int]]],
     texts: bool,
     samples: int,
     config: Mapping,
@@ -32,15 +33,16 @@ def render_report(
 ) -> None:
     """Write the report of the results in `folder` to `output`.
 
-    `models` are those that are no control, `strategies` all, each in the configuration's order; `texts` says
-    whether the corpus's text may be shown, `samples` how many of them can be looked at, `config` is the
-    configuration as it was given. Raises UserError for a result that is missing or damaged.
+    `models` are those that are no control, `strategies` all, each in the configuration's order; `heads` gives
+    by model the layer and head of each strategy that ablates one head; `texts` says whether the corpus's text
+    may be shown, `samples` how many of them can be looked at, `config` is the configuration as it was given.
+    Raises UserError for a result that is missing or damaged.
     """
     own = results.load(folder)
     with readable(folder / "findings.md"):
         findings = (folder / "findings.md").read_text(encoding="utf-8")
     blobs = {
-        "charts": blob(all_charts(own, models, strategies)),
+        "charts": blob(all_charts(own, models, strategies, heads)),
         "tables": blob(report_tables(own, models, strategies)),
         **{name: blob(content) for name, content in sample_blobs(own, samples, texts).items()},
     }
@@ -50,14 +52,14 @@ def render_report(
         library,
         blobs,
         experiment=config["experiment"],
-        headline=headline(own.tables, models),
-        facts=facts(own, config),
-        findings=Markup(MarkdownIt("commonmark", {"html": False}).render(findings)),
+        headline=headline(own, models),
+        facts=facts(own, models, config),
+        findings=as_html(findings),
         config=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
         models=[name for name in config["models"] if name in own.models],
         strategies=strategies,
         context_lengths=lengths,
-        warnings=[],
+        warnings=cautions(own, models),
         rule_graph="",
         version=own_version(),
         rendered=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -3,6 +3,7 @@
 startTheme();
 startFilters();
 const [charts, tables, samples, provenance] = await Promise.all(["charts", "tables", "samples", "provenance"].map(contentOf));
+startSources(provenance);
 startCharts(charts.charts, charts.frames);
 startTables(tables);
 startSamples(samples);
