@@ -16,15 +16,15 @@ from memprune.findings.frames import variant_label
 from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.models.architecture import Architecture
 from memprune.models.manifest import Manifest, write_manifest
-from memprune.report import tables as report_tables_module
+from memprune.report import page_tables
 from memprune.report.blobs import blob
 from memprune.report.cautions import cautions
 from memprune.report.facts import facts, in_words
 from memprune.report.headline import headline
 from memprune.report.markdown_text import as_html
+from memprune.report.page_tables import bounded, report_tables
 from memprune.report.provenance_tables import files_of, provenance_tables, with_names
 from memprune.report.strategy_words import strategy_in_words
-from memprune.report.tables import bounded, report_tables
 from memprune.results import Results, load
 
 CONFIG = {
@@ -142,7 +142,7 @@ def test_the_layout_has_the_papers_values_and_the_paired_tests(own):
 
 def test_a_table_too_large_for_the_page_keeps_the_longest_context(monkeypatch):
     table = pd.DataFrame({"context_length": [50, 100] * 30, "x": range(60)})
-    monkeypatch.setattr(report_tables_module, "CELLS", 80)
+    monkeypatch.setattr(page_tables, "CELLS", 80)
     kept = bounded(table)
     assert len(kept) == 40
     assert (kept.context_length == 100).sum() == 30
