@@ -17,7 +17,7 @@ from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.models.architecture import Architecture
 from memprune.models.manifest import Manifest, write_manifest
 from memprune.report import page_tables
-from memprune.report.blobs import blob
+from memprune.report.blobs import blob, columns
 from memprune.report.cautions import cautions
 from memprune.report.facts import facts, in_words
 from memprune.report.headline import headline
@@ -120,10 +120,10 @@ def test_the_layout_has_the_papers_values_and_the_paired_tests(own):
     both = cells.merge(layout, on=["quantity", "model", "variant"], suffixes=("", "_written"))
     assert len(both) == len(cells) == len(layout)
     assert (both.value == both.value_written).all()
-    columns = list(own.tables["paper_layout"].columns[2:])
+    names = list(own.tables["paper_layout"].columns[2:])
     for _, block in cells.groupby("quantity"):
         found = list(dict.fromkeys(block.variant))
-        assert found == [name for name in columns if name in found]
+        assert found == [name for name in names if name in found]
     paired = own.tables["paired"]
     tested = cells[cells.p_holm.notna()]
     assert len(tested) == len(paired)
@@ -142,13 +142,17 @@ def test_the_layout_has_the_papers_values_and_the_paired_tests(own):
 
 def test_a_table_too_large_for_the_page_keeps_the_longest_context(monkeypatch):
     table = pd.DataFrame({"context_length": [50, 100] * 30, "x": range(60)})
-    monkeypatch.setattr(page_tables, "CELLS", 80)
+    assert bounded(table) is table
+    whole = len(blob(columns(table)))
+    monkeypatch.setattr(page_tables, "BYTES", whole * 2 // 3)
     kept = bounded(table)
-    assert len(kept) == 40
+    assert 38 <= len(kept) <= 40
     assert (kept.context_length == 100).sum() == 30
     assert kept.x.is_monotonic_increasing
-    assert bounded(kept) is kept
-    assert list(bounded(table[["x"]].assign(y=0)).x) == list(range(40))
+    monkeypatch.setattr(page_tables, "BYTES", whole // 2)
+    first = bounded(table[["x"]].assign(y=table.x / 7))
+    assert 0 < len(first) < 60
+    assert list(first.x) == list(range(len(first)))
 
 
 def test_the_headline_is_of_the_largest_model_with_a_drop_and_has_the_tables_numbers(own):
