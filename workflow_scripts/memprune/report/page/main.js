@@ -5,7 +5,7 @@ startFilters();
 const [charts, tables, samples, provenance] = await Promise.all(["charts", "tables", "samples", "provenance"].map(contentOf));
 startCharts(charts.charts, charts.frames);
 startTables(tables);
-startSamples(samples);
+await startSamples(samples);
 startProvenance(provenance);
 document.documentElement.dataset.ready = "true";
 
