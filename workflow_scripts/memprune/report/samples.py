@@ -1,132 +1,103 @@
-"""The samples that a reader can look at, as data for the page: their evidence, token by token, and texts."""
+"""The samples that a reader can look at, as data for the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from memprune.disk import UNREADABLE
-from memprune.errors import UserError
-from memprune.findings.frames import variant_label
-from memprune.models.decoding import text_decoder
-from memprune.report.blobs import columns, plain
-from memprune.report.sample_choice import chosen
-from memprune.report.sample_evidence import KEY, PER_NAT, matched_tokens, scored_rows, token_codes
-from memprune.report.sample_texts import sample_text
+from memprune.findings.frames import level_label, variant_label
+from memprune.report.blobs import columns
+from memprune.report.sample_choice import choose
+from memprune.report.sample_continuations import generated, measures_of, written
+from memprune.report.sample_evidence import LOWEST, SHADES, matched_tokens, shading
+from memprune.report.sample_texts import own_decoder, texts_of
 from memprune.results import Results
-from memprune.variants.names import split_variant
 
-ABOUT = [*KEY, "document", "subset", "duplicates"]
-CONTINUED = ["variant", *KEY, "continuation", "near_verbatim_10"]
-UNSCORED = 65535
+DESCRIBED = ["split", "seed", "sample", "document", "subset", "duplicates", "offset", "step"]
+FIRST = 90  # characters of a suffix that a list shows
+LEFT_OUT = "The configuration leaves the corpus's text out of this report (report: {texts: false})."
+NO_TOKENIZER = "There is no text here: the folder of {model} no longer holds the tokenizer that it had."
 
 
 def sample_blobs(own: Results, count: int, texts: bool) -> dict[str, object]:
-    """Blobs by name, JSON values or bytes, of `count` samples at most; `texts` says whether with their texts.
+    """Blobs by name: `samples`, an index of `count` samples at most, and what it says of each.
 
-    - `samples`: the index, None if no sample was scored: what identifies each sample, and the variants;
-    - `matched-{model}` (its place in the index): uint16, variants × context lengths × samples, the
-      tokens that are reproduced from the suffix's start, `UNSCORED` where it was not scored;
-    - `tokens-{model}-{length}`: uint8, samples × variants × suffix, see `sample_evidence.token_codes`;
-    - `texts` and `continuations-{model}`, with texts alone.
+    - `samples-matched`: tokens matched, bytes or, for suffixes longer than 254, pairs of them; models ×
+      variants × context lengths × samples, the largest value where nothing was scored;
+    - `samples-shading-{model}-{context length}`, both by their places: see `memprune.report.sample_evidence`;
+    - `samples-measures-{model}` and, with texts, `samples-written-{model}`, where text was generated;
+    - `samples-texts`: see `memprune.report.sample_texts`.
 
-    Raises UserError when a file is damaged.
+    Without `texts` none holds text of the corpus, or tokens. Raises UserError for a result that is damaged.
     """
-    drawn = own.samples[own.samples.pooled].reset_index(drop=True)
-    variants = scored_variants(own)
-    if not variants or drawn.empty:
-        return {"samples": None}
-    lengths = sorted(map(int, own.tables["memorization"].context_length.unique()))
-    codes = {
-        model: np.stack([token_codes(own.path(*place(model, name)), drawn, lengths) for name in names])
-        for model, names in variants.items()
-    }
-    matched = {model: matched_tokens(own_codes) for model, own_codes in codes.items()}
-    most = np.max([own_matched.max(axis=(0, 2)) for own_matched in matched.values()], axis=0)
-    places = chosen(drawn, most, count)
-    shown = drawn.iloc[places]
-    suffix = next(iter(codes.values())).shape[-1]
-    told, why = texts_of(own, shown, suffix, lengths) if texts else (None, "report.texts is false")
+    pooled = own.samples[own.samples.pooled].reset_index(drop=True)
+    scored = scored_variants(own)
+    if not scored or pooled.empty:
+        return {"samples": {"models": [], "total": len(pooled)}}
+    lengths = sorted(map(int, set(own.tables["memorization"].context_length)))
+    suffix = len(pooled.tokens.iloc[0]) - max(lengths)
+    counts = [matched_tokens(own, model, table.variant, pooled, lengths) for model, table in scored.items()]
+    chosen = choose(pooled, np.max([own_counts.max(axis=(0, 1)) for own_counts in counts], axis=0), count)
+    samples = pooled.iloc[chosen].reset_index(drop=True)
+    shown, missing = suffix_texts(own, samples, lengths, suffix, texts)
+    truths = ["".join(parts) for parts in shown["suffixes"]] if shown else None
+    if truths:
+        samples["first"] = [truth[:FIRST] for truth in truths]
+    blobs: dict[str, object] = {"samples-matched": as_bytes([own[..., chosen] for own in counts], suffix)}
+    if shown:
+        blobs["samples-texts"] = shown
+    models = []
+    for place, (model, table) in enumerate(scored.items()):
+        for length, shades in enumerate(shading(own, model, table.variant, samples, lengths, suffix)):
+            blobs[f"samples-shading-{place}-{length}"] = shades.tobytes()
+        continuations = generated(own, model, table.variant, samples)
+        if continuations:
+            blobs[f"samples-measures-{place}"] = measures_of(continuations)
+            if truths:
+                blobs[f"samples-written-{place}"] = written(continuations, truths)
+        models.append({"name": model, "generated": bool(continuations), "variants": columns(table)})
     index = {
-        "total": len(drawn),
+        "models": models,
+        "total": len(pooled),
+        "lengths": lengths,
         "suffix": suffix,
-        "context_lengths": lengths,
-        "per_nat": PER_NAT,
-        "samples": columns(shown[ABOUT]),
-        "models": [about_model(own, model, names) for model, names in variants.items()],
-        "no_texts": why,
+        "shades": {"count": SHADES, "lowest": LOWEST},
+        "without_texts": missing,
+        "rows": columns(samples[[name for name in (*DESCRIBED, "first") if name in samples]]),
     }
-    blobs = {"samples": index} | ({"texts": told} if told else {})
-    for number, (model, names) in enumerate(variants.items()):
-        counts = np.where(scored_rows(codes[model]), matched[model], UNSCORED)[:, places].transpose(0, 2, 1)
-        blobs[f"matched-{number}"] = counts.astype("<u2").tobytes()
-        for at in range(len(lengths)):
-            blobs[f"tokens-{number}-{at}"] = codes[model][:, places, at].transpose(1, 0, 2).tobytes()
-        if told and has_generation(own, model):
-            blobs[f"continuations-{number}"] = continuations(own, model, names, shown)
-    return blobs
+    return {"samples": index, **blobs}
 
 
-def place(model: str, variant: str) -> tuple[str, str, str, str]:
-    """Where a variant's evidence on samples is, as `Results.path` takes it."""
-    return "scores", model, variant, ".memorization.parquet"
+def scored_variants(own: Results) -> dict[str, pd.DataFrame]:
+    """Each model that has evidence, with its variants that have: columns variant, strategy, level, verdict.
 
-
-def scored_variants(own: Results) -> dict[str, list[str]]:
-    """The variants of each model that are in the tables and have scores, in the tables' order."""
-    table = own.tables["perplexity"]
-    named = table.assign(variant=variant_label(table)).groupby("model", sort=False).variant
-    found = {
-        model: [name for name in names if name in own.variants(model)]
-        for model, names in named
+    They come in the order of the tables; a level is a label.
+    """
+    verdicts = own.tables["verdicts"]
+    named = verdicts.assign(variant=variant_label(verdicts), level=level_label(verdicts))
+    by_model = named[["model", "variant", "strategy", "level", "verdict"]].groupby("model", sort=False)
+    scored = {
+        model: table[table.variant.isin(own.variants(model))].drop(columns="model")
+        for model, table in by_model
         if model in own.models
     }
-    return {model: names for model, names in found.items() if names}
+    return {model: table for model, table in scored.items() if len(table)}
 
 
-def has_generation(own: Results, model: str) -> bool:
-    """Whether a model's variants have continued samples freely."""
-    return (own.folder / "measures" / model / "generation.parquet").exists()
+def suffix_texts(
+    own: Results, samples: pd.DataFrame, lengths: Sequence[int], suffix: int, texts: bool
+) -> tuple[Mapping | None, str | None]:
+    """The texts, or None and why there are none."""
+    if not texts:
+        return None, LEFT_OUT
+    model = own.tables["verdicts"].model.iloc[0]
+    decode = own_decoder(own.manifest(model))
+    if decode is None:
+        return None, NO_TOKENIZER.format(model=model)
+    return texts_of([ids.tolist() for ids in samples.tokens], lengths, suffix, decode), None
 
 
-def about_model(own: Results, model: str, names: Sequence[str]) -> dict:
-    """A model's name and its variants, each with its strategy and what the verdicts call it."""
-    table = own.tables["verdicts"]
-    rows = table[table.model == model]
-    verdicts = dict(zip(variant_label(rows), rows.verdict, strict=True))
-    return {
-        "name": model,
-        "variants": [
-            {"name": name, "strategy": split_variant(name)[0], "verdict": verdicts[name]} for name in names
-        ],
-    }
-
-
-def texts_of(
-    own: Results, shown: pd.DataFrame, suffix: int, lengths: Sequence[int]
-) -> tuple[dict | None, str | None]:
-    """The samples' texts, or None and why there are none: the tokenizer has gone."""
-    folder = own.manifest(own.models[0]).folder
-    try:
-        decode = text_decoder(folder)
-    except (UserError, *UNREADABLE):
-        return None, f"the tokenizer in {folder} cannot be read any more"
-    told = [sample_text(tokens, suffix, lengths, decode) for tokens in shown.tokens]
-    return {name: [own_text[name] for own_text in told] for name in ("context", "tails", "pieces")}, None
-
-
-def continuations(own: Results, model: str, names: Sequence[str], shown: pd.DataFrame) -> dict:
-    """What a model's variants wrote freely after the longest context, a list a column.
-
-    `variant` and `sample` are places in `names` and `shown`.
-    """
-    rows = own.generation(model).assign(variant=variant_label)[CONTINUED]
-    at = pd.MultiIndex.from_frame(shown[KEY]).get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
-    variant = pd.Index(names).get_indexer(rows.variant)
-    known = (at >= 0) & (variant >= 0)
-    return {
-        "sample": at[known].tolist(),
-        "variant": variant[known].tolist(),
-        "text": plain(rows.continuation[known]),
-        "near_verbatim": plain(rows.near_verbatim_10[known].astype(bool)),
-    }
+def as_bytes(counts: Sequence[np.ndarray], suffix: int) -> bytes:
+    """Counts of tokens from 0 to `suffix`, one after another; -1 becomes the largest value that fits."""
+    width = np.uint8 if suffix <= 254 else np.dtype("<u2")
+    return b"".join(own.astype(width).tobytes() for own in counts)
