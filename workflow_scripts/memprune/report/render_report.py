@@ -17,11 +17,11 @@ from memprune.report.headline import headline
 from memprune.report.library import chart_library
 from memprune.report.markdown_text import as_html
 from memprune.report.page import page
+from memprune.report.page_samples import sample_blobs
 from memprune.report.page_tables import report_tables
 from memprune.report.provenance_tables import provenance_tables
 from memprune.report.rule_drawing import draw_rules
 from memprune.report.rule_graph import rule_graph
-from memprune.report.samples import sample_blobs
 from memprune.store import entries
 
 
