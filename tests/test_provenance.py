@@ -149,16 +149,17 @@ def test_records_lie_where_snakemake_has_them(tmp_path_factory, name):
 
 
 def test_costs_are_summed_by_rule_and_what_is_not_measured_is_counted():
-    findings, made = paths.findings(RESULTS), [f"results/e/{letter}" for letter in "abcd"]
-    made_by("write_findings", "all", made, [findings], measured(0.25))
+    findings, made = paths.findings(RESULTS), [f"results/e/{letter}" for letter in "abcde"]
+    made_by("write_findings", "all", made, [findings], measured(0.25, 3, 0))
     made_by("evaluate", "a", [], [made[0], "results/e/a2"], measured(10, 200, 15))
     made_by("evaluate", "b", [], [made[1]], measured(20, 100, 30))
     made_by("evaluate", "c", [], [made[2]], "")
+    made_by("evaluate", "d", [], ["results/e/e"], measured(3))
     made_by("measure", "d", [made[0]], [made[3]], "s\th:m:s\nnan\t")
     made_by("evaluate", "of an earlier configuration", [], ["results/e/x"], measured(1000, 1, 1))
     costs = rule_costs(RESULTS)
     assert list(costs.rule) == ["evaluate", "write_findings", "measure"]
-    expected = [[3, 1, 30, 20, 200, 45], [1, 0, 0.25, 0.25, None, None], [1, 1, None, None, None, None]]
+    expected = [[4, 1, 33, 20, 200, 45], [1, 0, 0.25, 0.25, None, None], [1, 1, None, None, None, None]]
     pd.testing.assert_frame_equal(
         costs.drop(columns="rule").astype(float),
         pd.DataFrame(expected, columns=costs.columns[1:], dtype=float),
