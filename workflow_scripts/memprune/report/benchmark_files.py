@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-
 FIRST_SAMPLE = 0.5  # seconds: what is sampled before is the shell that starts the job
 
 
