@@ -16,15 +16,15 @@ from memprune.findings.frames import variant_label
 from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.models.architecture import Architecture
 from memprune.models.manifest import Manifest, write_manifest
-from memprune.report import tables as report_tables_module
-from memprune.report.blobs import blob
+from memprune.report import page_tables
+from memprune.report.blobs import blob, columns
 from memprune.report.cautions import cautions
 from memprune.report.facts import facts, in_words
 from memprune.report.headline import headline
 from memprune.report.markdown_text import as_html
-from memprune.report.provenance_tables import provenance_tables
+from memprune.report.page_tables import bounded, report_tables
+from memprune.report.provenance_tables import files_of, provenance_tables, with_names
 from memprune.report.strategy_words import strategy_in_words
-from memprune.report.tables import bounded, report_tables
 from memprune.results import Results, load
 
 CONFIG = {
@@ -120,10 +120,10 @@ def test_the_layout_has_the_papers_values_and_the_paired_tests(own):
     both = cells.merge(layout, on=["quantity", "model", "variant"], suffixes=("", "_written"))
     assert len(both) == len(cells) == len(layout)
     assert (both.value == both.value_written).all()
-    columns = list(own.tables["paper_layout"].columns[2:])
+    names = list(own.tables["paper_layout"].columns[2:])
     for _, block in cells.groupby("quantity"):
         found = list(dict.fromkeys(block.variant))
-        assert found == [name for name in columns if name in found]
+        assert found == [name for name in names if name in found]
     paired = own.tables["paired"]
     tested = cells[cells.p_holm.notna()]
     assert len(tested) == len(paired)
@@ -133,20 +133,26 @@ def test_the_layout_has_the_papers_values_and_the_paired_tests(own):
     mean = cells[(cells.quantity == "memorization, mean over k") & (cells.model == "small")].set_index(
         "variant"
     )
-    assert mean.difference["global, 0.3"] == pytest.approx(mean.value["global, 0.3"] - mean.value["dense"])
+    assert mean.difference["global, level 2"] == pytest.approx(
+        mean.value["global, level 2"] - mean.value["dense"]
+    )
     assert np.isnan(mean.difference["dense"])
     assert mean.p_holm.isna().all()
 
 
 def test_a_table_too_large_for_the_page_keeps_the_longest_context(monkeypatch):
     table = pd.DataFrame({"context_length": [50, 100] * 30, "x": range(60)})
-    monkeypatch.setattr(report_tables_module, "CELLS", 80)
+    assert bounded(table) is table
+    whole = len(blob(columns(table)))
+    monkeypatch.setattr(page_tables, "BYTES", whole * 2 // 3)
     kept = bounded(table)
-    assert len(kept) == 40
+    assert 38 <= len(kept) <= 40
     assert (kept.context_length == 100).sum() == 30
     assert kept.x.is_monotonic_increasing
-    assert bounded(kept) is kept
-    assert list(bounded(table[["x"]].assign(y=0)).x) == list(range(40))
+    monkeypatch.setattr(page_tables, "BYTES", whole // 2)
+    first = bounded(table[["x"]].assign(y=table.x / 7))
+    assert 0 < len(first) < 60
+    assert list(first.x) == list(range(len(first)))
 
 
 def test_the_headline_is_of_the_largest_model_with_a_drop_and_has_the_tables_numbers(own):
@@ -278,13 +284,13 @@ def test_markdown_stands_below_the_pages_headings_and_holds_no_markup():
     assert "<strong>a</strong> &lt;b&gt;x&lt;/b&gt;" in html
 
 
-def test_provenance_as_data_has_entries_as_text_and_nulls_for_what_is_unknown():
-    files = pd.DataFrame(
-        {"file": ["a", "b"], "sha256": ["0f", None], "entries": [["x/1", "y/2"], None], "made": [None, None]},
-        dtype=object,
-    )
-    costs = pd.DataFrame({"rule": ["draw"], "jobs": [1], "unmeasured": [1], "seconds": [np.nan]})
-    held = content(blob(provenance_tables(files, costs, costs.iloc[:0])))
-    assert held["files"]["values"] == [["a", "b"], ["0f", None], ["x/1 y/2", None], [None, None]]
-    assert held["costs"]["values"][-1] == [None]
-    assert held["saved"]["values"] == [[], [], [], []]
+def test_files_of_the_page_are_named_with_their_entries_as_text(own):
+    names = [str(path.relative_to(own.folder)) for path in files_of(own.folder)]
+    assert len(set(names)) == len(names)
+    assert {"tables/paired.csv", "samples/samples.parquet", "models/small/manifest.json"} <= set(names)
+    held = content(blob(provenance_tables(own)))
+    assert held["files"]["values"][0] == names
+    assert held["costs"]["columns"][0] == "rule"
+    assert held["saved"]["values"][0] == []
+    files = pd.DataFrame({"entries": [["x/1", "y/2"], [], None]}, dtype=object)
+    assert with_names(files).entries.tolist() == ["x/1 y/2", "", None]

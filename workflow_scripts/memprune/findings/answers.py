@@ -48,7 +48,7 @@ def dense_extraction(tables: Tables, row: tuple) -> str:
         parts.append(
             f", and {others} texts that it never saw: an excess of {points(row.excess)} ({interval})"
         )
-    if row.control_samples > 0:
+    if pd.notna(row.control_samples) and row.control_samples > 0:
         parts.append(
             f". Its control, which hardly saw the members, extracts {row.control_extracted:.0f} of them "
             f"({p_value(row.control_p_value)})"

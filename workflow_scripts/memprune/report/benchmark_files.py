@@ -5,13 +5,15 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+FIRST_SAMPLE = 0.5  # seconds: what is sampled before is the shell that starts the job
+
 
 @dataclass(frozen=True)
 class Benchmark:
     """A job's wall seconds, its highest resident memory in MiB and its CPU seconds.
 
-    Memory and CPU seconds are of samples, the last of which may be half a minute old; a job that ended before
-    the first one has None.
+    Memory and CPU seconds are of samples, the last of which may be half a minute old; they are None for a job
+    that ended before the first one.
     """
 
     seconds: float
@@ -27,7 +29,9 @@ def read_benchmark(path: Path) -> Benchmark | None:
         seconds, memory, cpu = (number(row[name]) for name in ("s", "max_rss", "cpu_time"))
     except (OSError, ValueError, LookupError, TypeError, StopIteration, csv.Error):
         return None
-    return None if seconds is None else Benchmark(seconds, memory, cpu)
+    if seconds is None:
+        return None
+    return Benchmark(seconds, memory, cpu) if seconds > FIRST_SAMPLE else Benchmark(seconds, None, None)
 
 
 def number(text: str) -> float | None:

@@ -6,7 +6,7 @@ import vl_convert
 
 from memprune.store import entries
 
-SNIPPET = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
 FILE = "charts.js"
 
 

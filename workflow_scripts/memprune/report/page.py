@@ -9,7 +9,8 @@ import jinja2
 
 FOLDER = Path(__file__).with_name("page")
 # In the order in which they stand in the page: what a script uses at its top stands before it.
-NAMES = ("blobs", "format", "filters", "table", "charts", "tables", "samples", "provenance", "main")
+SAMPLES = ("sample_data", "sample_text", "sample_filters", "sample_detail", "samples")
+NAMES = ("blobs", "format", "filters", "table", "charts", "tables", *SAMPLES, "provenance", "main")
 # Nothing is loaded, sent or run but the page's own two scripts; what a chart sets of style is its own.
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; "

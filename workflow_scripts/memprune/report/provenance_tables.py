@@ -1,18 +1,37 @@
 """Where numbers are from and what they cost, as data for the page."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from memprune.report.blobs import columns
+from memprune.report.provenance import provenance
+from memprune.report.rule_costs import rule_costs
+from memprune.report.saved_seconds import saved_seconds
+from memprune.results import Results
+
+# Files that numbers of the page are from, each kind before what it was made from.
+FILES = (
+    "findings.md", "tables/*.csv", "tables/*.parquet", "measures/*/*.parquet", "scores/*/*.parquet",
+    "masks/*/*.safetensors", "models/*/manifest.json", "samples/**/*.parquet",
+)  # fmt: skip
 
 
-def provenance_tables(files: pd.DataFrame, costs: pd.DataFrame, saved: pd.DataFrame) -> dict:
-    """The frames `files`, `costs` and `saved` as `provenance`, `rule_costs` and `saved_seconds` give them.
-
-    The entries of a file are one text, its names parted by spaces; null where they are unknown.
-    """
-    names = [None if found is None else " ".join(found) for found in files.entries]
+def provenance_tables(own: Results) -> dict:
+    """The frames `files`, `costs` and `saved` of an experiment's results."""
     return {
-        "files": columns(files.assign(entries=pd.Series(names, index=files.index, dtype=object))),
-        "costs": columns(costs),
-        "saved": columns(saved),
+        "files": columns(with_names(provenance(own.folder, files_of(own.folder)))),
+        "costs": columns(rule_costs(own.folder)),
+        "saved": columns(saved_seconds(own.folder)),
     }
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of results that numbers of the page are from."""
+    return [path for pattern in FILES for path in sorted(folder.glob(pattern))]
+
+
+def with_names(files: pd.DataFrame) -> pd.DataFrame:
+    """The table of files with the entries of each as one text, parted by spaces; null where unknown."""
+    names = [None if found is None else " ".join(found) for found in files.entries]
+    return files.assign(entries=pd.Series(names, index=files.index, dtype=object))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+from markupsafe import Markup
 
 from memprune import results
 from memprune.disk import readable, written_whole
@@ -16,8 +17,11 @@ from memprune.report.headline import headline
 from memprune.report.library import chart_library
 from memprune.report.markdown_text import as_html
 from memprune.report.page import page
-from memprune.report.samples import sample_blobs
-from memprune.report.tables import report_tables
+from memprune.report.page_samples import sample_blobs
+from memprune.report.page_tables import report_tables
+from memprune.report.provenance_tables import provenance_tables
+from memprune.report.rule_drawing import draw_rules
+from memprune.report.rule_graph import rule_graph
 from memprune.store import entries
 
 
@@ -44,6 +48,7 @@ def render_report(
     blobs = {
         "charts": blob(all_charts(own, models, strategies, heads)),
         "tables": blob(report_tables(own, models, strategies)),
+        "provenance": blob(provenance_tables(own)),
         **{name: blob(content) for name, content in sample_blobs(own, samples, texts).items()},
     }
     lengths = sorted(set(own.tables["memorization"].context_length))
@@ -60,7 +65,7 @@ def render_report(
         strategies=strategies,
         context_lengths=lengths,
         warnings=cautions(own, models),
-        rule_graph="",
+        rule_graph=Markup(draw_rules(rule_graph(folder))),
         version=own_version(),
         rendered=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )

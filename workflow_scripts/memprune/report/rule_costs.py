@@ -15,7 +15,8 @@ def rule_costs(results: Path) -> pd.DataFrame:
 
     `unmeasured` is how many of the `jobs` lack a benchmark file that can be read. Of the others are `seconds`
     the sum of wall seconds, `longest_seconds` the longest job's, `max_rss_mb` the highest memory in MiB and
-    `cpu_seconds` the sum of CPU seconds, each null where nothing was measured.
+    `cpu_seconds` the sum of CPU seconds, each null where nothing was measured; a job of less than half a
+    second counts to neither memory nor CPU seconds.
     """
     measured: dict[str, list[Benchmark | None]] = {}
     for job in jobs_behind(results):

@@ -1,14 +1,14 @@
-"""Which samples a reader can look at, where there are more than a page should hold."""
+"""Which samples a reader can look at: those that models reproduce before others."""
 
 import numpy as np
 import pandas as pd
 
 
-def chosen(samples: pd.DataFrame, most_matched: np.ndarray, count: int) -> np.ndarray:
-    """The places of at most `count` samples, ascending.
+def choose(samples: pd.DataFrame, best: np.ndarray, count: int) -> np.ndarray:
+    """The places of `count` samples at most, ascending.
 
-    Those of which some variant reproduces most are taken before others, `most_matched` of each sample (in
-    tokens); among equals members before non-members, then as they stand.
+    `best` is the most tokens that any variant of any model matches of each. Samples of which more is matched
+    come before others, members before non-members, then they come in their order.
     """
-    order = np.lexsort((np.arange(len(samples)), samples.split != "member", -most_matched.astype(np.int64)))
+    order = np.lexsort((np.arange(len(samples)), (samples.split != "member").to_numpy(), -best))
     return np.sort(order[:count])

@@ -1,47 +1,70 @@
-"""What every variant makes of every sample, token by token, in the few bits that a page can hold."""
+"""What the evidence says of samples: how many tokens are matched, and how probable each suffix token is."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
-from memprune.disk import readable
-from memprune.metrics.score_files import matrix
+from memprune.metrics import matched
+from memprune.results import Results
 
 KEY = ["split", "seed", "sample"]
-LEVELS = 16  # of log-probability that shading tells apart
-PER_NAT = 1.5  # levels; the last one stands for all below -10 nats
-GREEDY = 16  # the bit of a token that greedy decoding chooses, beside its level
+NOT_SCORED = -1
+# Shades: log-probabilities in equal steps from LOWEST (nats) and less, shade 0, to 0 nats, the last one.
+SHADES, LOWEST, GREEDY, NO_SHADE = 15, -10.0, 16, 255
 
 
-def token_codes(path: Path, samples: pd.DataFrame, lengths: list[int]) -> np.ndarray:
-    """The evidence in a variant's score file: uint8, samples × context lengths × suffix.
+def matched_tokens(
+    own: Results, model: str, variants: Sequence[str], samples: pd.DataFrame, lengths: Sequence[int]
+) -> np.ndarray:
+    """How many suffix tokens greedy decoding reproduces: int32, variants × context lengths × samples.
 
-    A code is the level of the token's log-probability (0 is certain, each further one 1 / `PER_NAT` nats
-    less), and `GREEDY` where greedy decoding chooses it. `samples` has `KEY`. A row that the file lacks is
-    all 255. Raises UserError when the file is damaged.
+    It is `NOT_SCORED` where the variant has no evidence on the sample at that length.
     """
-    with readable(path):
-        columns = [*KEY, "context_length", "log_probability", "rank"]
-        table = pq.read_table(path, columns=columns)
-        log_probability, rank = (matrix(table, name) for name in columns[-2:])
-        rows = table.select(columns[:4]).to_pandas()
-    levels = np.clip(-log_probability * PER_NAT, 0, LEVELS - 1).astype(np.uint8)
-    codes = np.full((len(samples), len(lengths), rank.shape[1]), 255, np.uint8)
-    at = pd.MultiIndex.from_frame(samples[KEY]).get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
+    counts = np.full((len(variants), len(lengths), len(samples)), NOT_SCORED, np.int32)
+    for variant, own_counts in zip(variants, counts, strict=True):
+        rows, evidence = own.evidence(model, variant)
+        length, sample, row = cells(rows, samples, lengths)
+        own_counts[length, sample] = matched.measure(evidence)[row]
+    return counts
+
+
+def shading(
+    own: Results,
+    model: str,
+    variants: Sequence[str],
+    samples: pd.DataFrame,
+    lengths: Sequence[int],
+    suffix: int,
+) -> np.ndarray:
+    """A shade for each suffix token: uint8, context lengths × samples × suffix × variants.
+
+    `GREEDY` is added where the token is what greedy decoding chooses, given the true ones before it; a token
+    without evidence has `NO_SHADE`. Variants stand last since equal neighbours compress well.
+    """
+    shades = np.full((len(lengths), len(samples), suffix, len(variants)), NO_SHADE, np.uint8)
+    for place, variant in enumerate(variants):
+        rows, evidence = own.evidence(model, variant)
+        length, sample, row = cells(rows, samples, lengths)
+        shade = shades_of(evidence.log_probability[row]) + GREEDY * evidence.greedy[row].astype(np.uint8)
+        shades[length, sample, :, place] = shade
+    return shades
+
+
+def shades_of(log_probability: np.ndarray) -> np.ndarray:
+    """The nearest shade of each log-probability (nats): uint8, 0 to `SHADES` - 1; 0 for what is no number."""
+    within = np.nan_to_num(log_probability, nan=LOWEST, neginf=LOWEST).clip(LOWEST, 0)
+    return np.rint((1 - within / LOWEST) * (SHADES - 1)).astype(np.uint8)
+
+
+def cells(
+    rows: pd.DataFrame, samples: pd.DataFrame, lengths: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where rows of evidence belong: places of their context lengths and samples, and their own places.
+
+    Rows of other samples or lengths are left out.
+    """
+    sample = pd.MultiIndex.from_frame(samples[KEY]).get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
     length = pd.Index(lengths).get_indexer(rows.context_length)
-    known = (at >= 0) & (length >= 0)
-    codes[at[known], length[known]] = (levels | np.where(rank == 0, GREEDY, 0).astype(np.uint8))[known]
-    return codes
-
-
-def matched_tokens(codes: np.ndarray) -> np.ndarray:
-    """How many tokens each row reproduces from the suffix's start: uint16, without the codes' last axis."""
-    greedy = (codes != 255) & (codes >= GREEDY)
-    return np.cumprod(greedy, axis=-1, dtype=np.uint8).sum(axis=-1, dtype=np.uint16)
-
-
-def scored_rows(codes: np.ndarray) -> np.ndarray:
-    """Whether the score file has each row: bool, without the codes' last axis."""
-    return (codes != 255).any(axis=-1)
+    row = np.flatnonzero((sample >= 0) & (length >= 0))
+    return length[row], sample[row], row

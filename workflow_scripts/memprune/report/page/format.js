@@ -25,15 +25,6 @@ function number(value) {
   return Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(2) : String(+value.toPrecision(4));
 }
 
-/** Rows of values as CSV: quoted where it needs be, empty for null. */
-function csvOf(header, rows) {
-  const cell = (value) => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [header, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
-}
-
 /** Save a text as a file of the reader's. */
 function download(name, text, type = "text/csv") {
   const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });

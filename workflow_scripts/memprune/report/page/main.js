@@ -6,7 +6,7 @@ const [charts, tables, samples, provenance] = await Promise.all(["charts", "tabl
 startSources(provenance);
 startCharts(charts.charts, charts.frames);
 startTables(tables);
-startSamples(samples);
+await startSamples(samples);
 startProvenance(provenance);
 document.documentElement.dataset.ready = "true";
 

@@ -91,6 +91,7 @@ function costInWords(rows) {
   const jobs = total(rows, "jobs");
   if (!jobs) return "No job behind these results is on record.";
   const unmeasured = total(rows, "unmeasured");
+  if (unmeasured === jobs) return `Of the ${number(jobs)} jobs behind these results nothing was measured.`;
   const highest = rows.reduce((most, row) => (row.max_rss_mb > (most?.max_rss_mb ?? 0) ? row : most), null);
   const memory = highest ? `; the most memory was ${inMebibytes(highest.max_rss_mb)}, of ${highest.rule}` : "";
   const without = unmeasured ? ` Of ${number(unmeasured)} of them nothing was measured, so it was more than this.` : "";

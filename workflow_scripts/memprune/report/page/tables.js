@@ -60,12 +60,12 @@ function isChosen(row) {
   return [row.strategy, row.first, row.second].every((strategy) => isShown({ model, strategy: known("strategy", strategy), context_length }));
 }
 
-const CHOICES = {};
+const KNOWN_CHOICES = {};
 
 /** All values that a filter of the page offers. */
 function choicesOf(name) {
-  CHOICES[name] ??= new Set([...document.querySelectorAll(`#filters input[name=${name}]`)].map((box) => box.value));
-  return CHOICES[name];
+  KNOWN_CHOICES[name] ??= new Set([...document.querySelectorAll(`#filters input[name=${name}]`)].map((box) => box.value));
+  return KNOWN_CHOICES[name];
 }
 
 /** Show the paper's layout, a table a quantity; gives what is to be called when the reader chose anew. */

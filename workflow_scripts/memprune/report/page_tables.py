@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from memprune.findings.how_to_read import HOW_TO_READ
-from memprune.report.blobs import columns
+from memprune.report.blobs import blob, columns
 from memprune.report.layout_cells import layout_cells
 from memprune.results import Results
 
 LAYOUT = "paper_layout"
-CELLS = 60_000  # of one table, of which the page holds no more, so that all of them stay small
+BYTES = 100_000  # of one table, compressed: about as many as the page holds of it
 WITHOUT_FILTERS = ("published",)  # its models and strategies are named as their sources name them
 
 
@@ -48,9 +48,10 @@ def entry(name: str, table: pd.DataFrame) -> dict:
 
 def bounded(table: pd.DataFrame) -> pd.DataFrame:
     """So many rows as the page may hold, in their order: those of the longest context lengths first."""
-    rows = CELLS // table.shape[1]
-    if len(table) <= rows:
+    size = len(blob(columns(table)))
+    if size <= BYTES:
         return table
+    rows = len(table) * BYTES // size
     if "context_length" in table:
         longest = table.context_length.rank(ascending=False, method="first", na_option="top")
         return table[longest <= rows]
