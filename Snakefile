@@ -37,5 +37,4 @@ localrules:
 
 
 onerror:
-    # When this process ends, after all that Snakemake prints.
-    atexit.register(print, *failures(log), sep="\n", file=sys.stderr)
+    print_at_exit(log)

@@ -2,6 +2,7 @@
 
 
 rule plot_trade_off:
+    """Drawing the trade-off"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
@@ -18,6 +19,7 @@ rule plot_trade_off:
 
 
 rule plot_context_length:
+    """Drawing memorization by context length"""
     input:
         f"{TABLES}/memorization.csv",
     output:
@@ -33,6 +35,7 @@ rule plot_context_length:
 
 
 rule plot_model_size:
+    """Drawing memorization by model size"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         manifests=expand(rules.resolve_model.output, model=CONFIG.studied),
@@ -50,6 +53,7 @@ rule plot_model_size:
 
 
 rule plot_duplicates:
+    """Drawing memorization by duplicates"""
     input:
         f"{TABLES}/memorization_by_duplicates.csv",
     output:
@@ -65,6 +69,7 @@ rule plot_duplicates:
 
 
 rule plot_sparsity:
+    """Drawing sparsity by layer"""
     input:
         lambda wildcards: paths.zeros_at_highest_levels(CONFIG, wildcards.model),
     output:
@@ -80,6 +85,7 @@ rule plot_sparsity:
 
 
 rule plot_equal_terms:
+    """Drawing comparisons on equal terms"""
     input:
         f"{TABLES}/frontier.csv",
     output:
@@ -95,6 +101,7 @@ rule plot_equal_terms:
 
 
 rule plot_frontier:
+    """Drawing the frontier"""
     input:
         f"{TABLES}/frontier.csv",
     output:
@@ -110,6 +117,7 @@ rule plot_frontier:
 
 
 rule plot_heads:
+    """Drawing ablated heads"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
@@ -126,6 +134,7 @@ rule plot_heads:
 
 
 rule plot_agreement:
+    """Drawing agreement of metrics"""
     input:
         metrics=f"{TABLES}/metrics.csv",
         perplexity=f"{TABLES}/perplexity.csv",
@@ -143,6 +152,7 @@ rule plot_agreement:
 
 
 rule plot_membership:
+    """Drawing membership inference"""
     input:
         f"{TABLES}/membership.csv",
     output:

@@ -2,6 +2,7 @@
 
 
 rule measure:
+    """Measuring memorization and perplexity"""
     input:
         memorization=rules.evaluate.output.memorization,
         perplexity=rules.evaluate.output.perplexity,
@@ -24,6 +25,7 @@ rule measure:
 
 
 rule measure_generation:
+    """Measuring generated text"""
     input:
         generation=rules.generate.output,
         samples=rules.extract_samples.output.samples,
@@ -45,6 +47,7 @@ rule measure_generation:
 
 
 rule measure_membership:
+    """Measuring membership inference"""
     input:
         scores=paths.scores(RESULTS, "{model}", "{variant}", "membership"),
         samples=rules.extract_samples.output.samples,
@@ -69,6 +72,7 @@ rule measure_membership:
 
 
 rule measure_concatenated:
+    """Measuring concatenated perplexity"""
     input:
         paths.scores(RESULTS, "{model}", "{variant}", "concatenated"),
     output:
@@ -87,6 +91,7 @@ rule measure_concatenated:
 
 
 rule measure_tasks:
+    """Measuring tasks"""
     input:
         scores=paths.scores(RESULTS, "{model}", "{variant}", "tasks"),
         tasks=paths.texts(CONFIG, "tasks"),

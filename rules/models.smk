@@ -2,6 +2,7 @@
 
 
 rule fetch_model:
+    """Fetching models"""
     output:
         paths.fetched(RESULTS, "{model}"),
     log:
@@ -18,6 +19,7 @@ rule fetch_model:
 
 
 rule resolve_model:
+    """Describing models"""
     input:
         model_files,
     output:
@@ -36,6 +38,7 @@ rule resolve_model:
 
 
 rule train_suite:
+    """Training the tiny-pythia suite"""
     output:
         directory("results/tiny-pythia"),
     log:

@@ -2,6 +2,7 @@
 
 
 rule count_magnitudes:
+    """Counting weights by magnitude"""
     input:
         rules.resolve_model.output,
     output:
@@ -20,6 +21,7 @@ rule count_magnitudes:
 
 
 rule solve_level:
+    """Finding levels by their perplexity"""
     input:
         manifest=rules.resolve_model.output,
         magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
@@ -47,6 +49,7 @@ rule solve_level:
 
 
 rule compute_mask:
+    """Making pruning masks"""
     input:
         manifest=rules.resolve_model.output,
         magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
