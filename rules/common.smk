@@ -140,5 +140,6 @@ def asks_for_bars(settings):
     return not (less or settings.dryrun or settings.verbose)
 
 
-if workflow.is_main_process and not workflow.modifier.is_module:
+# A workflow that uses this one as a module shows itself as it likes.
+if workflow.is_main_process and workflow.modifier.parent_modifier is None:
     set_display(logger, asks_for_bars(workflow.output_settings), in_words)

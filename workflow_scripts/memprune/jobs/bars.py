@@ -16,7 +16,7 @@ from memprune.jobs.failures import INTERRUPTED
 # What the bars say themselves, and what is of use in the log of the whole run alone.
 UNSHOWN = {"group_info", "job_started", "progress", "resources_info", "workflow_started"}
 UNSHOWN_LINES = ("Assuming unrestricted", "Building DAG", "Group jobs:", "Select jobs", "Using shell:")
-WIDTH = 30  # of a bar
+WIDTH = 30  # of a bar, less where the terminal leaves no room
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Bars(logging.Handler):
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_column()
-        table.add_column(justify="right")
+        table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True)
         for name, rule in list(self.rules.items()):
             done = len(rule.seconds)
@@ -152,16 +152,14 @@ class Bars(logging.Handler):
                 said += f", [red]{len(rule.failed)} failed[/red]"
             table.add_row(self.words(name), bar(done, rule.total), f"{done}/{rule.total}", said)
         spent = f"for {as_time(now - self.began)}"
-        table.add_row(
-            "All jobs", bar(self.done, self.total), f"{self.done}/{self.total}", spent, style="bold"
-        )
+        counts = f"{self.done}/{self.total}"
+        table.add_row("All jobs", bar(self.done, self.total), counts, spent, style="bold")
         return table
 
 
 def bar(done: int, total: int) -> ProgressBar:
-    return ProgressBar(
-        total=total, completed=done, width=WIDTH, complete_style="cyan", finished_style="green"
-    )
+    colours = {"complete_style": "cyan", "finished_style": "green"}
+    return ProgressBar(total=total, completed=done, width=WIDTH, **colours)
 
 
 def as_time(seconds: float) -> str:

@@ -17,10 +17,9 @@ def failures(snakemake_logs: Iterable[str | Path]) -> list[str]:
 
     It is the one line that a script ends with, or the end of the job's log where there is none.
     """
-    text = "".join(Path(path).read_text(errors="replace") for path in snakemake_logs).partition(INTERRUPTED)[
-        0
-    ]
-    return [last_words(Path(log)) for log in dict.fromkeys(LOG.findall(text))]
+    text = "".join(Path(path).read_text(errors="replace") for path in snakemake_logs)
+    logs = LOG.findall(text.partition(INTERRUPTED)[0])
+    return [last_words(Path(log)) for log in dict.fromkeys(logs)]
 
 
 def last_words(log: Path) -> str:
