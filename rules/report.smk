@@ -2,6 +2,7 @@
 
 
 rule render_report:
+    """Rendering the report"""
     input:
         [path for path in rules.tables.input if not path.endswith((".md", ".tex"))],
         rules.findings.input,
