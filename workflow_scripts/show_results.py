@@ -54,9 +54,9 @@ def main() -> None:
         )
     )
     results = arguments.tables.parent
-    print(
-        f"\nTables:   {arguments.tables}/\nFigures:  {arguments.figures}/\nIn words: {results / 'findings.md'}"
-    )
+    print(f"\nTables:   {arguments.tables}/")
+    print(f"Figures:  {arguments.figures}/")
+    print(f"In words: {results / 'findings.md'}")
     print(f"Report:   {results / 'report.html'}, to open in a browser")
 
 
