@@ -9,6 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
+	@echo "Pruning three small models that were trained on mini-pile, and measuring what they forget: config/embedded.yaml"
 	snakemake --cores all --quiet host reason
 	@python workflow_scripts/show_results.py --tables results/embedded/tables --figures results/embedded/figures
 
@@ -46,6 +47,7 @@ captions: .venv/installed
 
 .venv/installed: envs/requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "memprune needs Python 3.11 or newer")'
+	@echo "Installing into .venv, once: PyTorch and the like, a few minutes"
 	$(PYTHON) -m venv .venv
 	pip install --quiet --no-compile --disable-pip-version-check -r envs/requirements.lock
 	touch $@

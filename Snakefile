@@ -32,5 +32,4 @@ rule all:
 
 
 onerror:
-    # When this process ends, after all that Snakemake prints.
-    atexit.register(print, *failures(log), sep="\n", file=sys.stderr)
+    print_at_exit(log)

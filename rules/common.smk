@@ -1,6 +1,5 @@
 """The checked configuration, and what only a Snakefile can do: what rules compute is in `memprune.planning`."""
 
-import atexit
 import os
 import re
 import shlex
@@ -8,6 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 from snakemake.utils import update_config
 
 # Not `workflow.basedir`: where this is a module of another workflow, that is the other's folder.
@@ -27,7 +28,8 @@ from memprune.devices.gpus import find_gpus, given_by_slurm
 from memprune.errors import UserError
 from memprune.evaluation.text_kinds import KINDS
 from memprune.jobs.arguments import option
-from memprune.jobs.failures import failures
+from memprune.jobs.display import set_display
+from memprune.jobs.failures import print_at_exit
 from memprune.models.model_files import input_files
 from memprune.planning import params, paths, resources
 from memprune.planning.categories import category
@@ -170,3 +172,19 @@ def asked(estimate):
 LEFTOVERS = leftovers(Path(RESULTS), CONFIG)
 if LEFTOVERS and workflow.is_main_process:
     print(LEFTOVERS, file=sys.stderr)
+
+
+def in_words(rule):
+    """What the jobs of a rule do: its docstring, else its name."""
+    return workflow.get_rule(rule).docstring or rule.replace("_", " ")
+
+
+def asks_for_bars(settings):
+    """Whether a user who has a terminal asked for no less than the course of the jobs, and for no more."""
+    less = {Quietness.ALL, Quietness.PROGRESS, Quietness.RULES} & set(settings.quiet or ())
+    return not (less or settings.dryrun or settings.verbose)
+
+
+# A workflow that uses this one as a module shows itself as it likes.
+if workflow.is_main_process and workflow.modifier.parent_modifier is None:
+    set_display(logger, asks_for_bars(workflow.output_settings), in_words)

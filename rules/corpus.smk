@@ -2,6 +2,7 @@
 
 
 rule build_mini_pile:
+    """Building mini-pile"""
     output:
         expand("results/mini-pile/{split}.jsonl.zst", split=["train", "validation", "test"]),
     log:
@@ -15,6 +16,7 @@ rule build_mini_pile:
 
 
 rule draw_samples:
+    """Drawing samples"""
     input:
         files=lambda wildcards: draw_files(CONFIG, wildcards.draw),
         manifest=paths.manifest(RESULTS, FIRST_MODEL),
@@ -37,6 +39,7 @@ rule draw_samples:
 
 
 rule prepare_task:
+    """Preparing tasks"""
     input:
         files=lambda wildcards: paths.task_files(CONFIG, wildcards.task),
         manifests=expand(paths.manifest(RESULTS, "{model}"), model=CONFIG.models),
@@ -60,6 +63,7 @@ rule prepare_task:
 
 
 rule extract_samples:
+    """Putting the samples together"""
     input:
         members=expand(rules.draw_samples.output, draw=member_draws(CONFIG)),
         non_members=expand(rules.draw_samples.output, draw=non_member_draws(CONFIG)),

@@ -2,6 +2,7 @@
 
 
 rule score_shards:
+    """Scoring parts of variants"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
@@ -32,6 +33,7 @@ rule score_shards:
 
 
 rule evaluate:
+    """Scoring variants"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
@@ -64,6 +66,7 @@ rule evaluate:
 
 
 rule score_texts:
+    """Scoring more texts"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
@@ -92,6 +95,7 @@ rule score_texts:
 
 
 rule generate:
+    """Generating text with all variants"""
     input:
         manifest=rules.resolve_model.output,
         masks=lambda wildcards: paths.masks_of_model(CONFIG, wildcards.model),

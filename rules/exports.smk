@@ -2,6 +2,7 @@
 
 
 rule export_variant:
+    """Exporting variants"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),

@@ -2,6 +2,7 @@
 
 
 rule plot_trade_off:
+    """Drawing the trade-off"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
@@ -20,6 +21,7 @@ rule plot_trade_off:
 
 
 rule plot_context_length:
+    """Drawing memorization by context length"""
     input:
         f"{TABLES}/memorization.csv",
     output:
@@ -37,6 +39,7 @@ rule plot_context_length:
 
 
 rule plot_model_size:
+    """Drawing memorization by model size"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         manifests=expand(rules.resolve_model.output, model=CONFIG.studied),
@@ -56,6 +59,7 @@ rule plot_model_size:
 
 
 rule plot_duplicates:
+    """Drawing memorization by duplicates"""
     input:
         f"{TABLES}/memorization_by_duplicates.csv",
     output:
@@ -73,6 +77,7 @@ rule plot_duplicates:
 
 
 rule plot_sparsity:
+    """Drawing sparsity by layer"""
     input:
         lambda wildcards: paths.zeros_at_highest_levels(CONFIG, wildcards.model),
     output:
@@ -90,6 +95,7 @@ rule plot_sparsity:
 
 
 rule plot_equal_terms:
+    """Drawing comparisons on equal terms"""
     input:
         f"{TABLES}/frontier.csv",
     output:
@@ -107,6 +113,7 @@ rule plot_equal_terms:
 
 
 rule plot_frontier:
+    """Drawing the frontier"""
     input:
         f"{TABLES}/frontier.csv",
     output:
@@ -124,6 +131,7 @@ rule plot_frontier:
 
 
 rule plot_heads:
+    """Drawing ablated heads"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
@@ -142,6 +150,7 @@ rule plot_heads:
 
 
 rule plot_agreement:
+    """Drawing agreement of metrics"""
     input:
         metrics=f"{TABLES}/metrics.csv",
         perplexity=f"{TABLES}/perplexity.csv",
@@ -161,6 +170,7 @@ rule plot_agreement:
 
 
 rule plot_membership:
+    """Drawing membership inference"""
     input:
         f"{TABLES}/membership.csv",
     output:

@@ -2,6 +2,7 @@
 
 
 rule aggregate_tables:
+    """Writing the tables"""
     input:
         **{kind: paths.all_measures(CONFIG, kind) for kind in CONFIG.text_kinds},
         memorization=paths.all_measures(CONFIG, "memorization"),
@@ -34,6 +35,7 @@ rule tables:
 
 
 rule write_findings:
+    """Writing the findings"""
     input:
         expand(f"{TABLES}/{{name}}.csv", name=tables_in_words(CONFIG)),
     output:

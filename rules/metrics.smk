@@ -2,6 +2,7 @@
 
 
 rule measure:
+    """Measuring memorization and perplexity"""
     input:
         memorization=rules.evaluate.output.memorization,
         perplexity=rules.evaluate.output.perplexity,
@@ -26,6 +27,7 @@ rule measure:
 
 
 rule measure_generation:
+    """Measuring generated text"""
     input:
         generation=rules.generate.output,
         samples=rules.extract_samples.output.samples,
@@ -49,6 +51,7 @@ rule measure_generation:
 
 
 rule measure_membership:
+    """Measuring membership inference"""
     input:
         scores=paths.scores(RESULTS, "{model}", "{variant}", "membership"),
         samples=rules.extract_samples.output.samples,
@@ -75,6 +78,7 @@ rule measure_membership:
 
 
 rule measure_concatenated:
+    """Measuring concatenated perplexity"""
     input:
         paths.scores(RESULTS, "{model}", "{variant}", "concatenated"),
     output:
@@ -95,6 +99,7 @@ rule measure_concatenated:
 
 
 rule measure_tasks:
+    """Measuring tasks"""
     input:
         scores=paths.scores(RESULTS, "{model}", "{variant}", "tasks"),
         tasks=paths.texts(CONFIG, "tasks"),

@@ -2,6 +2,7 @@
 
 
 rule fetch_model:
+    """Fetching models"""
     output:
         paths.fetched(RESULTS, "{model}"),
     log:
@@ -20,6 +21,7 @@ rule fetch_model:
 
 
 rule resolve_model:
+    """Describing models"""
     input:
         model_files,
     output:
@@ -40,6 +42,7 @@ rule resolve_model:
 
 
 rule train_suite:
+    """Training the tiny-pythia suite"""
     output:
         directory("results/tiny-pythia"),
     log:

@@ -2,6 +2,7 @@
 
 
 rule render_report:
+    """Rendering the report"""
     input:
         [path for path in rules.tables.input if not path.endswith((".md", ".tex"))],
         rules.findings.input,
@@ -24,7 +25,7 @@ rule render_report:
     params:
         source=source("render_report.py"),
         page=params.page_files(),
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         spec=option("--spec", params.report_spec(CONFIG)),
     shell:
         "render_report.py --results {params.results} {params.spec} --output {output} > {log} 2>&1"

@@ -2,6 +2,7 @@
 
 
 rule count_magnitudes:
+    """Counting weights by magnitude"""
     input:
         rules.resolve_model.output,
     output:
@@ -22,6 +23,7 @@ rule count_magnitudes:
 
 
 rule solve_level:
+    """Finding levels by their perplexity"""
     input:
         manifest=rules.resolve_model.output,
         magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
@@ -51,6 +53,7 @@ rule solve_level:
 
 
 rule compute_mask:
+    """Making pruning masks"""
     input:
         manifest=rules.resolve_model.output,
         magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),

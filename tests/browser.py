@@ -40,4 +40,4 @@ def opened(browser: Browser, path: Path, width: int = 1280, theme: str = "light"
 def go_to_samples(page: Page) -> None:
     """Scroll to the samples, which are read when they come into sight."""
     page.locator("#samples").scroll_into_view_if_needed()
-    page.wait_for_selector("details.sample")
+    page.wait_for_selector("#sample-list details")

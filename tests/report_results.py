@@ -67,6 +67,8 @@ def fabricate(
             described = {column: pa.array(rows[column], TYPES.get(column)) for column in rows}
             path = folder / f"scores/{model}/{name}.memorization.parquet"
             write_sample_scores(path, evidence, (model, strategy, level), achieved, **described)
+            if name != "dense":
+                write_zeros(folder / f"masks/{model}/{name}.csv", level)
             known = {"model": model, "strategy": strategy, "level": level, "target": None, **achieved}
             measures.append(
                 rows.assign(
@@ -81,7 +83,8 @@ def fabricate(
             )
     write_all_tables(folder, models, strategies, measures, windows)
     config = {"experiment": folder.name, "corpus": {"source": "embedded"}, "models": {m: {} for m in models}}
-    return {"models": list(models), "strategies": list(strategies), "config": config}
+    config["strategies"] = {name: {"levels": list(levels)} for name in strategies}
+    return {"models": list(models), "strategies": list(strategies), "config": config, "heads": {}}
 
 
 TYPES = {"sample": pa.int64(), "seed": pa.int64(), "duplicates": pa.int32(), "context_length": pa.int32()}
@@ -122,6 +125,14 @@ def draw(samples: int, longest: int, generator: np.random.Generator) -> pd.DataF
             }
         )
     return pd.DataFrame(rows).astype({"duplicates": "Int32", "step": "Int32"})
+
+
+def write_zeros(path: Path, level: float) -> None:
+    """What a mask prunes, by matrix."""
+    rows = [(f"{layer}.{role}", role, layer, 100) for layer in range(3) for role in ("query_key_value", "up")]
+    zeros = pd.DataFrame(rows, columns=["matrix", "role", "layer", "weights"]).assign(zeros=int(100 * level))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    zeros.assign(sparsity=zeros.zeros / zeros.weights).to_csv(path, index=False)
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:

@@ -40,6 +40,12 @@ def outer(folder: Path, config: str, name="memprune", use="", more="", **changed
     return path
 
 
+def data_of(page: str, name: str) -> dict:
+    """What a page of Snakemake's report holds in the script of this name."""
+    [text] = re.findall(rf'<script id="{name}">\s*var {name} = (.*);\s*</script>', page)
+    return json.loads(text)
+
+
 def test_the_captions_of_tables_say_how_to_read_them():
     """`make captions` writes them."""
     captions = {path.stem: path.read_text() for path in (ROOT / "report/tables").glob("*.rst")}
@@ -65,12 +71,12 @@ def test_the_report_shows_each_figure_table_and_finding_once_with_its_caption(pr
     results = project / "results/tiny"
     wanted = {path.name for path in [*results.glob("tables/*.csv"), *results.glob("figures/*.svg")]}
     assert inside == wanted | {"paper_layout.md", "findings.md"}
-    shown = json.loads(re.search(r"^\s*var results = (.*);$", page, re.MULTILINE).group(1))
+    shown = data_of(page, "results")
     assert {Path(path).name for path in shown} == inside | {"report.html"}
     assert all(result["caption"] and result["labels"] for result in shown.values())
     assert "same share of all prunable" in shown["results/tiny/figures/equal_removed.svg"]["caption"]
     assert shown["results/tiny/figures/sparsity_large.svg"]["labels"]["model"] == "large"
-    categories = json.loads(re.search(r"^\s*var categories = (.*);$", page, re.MULTILINE).group(1))
+    categories = data_of(page, "categories")
     assert set(categories) == {"Findings", *CATEGORIES}
     assert "What pruning makes language models forget" in page
 

@@ -52,31 +52,31 @@ def blobs_of(report: Path) -> dict[str, bytes]:
 
 def choose(page, **values: str) -> None:
     """Set filters of samples, and wait until they are applied."""
-    form = page.locator(".sample-filters")
+    form = page.locator("#sample-filters")
     for name, value in values.items():
         field = form.locator(f"[name={name}]")
         field.select_option(value) if name != "search" else field.fill(value)
-    page.wait_for_function("new Promise(done => setTimeout(() => done(true), 100))")
+    page.wait_for_function("new Promise(done => setTimeout(() => done(true), 500))")
 
 
 def count_of(page) -> int:
     """How many samples are as the filters ask."""
-    return int(page.locator("#all-samples output").inner_text().split()[0])
+    return int(page.locator("#samples-found").inner_text().split()[0])
 
 
 def test_nothing_of_a_corpus_runs_and_nobody_is_asked(browser, report):
     page = opened(browser, report)
     go_to_samples(page)
-    for details in page.locator("details.sample").all():
+    for details in page.locator("#sample-list details").all():
         details.evaluate("own => { own.open = true; }")
-    count = page.locator("details.sample").count()
-    page.wait_for_function(f"document.querySelectorAll('details.sample .variants').length === {count}")
+        details.locator(".variants").wait_for()
     assert page.evaluate("window.harmed") is None
     assert page.told == []
     text = page.locator("#all-samples").inner_text()
     assert "<script>window.harmed = true</script>" in text
-    assert "⟨U+202E⟩turned around" in text
     assert page.locator("#all-samples img, #all-samples style").count() == 0
+    choose(page, search="turned around")
+    assert "‹U+202E›turned around" in page.locator("#sample-list").inner_text()
     page.close()
 
 
@@ -122,22 +122,22 @@ def test_samples_are_searched_filtered_ordered_and_taken_away(browser, report, r
     assert count_of(page) == len(about)
     choose(page, dense="yes")
     assert count_of(page) == extracted["dense"].sum()
-    choose(page, forgotten="2", extracted="1")
+    choose(page, forgotten="2", kept="1")
     wanted = extracted["dense"] & ~extracted["global@0.6"] & extracted["global@0.3"]
     assert 0 < count_of(page) == wanted.sum()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download CSV").last.click()
+        page.locator("#samples-csv").click()
     download.value.save_as(tmp_path / "samples.csv")
     with open(tmp_path / "samples.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert sorted(int(row["sample"]) for row in rows) == sorted(about["sample"][wanted])
     assert all(int(row["matched dense"]) == SUFFIX > int(row["matched global@0.6"]) for row in rows)
-    choose(page, dense="any", forgotten="any", extracted="any", subset="<b>Bold</b>")
+    choose(page, dense="", forgotten="", kept="", subset="<b>Bold</b>")
     assert count_of(page) == (about.subset == "<b>Bold</b>").sum()
-    choose(page, subset="any", search="REStructuredtext")
+    choose(page, subset="", search="REStructuredtext")
     assert count_of(page) == 1
     choose(page, search="no text has this")
-    assert "No sample is as these filters ask" in page.locator("#all-samples").inner_text()
+    assert page.locator("#samples-found").inner_text().startswith("No sample is what you ask for")
     page.close()
 
 
@@ -145,7 +145,7 @@ def test_the_first_mismatch_is_marked_where_greedy_decoding_leaves_the_true_suff
     folder, _ = results
     page = opened(browser, report)
     go_to_samples(page)
-    choose(page, order="sample")
+    choose(page, sort="order")
     page.locator("#sample-member-0-1 > summary").click()
     page.wait_for_selector("#sample-member-0-1 .variants")
     for row in page.locator("#sample-member-0-1 tbody tr").all():
@@ -153,10 +153,9 @@ def test_the_first_mismatch_is_marked_where_greedy_decoding_leaves_the_true_suff
         table, rows = read_samples(folder / f"scores/small/{name}.memorization.parquet")
         own = (np.asarray(table["sample"]) == 1) & (np.asarray(table["context_length"]) == 600)
         matched = int(np.cumprod(rows.rank[own][0] == 0).sum())
-        assert row.locator("td").first.inner_text() == (
-            f"{matched} of {SUFFIX}" if matched < SUFFIX else "all 50"
-        )
-        tokens = row.locator("td p").first.locator("> *")
+        words = f"{matched} of {SUFFIX}" + (" extracted" if matched == SUFFIX else "")
+        assert " ".join(row.locator("td").first.inner_text().split()) == words
+        tokens = row.locator(".shaded > *")
         assert tokens.count() == SUFFIX
         marked = [
             at for at, token in enumerate(tokens.all()) if token.evaluate("own => own.tagName") == "MARK"
@@ -168,10 +167,10 @@ def test_the_first_mismatch_is_marked_where_greedy_decoding_leaves_the_true_suff
 def test_a_sample_opens_by_keyboard_and_by_its_address(browser, report):
     page = opened(browser, report)
     go_to_samples(page)
-    summary = page.locator("details.sample > summary").first
+    summary = page.locator("#sample-list details > summary").first
     summary.focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector("details.sample[open] .variants")
+    page.wait_for_selector("#sample-list details[open] .variants")
     page.goto(f"{report.as_uri()}#sample-non_member-0-40")
     page.reload()
     page.wait_for_selector("#sample-non_member-0-40[open] .variants")
@@ -182,8 +181,8 @@ def test_a_sample_opens_by_keyboard_and_by_its_address(browser, report):
 def test_a_screen_reader_can_read_it(browser, report, theme):
     page = opened(browser, report, theme=theme)
     go_to_samples(page)
-    page.locator("details.sample > summary").first.click()
-    page.wait_for_selector("details.sample[open] .variants")
+    page.locator("#sample-list details > summary").first.click()
+    page.wait_for_selector("#sample-list details[open] .variants")
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     grave = [own for own in found if own["impact"] in ("serious", "critical")]
     assert [(own["id"], own["nodes"][0]["html"][:200]) for own in grave] == []
@@ -193,8 +192,8 @@ def test_a_screen_reader_can_read_it(browser, report, theme):
 def test_a_phone_scrolls_down_only(browser, report):
     page = opened(browser, report, width=360)
     go_to_samples(page)
-    page.locator("details.sample > summary").first.click()
-    page.wait_for_selector("details.sample[open] .variants")
+    page.locator("#sample-list details > summary").first.click()
+    page.wait_for_selector("#sample-list details[open] .variants")
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 360
     page.close()
 
@@ -216,12 +215,9 @@ def test_without_texts_none_is_in_the_page(browser, results, tmp_path):
     assert b"reStructuredText" not in content
     page = opened(browser, tmp_path / "report.html")
     go_to_samples(page)
-    assert "Their texts are not here" in page.locator("#all-samples").inner_text()
-    assert page.locator("[name=search]").count() == 0
-    page.locator("details.sample > summary").first.click()
-    page.wait_for_selector("details.sample[open] .variants")
-    assert (
-        page.locator("details.sample[open] .token, details.sample[open] mark").first.inner_text().strip()
-        == "1"
-    )
+    assert "leaves the corpus's text out of this report" in page.locator("#all-samples").inner_text()
+    page.locator("#sample-list details > summary").first.click()
+    page.wait_for_selector("#sample-list details[open] .variants")
+    tokens = page.locator("#sample-list details[open] .shaded").first.locator("> *")
+    assert tokens.all_inner_texts() == [str(token + 1) for token in range(SUFFIX)]
     page.close()

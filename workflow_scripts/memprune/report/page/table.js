@@ -132,6 +132,7 @@ function makeTable(
     pages.hidden = state.shown.length <= pageSize;
     before.disabled = state.page === 0;
     after.disabled = first + pageSize >= state.shown.length;
+    pages.hidden = before.disabled && after.disabled;
   }
 }
 
