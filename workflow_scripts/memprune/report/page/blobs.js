@@ -4,7 +4,9 @@
 async function bytesOf(name) {
   const element = document.getElementById(`blob-${name}`);
   if (!element) return null;
-  const compressed = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
+  const letters = atob(element.textContent);
+  const compressed = new Uint8Array(letters.length); // a plain loop: Uint8Array.from takes a hundred times as long
+  for (let place = 0; place < letters.length; place += 1) compressed[place] = letters.charCodeAt(place);
   const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
