@@ -35,6 +35,7 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "measure": 3 + 5,
         "aggregate_tables": 1,
         "write_findings": 1,
+        "render_report": 1,
         "plot_sparsity": 2,
     }
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
@@ -238,6 +239,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
         "measure": variants,
         "aggregate_tables": 1,
         "write_findings": 1,
+        "render_report": 1,
         "plot_sparsity": 7,
     }
     assert not (tmp_path / "results").exists()
@@ -256,6 +258,7 @@ def test_dense_models_alone_need_no_masks(tmp_path):
         "measure": 8,
         "aggregate_tables": 1,
         "write_findings": 1,
+        "render_report": 1,
     }
 
 
