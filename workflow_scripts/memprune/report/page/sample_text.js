@@ -4,12 +4,10 @@
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/u;
 const SAMPLE_GAPS = { "\n": "↵\n", "\t": "⇥\t" };
 
-/** What is shown instead of a character that cannot be seen. */
+/** What is shown instead of a character that cannot be seen: signs that every font has. */
 function sampleSymbol(character) {
   const code = character.codePointAt(0);
   if (SAMPLE_GAPS[character]) return SAMPLE_GAPS[character];
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return "␡";
   return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
 }
 
