@@ -41,6 +41,7 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
         "manifest": 2, "magnitudes": 2, "mask": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
         "perplexity": 8, "measures": 8, "tables": 1, "findings": 1, "figure": 10,
+        "chart_library": 1,
     }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
