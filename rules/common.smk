@@ -175,7 +175,7 @@ if LEFTOVERS and workflow.is_main_process:
 
 
 def in_words(rule):
-    """What the jobs of a rule do: its docstring, else its name."""
+    """What a rule's jobs do, by its docstring, else its name."""
     return workflow.get_rule(rule).docstring or rule.replace("_", " ")
 
 
