@@ -18,7 +18,8 @@ def main() -> None:
 
     from memprune.report.render_report import render_report
 
-    render_report(arguments.results, **arguments.spec, output=arguments.output)
+    config = json.loads(arguments.spec["config"])
+    render_report(arguments.results, **{**arguments.spec, "config": config}, output=arguments.output)
 
 
 run(main)

@@ -163,11 +163,14 @@ def tables_spec(config: Config) -> str:
 
 
 def report_spec(config: Config) -> str:
-    """What the report shows beside results: the configuration, and how much of the corpus."""
+    """What the report shows beside results: the configuration in its own order, and how much of the corpus.
+
+    Where the store lies is nobody's concern.
+    """
     order = {"models": config.studied, "strategies": list(config.strategies)}
     heads = {model: config.heads_ablated(model) for model in config.studied}
     report = config.report.model_dump(mode="json")
-    given = config.model_dump(mode="json", exclude_unset=True)
+    given = config.model_dump_json(exclude_unset=True, exclude={"store"})
     return canonical({**order, "heads": heads, **report, "config": given})
 
 

@@ -3,7 +3,6 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 import pandas as pd
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from memprune.findings.frames import level_label
 from memprune.findings.words import listed, number_of
 from memprune.report.parameters import parameters
+from memprune.report.provenance import provenance
 from memprune.report.strategy_words import strategy_in_words
 from memprune.results import Results
 from memprune.store.source_code import ROOT
@@ -143,14 +143,10 @@ def scoring(own: Results) -> list[str]:
 
 
 def dates(own: Results) -> list[str]:
-    """When the first and the last file of scores were made, in UTC."""
-    days = sorted({day(path.stat().st_mtime) for path in own.folder.glob("scores/*/*.parquet")})
+    """The days (UTC) of the first and the last scores: computed, or where that is unknown, written."""
+    files = provenance(own.folder, sorted(own.folder.glob("scores/*/*.parquet")))
+    days = sorted(made[:10] for made in files.made if made is not None)
     return [" to ".join(dict.fromkeys([days[0], days[-1]]))] if days else [UNKNOWN]
-
-
-def day(seconds: float) -> str:
-    """The day of a time in seconds since 1970, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def own_version() -> str:

@@ -51,7 +51,7 @@ def jobs_behind(results: Path) -> list[Job]:
 
 def record_of(project: Path, file: Path) -> dict | None:
     """What Snakemake recorded of a file by its path from the folder that it ran in; None if nothing."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):  # a damaged record
         record = json.loads(place_of_record(project, str(file.relative_to(project))).read_text())
         return record if record.get("log") else None  # every rule of this workflow has a log
     return None

@@ -39,7 +39,7 @@ def origin(file: Path, recorded: Sequence[Root]) -> tuple[str | None, list[str] 
     stored = file.resolve()
     if file.is_symlink() and stored.is_relative_to(store := entries.folder().resolve()):
         name = stored.parent.relative_to(store).as_posix()
-        with suppress(OSError, ValueError, LookupError):
+        with suppress(OSError, ValueError, LookupError, TypeError):
             return entries.recorded(name)["files"][stored.name], [name]
         return None, None
     if stored.stat().st_size > entries.COPIED:

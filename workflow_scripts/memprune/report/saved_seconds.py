@@ -13,9 +13,8 @@ from memprune.report.provenance import origin
 from memprune.store import entries, roots
 
 COLUMNS = ["kind", "device", "unit", "entries", "computed_seconds", "job_seconds", "saved_seconds"]
-Group = tuple[
-    str, str | None
-]  # the kind of an entry, and the class of device that it was computed on, if any
+# The kind of an entry, and the class of device that it was computed on, if any.
+Group = tuple[str, str | None]
 
 
 def saved_seconds(results: Path) -> pd.DataFrame:
@@ -54,7 +53,7 @@ def entries_of(jobs: list[Job]) -> list[tuple[Job, set[str]]]:
 def about(name: str) -> tuple[Group, float | None]:
     """The kind of an entry, the class of device that it was computed on, and how long that took, if known."""
     kind = name.split("/")[0]
-    with suppress(OSError, ValueError, LookupError):
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # a damaged record
         recorded = entries.recorded(name)
         determinants = recorded["determinants"]
         scored = determinants.get("dense") or determinants  # a level that was found is scored as its model is
