@@ -186,5 +186,5 @@ def asks_for_bars(settings):
 
 
 # A workflow that uses this one as a module shows itself as it likes.
-if workflow.is_main_process and workflow.modifier.parent_modifier is None:
+if workflow.is_main_process and workflow.modifier.is_main_snakefile():
     set_display(logger, asks_for_bars(workflow.output_settings), in_words)
