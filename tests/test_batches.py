@@ -214,13 +214,17 @@ class OneDevice(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_a_pass_stays_on_its_device_and_asks_it_for_results_alone(family, tmp_path, monkeypatch):
+@pytest.mark.parametrize("block_tokens", [0, 10**6])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_pass_stays_on_its_device_and_asks_it_for_results_alone(
+    family, dtype, block_tokens, tmp_path, monkeypatch
+):
     manifest = resolve_model("tiny", tiny_model(family, "float16", tmp_path))
     asked = []
     # Tensors of the device "meta" have no values: any look at one but the results' copies is an error.
     monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: asked.append(tensor) or torch.zeros(tensor.shape))
     with OneDevice():
-        model = load_pruned(manifest, None, torch.float16, torch.device("meta"))
+        model = load_pruned(manifest, None, dtype, torch.device("meta"), block_tokens)
         batches = list(cut_batches(np.arange(3), texts(3), 2 * LENGTH))
         forced_pass(model, batches, np.array([4, 7, 9, 12]), all_evidence)
     assert [(tuple(t.shape), t.dtype) for t in asked] == [

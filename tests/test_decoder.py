@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import FAMILIES
 from tiny_models import (
+    DEVICES,
     evidence,
     family_config,
     log_probabilities,
@@ -21,6 +22,8 @@ from tiny_models import (
 from transformers import AutoModelForCausalLM
 
 from memprune.config.experiment import Strategy
+from memprune.devices import residency as residencies
+from memprune.devices.footprint import BATCH_TOKENS, layer_bytes
 from memprune.devices.residency import choose_block_tokens
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
@@ -99,11 +102,14 @@ def texts() -> np.ndarray:
     return np.random.default_rng(0).integers(1, 300, (5, 60))
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("choice", CHOICES)
-def test_evidence_is_that_of_transformers_logits_of_the_masked_model(choice, dtype, texts, model_and_mask):
+def test_evidence_is_that_of_transformers_logits_of_the_masked_model(
+    choice, dtype, device, texts, model_and_mask
+):
     manifest, mask = model_and_mask(choice, "all")
-    found, margin, rank = evidence(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
+    found, margin, rank = evidence(load_pruned(manifest, mask, getattr(torch, dtype), device), texts)
 
     ids = torch.from_numpy(texts)
     reference = reference_model(Path(manifest.folder), mask, dtype)
@@ -122,17 +128,18 @@ def test_evidence_is_that_of_transformers_logits_of_the_masked_model(choice, dty
     assert (rank <= perhaps).all()
     nearness = {"float32": 0.1, "float16": 1, "bfloat16": 5}  # places among 300 tokens, on average
     assert np.abs(rank - (others > chosen).sum(2)).mean() < nearness[dtype]
-    dense = log_probabilities(load_pruned(manifest, None, getattr(torch, dtype), CPU), texts)
+    dense = log_probabilities(load_pruned(manifest, None, getattr(torch, dtype), device), texts)
     assert np.abs(found - dense).max() > 2 * ALLOWED[dtype]
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("choice", FAMILIES)
-def test_a_streamed_model_gives_the_same_bits(choice, dtype, texts, model_and_mask):
+def test_a_streamed_model_gives_the_same_bits(choice, dtype, device, texts, model_and_mask):
     manifest, mask = model_and_mask(choice, "mlp")
-    resident = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), CPU), texts)
+    resident = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), device), texts)
     for block_tokens in (1, 2 * texts.size // 3, 10**6):
-        streamed = load_pruned(manifest, mask, getattr(torch, dtype), CPU, block_tokens)
+        streamed = load_pruned(manifest, mask, getattr(torch, dtype), device, block_tokens)
         np.testing.assert_array_equal(log_probabilities(streamed, texts), resident)
 
 
@@ -175,6 +182,19 @@ def test_more_memory_makes_longer_blocks(tmp_path):
         for memory in (2, 3)
     ]
     assert blocks[1] - blocks[0] == pytest.approx(10**9 / (32 * 4), rel=0.1)
+
+
+def test_states_of_a_block_wait_on_the_gpu_beside_a_layer_and_a_batch(tmp_path, monkeypatch):
+    architecture = resolve_model("tiny", save_model("opt", tmp_path)).architecture
+    spec = {"residency": "streamed", "memory": 1e-3, "batch_tokens": None}
+    blocks = []
+    for free in (0, 1e9, 2e9):
+        monkeypatch.setattr(residencies, "free_on_gpu", lambda device, free=free: free)
+        blocks.append(choose_block_tokens(architecture, torch.float32, torch.device("cuda"), spec))
+        room = free - max(layer_bytes(architecture, 4))
+        assert blocks[-1] == BATCH_TOKENS or blocks[-1] * 32 * 4 < room / 2
+    assert blocks[0] == BATCH_TOKENS < blocks[1] < blocks[2]
+    assert blocks[2] - blocks[1] == pytest.approx(1e9 / 2 / (32 * 4), rel=0.01)
 
 
 def test_a_mask_of_another_model_is_named(tmp_path):

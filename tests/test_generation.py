@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from safetensors.torch import load_file, save_file
-from tiny_models import VOCABULARY, greedy, reference_model, tiny_model, write_mask_of
+from tiny_models import DEVICES, VOCABULARY, greedy, reference_model, tiny_model, write_mask_of
 
 from memprune.config.strategy import Strategy
 from memprune.errors import UserError
@@ -57,15 +57,16 @@ def windows_of(family: str) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([context, true], axis=1).astype(np.int32), generated
 
 
-def model_of(family: str, block_tokens: int = 0):
-    return load_pruned(resolve_model("tiny", folder_of(family)), None, torch.float32, CPU, block_tokens)
+def model_of(family: str, block_tokens: int = 0, device: torch.device = CPU):
+    return load_pruned(resolve_model("tiny", folder_of(family)), None, torch.float32, device, block_tokens)
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("batch_tokens", [1, 70, 10**6])
-def test_continuations_are_what_generate_gives_from_the_start(family, batch_tokens):
+def test_continuations_are_what_generate_gives_from_the_start(family, batch_tokens, device):
     samples, generated = windows_of(family)
     told = []
-    found = continue_suffixes(model_of(family), samples, SUFFIX, batch_tokens, told.append)
+    found = continue_suffixes(model_of(family, device=device), samples, SUFFIX, batch_tokens, told.append)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, generated)
     assert sum(told) == samples.size

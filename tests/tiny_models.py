@@ -31,7 +31,7 @@ from memprune.variants.scope import Selection
 
 logging.disable_progress_bar()
 VOCABULARY = 300
-
+DEVICES = [torch.device(name) for name in ("cpu", *["cuda"] * torch.cuda.is_available())]
 
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
 

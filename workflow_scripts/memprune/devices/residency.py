@@ -12,21 +12,20 @@ def choose_block_tokens(
 ) -> int:
     """0 for a resident model, else how many tokens of hidden states wait while a streamed one's layers pass.
 
-    `spec` has `residency` (auto, resident, streamed), `memory` (GB of this process, None for what is free)
-    and `batch_tokens` (None where they are found later). With `auto` a model is streamed when it does not fit
-    the device.
+    `spec` has `residency` (auto, resident, streamed), `memory` (GB of this process on a CPU, None for what is
+    free) and `batch_tokens` (None where they are found later). With `auto` a model is streamed when it does
+    not fit the device. The layer in use, what a batch takes and the waiting states share the device's memory.
     """
     layers = layer_bytes(architecture, dtype.itemsize)
     batch_tokens = spec["batch_tokens"] or BATCH_TOKENS
     working = working_bytes(architecture, batch_tokens, dtype.itemsize)
-    host = free_on_host(spec["memory"])
-    fits = sum(layers) + working <= (host if device.type == "cpu" else free_on_gpu(device))
-    if spec["residency"] == "resident" or (spec["residency"] == "auto" and fits):
+    free = free_on_host(spec["memory"]) if device.type == "cpu" else free_on_gpu(device)
+    if spec["residency"] == "resident" or (spec["residency"] == "auto" and sum(layers) + working <= free):
         return 0
-    # On a CPU the layer in use, its working memory and the waiting states share one memory.
-    taken = max(layers) + working if device.type == "cpu" else 0
-    room = int((host - taken) / (architecture.hidden * dtype.itemsize))
-    return max(room, batch_tokens, 1)
+    room = free - max(layers) - working
+    if device.type == "cuda":
+        room = room / 2  # the other half is for batches larger than the least
+    return max(int(room / (architecture.hidden * dtype.itemsize)), batch_tokens)
 
 
 def free_on_gpu(device: torch.device) -> float:

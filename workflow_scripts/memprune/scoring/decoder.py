@@ -13,6 +13,9 @@ from torch.nn import functional
 from memprune.models.architecture import Architecture, Rotary
 from memprune.scoring.frequencies import frequencies_of
 
+# cuDNN plans attention anew, in 50 ms, for each number of texts and each length, and a continuation grows.
+torch.backends.cuda.enable_cudnn_sdp(False)
+
 
 class Linear(NamedTuple):
     """A linear map: weight output × input (packed for oneDNN if `packed`), bias of length output or None."""
@@ -168,6 +171,10 @@ def attend(
         key, value = go_on(past, key, value)
     causal = query.shape[2] == key.shape[2]  # else the query is of one token, which sees all before it
     grouped = a.key_heads != a.heads
+    if grouped and query.device.type != "cpu" and query.dtype == torch.float32:
+        # A GPU has one kernel for groups in float32, whose memory grows with the square of the length.
+        key, value = (part.repeat_interleave(a.heads // a.key_heads, dim=1) for part in (key, value))
+        grouped = False
     attended = functional.scaled_dot_product_attention(
         query, key, value, is_causal=causal, enable_gqa=grouped
     )

@@ -107,7 +107,6 @@ def forced_pass(
     head = model.head()
     results = []
     for batch, states, tokens, at in zip(block, hidden, ids, targets, strict=True):
-        states = states.to(model.device)
         if len(at) < states.shape[1]:
             states = states[:, at - at[0]]
         rows = leave(states.flatten(0, 1), head, model.architecture)

@@ -15,12 +15,12 @@ def hidden_states(
     """The states that leave a model's last layer, before its last norm: texts × tokens × hidden each.
 
     `block` is some batches of token ids, each texts × tokens, which go through the layers together: each
-    layer is asked for once. Between layers the states lie where the model says. Of each batch the states of
-    the tokens from `first` on are given (None: of all); those before are not computed in the last layer.
+    layer is asked for once. Of each batch the states of the tokens from `first` on are given (None: of all);
+    those before are not computed in the last layer.
     """
     a, device = model.architecture, model.device
     embedding = model.embedding()
-    hidden = [embed(tokens.to(device), embedding, a).to(model.waiting) for tokens in block]
+    hidden = [embed(tokens.to(device), embedding, a) for tokens in block]
     del embedding  # a streamed model's parts are dropped before the next one is read
     lengths = {states.shape[1] for states in hidden} if a.rotary else ()
     rotations = {length: rotations_of(a.rotary, length, model.dtype, device) for length in lengths}
@@ -28,6 +28,6 @@ def hidden_states(
         for i, states in enumerate(hidden):
             length = states.shape[1]
             kept = length - first[i] if first and number == a.layers else length
-            hidden[i] = run_layer(states.to(device), layer, a, rotations.get(length), kept).to(model.waiting)
+            hidden[i] = run_layer(states, layer, a, rotations.get(length), kept)
         del layer
     return hidden
