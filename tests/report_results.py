@@ -32,6 +32,7 @@ HOSTILE = [
 ]
 SUBSETS = ["Github", "<b>Bold</b>", None]
 SUFFIX = 50
+CONTINUED = 6  # samples that were continued freely
 
 
 def fabricate(
@@ -59,6 +60,7 @@ def fabricate(
         (folder / f"models/{model}").mkdir(parents=True)
         write_manifest(resolve_model(model, MODEL), folder / f"models/{model}/manifest.json")
         per_row = generator.normal(ease, 2, (len(rows), 1))
+        written = []
         for strategy, level in variants:
             margins = generator.normal(per_row - 3 * level, 1, (len(rows), SUFFIX))
             evidence = evidence_of(margins, -generator.exponential(np.exp(-per_row), margins.shape))
@@ -70,17 +72,20 @@ def fabricate(
             if name != "dense":
                 write_zeros(folder / f"masks/{model}/{name}.csv", level)
             known = {"model": model, "strategy": strategy, "level": level, "target": None, **achieved}
+            matched = np.cumprod(evidence.greedy, axis=1).sum(axis=1)
+            written.append(continuations(drawn, known, matched[-samples:]))
             measures.append(
                 rows.assign(
                     **known,
                     extracted=evidence.greedy.all(axis=1),
                     token_accuracy=evidence.greedy.mean(axis=1),
-                    matched=np.cumprod(evidence.greedy, axis=1).sum(axis=1),
+                    matched=matched,
                 )
             )
             windows.append(
                 pd.DataFrame([known | own | {"nll": own["tokens"] * (3 + level)} for own in WINDOWS])
             )
+        write(folder / f"measures/{model}/generation.parquet", pd.concat(written))
     write_all_tables(folder, models, strategies, measures, windows)
     config = {"experiment": folder.name, "corpus": {"source": "embedded"}, "models": {m: {} for m in models}}
     config["strategies"] = {name: {"levels": list(levels)} for name in strategies}
@@ -125,6 +130,25 @@ def draw(samples: int, longest: int, generator: np.random.Generator) -> pd.DataF
             }
         )
     return pd.DataFrame(rows).astype({"duplicates": "Int32", "step": "Int32"})
+
+
+def continuations(drawn: pd.DataFrame, variant: dict, matched: np.ndarray) -> pd.DataFrame:
+    """What a variant wrote of the first samples: the true suffix as far as it matches, then another text."""
+    decode = Tokenizer.from_file(str(MODEL / "tokenizer.json")).decode
+    rows = drawn.head(CONTINUED).drop(columns=["tokens", "offset", "step"]).assign(**variant)
+    suffixes = [ids[-SUFFIX:] for ids in drawn.tokens.head(CONTINUED)]
+    own = matched[:CONTINUED]
+    return rows.assign(
+        continuation=[
+            decode(ids[:count]) + ("<i>another</i>" if count < SUFFIX else "")
+            for ids, count in zip(suffixes, own, strict=True)
+        ],
+        suffix=list(map(decode, suffixes)),
+        rouge_l=own / SUFFIX,
+        edit_distance=1 - own / SUFFIX,
+        near_verbatim_5=own >= 0.95 * SUFFIX,
+        near_verbatim_10=own >= 0.9 * SUFFIX,
+    )
 
 
 def write_zeros(path: Path, level: float) -> None:

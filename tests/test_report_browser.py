@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import CHROMIUM, MISSING, go_to_samples, opened, started
@@ -17,6 +18,7 @@ from memprune.metrics.score_files import read_samples
 from memprune.report.render_report import render_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
+NAMES = ["dense", "global@0.3", "global@0.6", "attention-only@0.3", "attention-only@0.6"]
 BLOB = re.compile(r'<script type="text/plain" id="blob-([^"]+)">([^<]*)</script>')
 
 
@@ -111,10 +113,9 @@ def test_samples_are_searched_filtered_ordered_and_taken_away(browser, report, r
     folder, _ = results
     page = opened(browser, report)
     go_to_samples(page)
-    names = ["dense", "global@0.3", "global@0.6", "attention-only@0.3", "attention-only@0.6"]
     table, _ = read_samples(folder / "scores/small/dense.memorization.parquet")
     extracted = {}
-    for name in names:
+    for name in NAMES:
         table, rows = read_samples(folder / f"scores/small/{name}.memorization.parquet")
         at_600 = np.asarray(table["context_length"]) == 600
         extracted[name] = (rows.rank == 0).all(axis=1)[at_600]
@@ -220,4 +221,61 @@ def test_without_texts_none_is_in_the_page(browser, results, tmp_path):
     page.wait_for_selector("#sample-list details[open] .variants")
     tokens = page.locator("#sample-list details[open] .shaded").first.locator("> *")
     assert tokens.all_inner_texts() == [str(token + 1) for token in range(SUFFIX)]
+    page.close()
+
+
+def test_charts_and_tables_follow_what_is_chosen(browser, report):
+    page = opened(browser, report)
+    page.wait_for_selector("html[data-drawn=true]", state="attached")
+    chart = page.locator("#chart-first")
+    chart.locator("summary", has_text="The numbers").click()
+    rows = chart.locator("details tbody tr")
+    both = rows.count()
+    assert both == 2 * 5 == len(set(rows.all_inner_texts()))
+    page.locator("#filters input[name=model][value=large]").uncheck()
+    page.wait_for_function("document.querySelectorAll('#chart-first details tbody tr').length === 5")
+    assert all(text.startswith("small") for text in rows.all_inner_texts())
+    page.locator("#filters button[data-none=strategy]").click()
+    page.wait_for_function("document.querySelectorAll('#chart-first details tbody tr').length === 1")
+    tables = page.locator("#all-tables table.data").first
+    assert tables.locator("tbody tr").count() == 1
+    page.locator("#filters input[name=model][value=small]").uncheck()
+    page.wait_for_function("!document.querySelector('#chart-first svg')")
+    assert len(chart.inner_text().split()) > 12
+    assert page.told == []
+    page.close()
+
+
+def test_a_point_tells_its_counts_and_interval(browser, report, results):
+    page = opened(browser, report)
+    page.wait_for_selector("html[data-drawn=true]", state="attached")
+    page.locator("#chart-first").scroll_into_view_if_needed()
+    point = page.locator("#chart-first .mark-symbol path[fill]:not([fill=transparent])").first
+    point.hover(force=True)
+    page.wait_for_selector(".tooltip:not([hidden])")
+    told = page.locator(".tooltip").inner_text()
+    assert re.search(r"\d+ (of|/) 32", told), told
+    assert "%" in told
+    page.close()
+
+
+def test_a_continuation_has_its_first_difference_marked(browser, report, results):
+    folder, _ = results
+    written = pd.read_parquet(folder / "measures/small/generation.parquet")
+    page = opened(browser, report)
+    go_to_samples(page)
+    near = written[(written.strategy == "dense") & written.near_verbatim_10]
+    choose(page, near="0")
+    assert count_of(page) == len(near)
+    choose(page, near="", sort="order")
+    page.locator("#sample-member-0-1 > summary").click()
+    page.wait_for_selector("#sample-member-0-1 .variants")
+    for name, own in zip(NAMES, page.locator("#sample-member-0-1 tbody tr").all(), strict=True):
+        strategy, level = name.split("@") if "@" in name else (name, 0)
+        row = written[
+            (written.strategy == strategy) & (written.level == float(level)) & (written["sample"] == 1)
+        ].iloc[0]
+        shown = own.locator(".continuation")
+        assert shown.locator("mark").count() == (row.rouge_l < 1)
+        assert "".join(shown.inner_text().split()) == "".join(row.continuation.split())
     page.close()
