@@ -5,10 +5,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-cluster lint bench plan store schema lock clean
+.PHONY: demo test test-cluster lint bench plan store schema captions lock clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
+	@echo "Pruning three small models that were trained on mini-pile, and measuring what they forget: config/embedded.yaml"
 	snakemake --cores all --quiet host reason
 	@python workflow_scripts/show_results.py --tables results/embedded/tables --figures results/embedded/figures
 
@@ -20,13 +21,13 @@ test-cluster: .venv/installed-test
 	pytest -q -m cluster tests/test_cluster.py
 
 bench: .venv/installed-test
-	for name in masks startup scoring evidence streaming whole; do python benchmarks/$$name.py || exit 1; done
+	for name in masks startup scoring evidence streaming report whole; do python benchmarks/$$name.py || exit 1; done
 
 lint: .venv/installed-test
 	ruff check .
 	ruff format --check .
 	PYTHONPATH=workflow_scripts lint-imports --no-cache
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile workflow rules
 	@# All rules run in snakemake's own environment: its advice of one environment a rule is not followed.
 	snakemake --lint > .venv/lint.txt 2>&1 || true
 	grep -q "^Lints for rule" .venv/lint.txt
@@ -41,8 +42,12 @@ store: .venv/installed
 schema: .venv/installed
 	python workflow_scripts/write_schema.py --output config/config.schema.json
 
+captions: .venv/installed
+	python workflow_scripts/write_captions.py --output report/tables
+
 .venv/installed: envs/requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "memprune needs Python 3.11 or newer")'
+	@echo "Installing into .venv, once: PyTorch and the like, a few minutes"
 	$(PYTHON) -m venv .venv
 	pip install --quiet --no-compile --disable-pip-version-check -r envs/requirements.lock
 	touch $@

@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/planning.smk"
 include: "rules/corpus.smk"
@@ -15,6 +18,7 @@ include: "rules/metrics.smk"
 include: "rules/exports.smk"
 include: "rules/findings.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:
@@ -23,16 +27,9 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.findings.input,
-
-
-localrules:
-    all,
-    tables,
-    figures,
-    findings,
-    train_suite,
+        rules.report.input,
+    localrule: True
 
 
 onerror:
-    # When this process ends, after all that Snakemake prints.
-    atexit.register(print, *failures(log), sep="\n", file=sys.stderr)
+    print_at_exit(log)

@@ -1,6 +1,5 @@
 """The checked configuration, and what only a Snakefile can do: what rules compute is in `memprune.planning`."""
 
-import atexit
 import os
 import re
 import shlex
@@ -8,9 +7,17 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 from snakemake.utils import update_config
 
-SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+# Not `workflow.basedir`: where this is a module of another workflow, that is the other's folder.
+if not workflow.current_basedir.is_local:
+    sys.exit(
+        "error: memprune runs its scripts from its folder: clone it, and give the module its Snakefile's path"
+    )
+PROJECT = Path(workflow.current_basedir).parent
+SCRIPTS = PROJECT / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from memprune.config import experiment as configuration
@@ -21,9 +28,11 @@ from memprune.devices.gpus import find_gpus, given_by_slurm
 from memprune.errors import UserError
 from memprune.evaluation.text_kinds import KINDS
 from memprune.jobs.arguments import option
-from memprune.jobs.failures import failures
+from memprune.jobs.display import set_display
+from memprune.jobs.failures import print_at_exit
 from memprune.models.model_files import input_files
 from memprune.planning import params, paths, resources
+from memprune.planning.categories import category
 from memprune.planning.draws import all_draws, draw_files, member_draws, non_member_draws, perplexity_draw
 from memprune.planning.leftovers import leftovers
 from memprune.planning.params import source
@@ -34,24 +43,38 @@ from memprune.planning.stale import changed_sources, stale_results
 from memprune.planning.tables import table_names, tables_in_words
 from memprune.store import entries
 
-DEFAULT_CONFIG = Path(workflow.basedir) / "config/embedded.yaml"
+
+def given_config():
+    """What the experiment is, and the words that say where that stands.
+
+    It is the files given by --configfile, else the default one; then --config. As a module it is the `config` of
+    the outer workflow's `module` statement alone.
+    """
+    if not workflow.modifier.is_main_snakefile():
+        if (moved := workflow.modifier.path_modifier.replace_prefix("results/")) != "results/":
+            # Jobs are told paths in their parameters, too, where Snakemake does not change them.
+            raise UserError(
+                f"module {__name__}: prefix or replace_prefix: found {moved} for results/, allowed: none"
+            )
+        return config, f"module {__name__}"
+    if not workflow.configfiles:
+        content = read_yaml(PROJECT / "config/embedded.yaml")
+        update_config(content, config)
+        return content, "config/embedded.yaml"
+    for path in map(str, workflow.configfiles):
+        if not path.endswith(".json"):
+            read_yaml(path)  # says what Snakemake's own reading lets pass
+    return config, ", ".join(map(os.path.relpath, workflow.configfiles))
 
 
 def read_config():
-    """The checked configuration: the files given by --configfile, else the default one; then --config.
+    """The checked configuration.
 
     Local models, as far as their configuration and headers show, and the store are checked before any job
     starts.
     """
-    source = ", ".join(map(os.path.relpath, workflow.configfiles)) or "config/embedded.yaml"
-    content = config
     try:
-        if not workflow.configfiles:
-            content = read_yaml(DEFAULT_CONFIG)
-            update_config(content, config)
-        for path in map(str, workflow.configfiles):
-            if not path.endswith(".json"):
-                read_yaml(path)  # says what Snakemake's own reading lets pass
+        content, source = given_config()
         checked = configuration.check(content, source)
         check_all(checked, source)
         return checked
@@ -105,6 +128,30 @@ wildcard_constraints:
     quantity="sparsity|removed|perplexity",
 
 
+def shown_table(name, ending):
+    """A table's file, as `snakemake --report` shows it."""
+    return report(
+        f"{TABLES}/{name}.{ending}",
+        caption=f"../report/tables/{name}.rst",
+        category=category(name),
+        subcategory="Tables",
+        labels={"table": name.replace("_", " ")},
+    )
+
+
+def shown_figure(name, caption, category, **labels):
+    """A figure's two files, of which `snakemake --report` shows the SVG."""
+    files = paths.figure(FIGURES, name)
+    svg = report(
+        files["svg"],
+        caption=f"../report/figures/{caption}.rst",
+        category=category,
+        subcategory="Figures",
+        labels={"figure": caption.replace("_", " "), **labels},
+    )
+    return files | {"svg": svg}
+
+
 def of_model(choose):
     """`choose(size)` of a job's model, as threads or group: see `memprune.planning.resources`."""
     return lambda wildcards: choose(SIZES[wildcards.model])
@@ -125,3 +172,19 @@ def asked(estimate):
 LEFTOVERS = leftovers(Path(RESULTS), CONFIG)
 if LEFTOVERS and workflow.is_main_process:
     print(LEFTOVERS, file=sys.stderr)
+
+
+def in_words(rule):
+    """What a rule's jobs do, by its docstring, else its name."""
+    return workflow.get_rule(rule).docstring or rule.replace("_", " ")
+
+
+def asks_for_bars(settings):
+    """Whether a user who has a terminal asked for no less than the course of the jobs, and for no more."""
+    less = {Quietness.ALL, Quietness.PROGRESS, Quietness.RULES} & set(settings.quiet or ())
+    return not (less or settings.dryrun or settings.verbose)
+
+
+# A workflow that uses this one as a module shows itself as it likes.
+if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+    set_display(logger, asks_for_bars(workflow.output_settings), in_words)

@@ -2,10 +2,13 @@
 
 
 rule build_mini_pile:
+    """Building mini-pile"""
     output:
         expand("results/mini-pile/{split}.jsonl.zst", split=["train", "validation", "test"]),
     log:
         "results/mini-pile/build_mini_pile.log",
+    benchmark:
+        "results/mini-pile/build_mini_pile.tsv"
     params:
         source=source("build_mini_pile.py"),
     shell:
@@ -13,6 +16,7 @@ rule build_mini_pile:
 
 
 rule draw_samples:
+    """Drawing samples"""
     input:
         files=lambda wildcards: draw_files(CONFIG, wildcards.draw),
         manifest=paths.manifest(RESULTS, FIRST_MODEL),
@@ -20,6 +24,8 @@ rule draw_samples:
         paths.draw(RESULTS, "{draw}"),
     log:
         f"{RESULTS}/logs/draw_samples/{{draw}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_samples/{{draw}}.tsv"
     resources:
         mem_mb=4000,
         runtime=240,  # minutes: the Hub lets so many requests through
@@ -33,6 +39,7 @@ rule draw_samples:
 
 
 rule prepare_task:
+    """Preparing tasks"""
     input:
         files=lambda wildcards: paths.task_files(CONFIG, wildcards.task),
         manifests=expand(paths.manifest(RESULTS, "{model}"), model=CONFIG.models),
@@ -40,6 +47,8 @@ rule prepare_task:
         paths.task(RESULTS, "{task}"),
     log:
         f"{RESULTS}/logs/prepare_task/{{task}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare_task/{{task}}.tsv"
     priority: 1  # a task that cannot be is told before a GPU is used
     resources:
         mem_mb=4000,
@@ -54,6 +63,7 @@ rule prepare_task:
 
 
 rule extract_samples:
+    """Putting the samples together"""
     input:
         members=expand(rules.draw_samples.output, draw=member_draws(CONFIG)),
         non_members=expand(rules.draw_samples.output, draw=non_member_draws(CONFIG)),
@@ -63,6 +73,8 @@ rule extract_samples:
         windows=paths.windows(RESULTS),
     log:
         f"{RESULTS}/logs/extract_samples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/extract_samples.tsv"
     params:
         source=source("extract_samples.py"),
         spec=option("--spec", params.samples_spec(CONFIG)),

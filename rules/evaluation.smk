@@ -2,6 +2,7 @@
 
 
 rule score_shards:
+    """Scoring parts of variants"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
@@ -11,6 +12,8 @@ rule score_shards:
         paths.receipt(RESULTS, "{model}", "{variant}", "{part}"),
     log:
         f"{RESULTS}/logs/score_shards/{{model}}/{{variant}}/{{part}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_shards/{{model}}/{{variant}}/{{part}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(resources.threads)
@@ -30,6 +33,7 @@ rule score_shards:
 
 
 rule evaluate:
+    """Scoring variants"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
@@ -41,6 +45,8 @@ rule evaluate:
         perplexity=paths.scores(RESULTS, "{model}", "{variant}", "perplexity"),
     log:
         f"{RESULTS}/logs/evaluate/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/{{model}}/{{variant}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(lambda size: resources.evaluation_threads(size, CONFIG))
@@ -60,6 +66,7 @@ rule evaluate:
 
 
 rule score_texts:
+    """Scoring more texts"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
@@ -68,6 +75,8 @@ rule score_texts:
         paths.scores(RESULTS, "{model}", "{variant}", "{kind}"),
     log:
         f"{RESULTS}/logs/score_texts/{{model}}/{{variant}}.{{kind}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_texts/{{model}}/{{variant}}.{{kind}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(resources.threads)
@@ -86,6 +95,7 @@ rule score_texts:
 
 
 rule generate:
+    """Generating text with all variants"""
     input:
         manifest=rules.resolve_model.output,
         masks=lambda wildcards: paths.masks_of_model(CONFIG, wildcards.model),
@@ -94,6 +104,8 @@ rule generate:
         paths.generation(RESULTS, "scores", "{model}"),
     log:
         f"{RESULTS}/logs/generate/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/generate/{{model}}.tsv"
     group:
         of_model(resources.group("evaluations"))
     threads: of_model(resources.threads)

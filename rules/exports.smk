@@ -2,6 +2,7 @@
 
 
 rule export_variant:
+    """Exporting variants"""
     input:
         manifest=rules.resolve_model.output,
         mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
@@ -10,6 +11,8 @@ rule export_variant:
         directory(f"{RESULTS}/exports/{{model}}/{{variant}}"),
     log:
         f"{RESULTS}/logs/export_variant/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/export_variant/{{model}}/{{variant}}.tsv"
     resources:
         **asked(resources.export_variant),
     params:

@@ -2,13 +2,16 @@
 
 
 rule plot_trade_off:
+    """Drawing the trade-off"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
     output:
-        **paths.figure(FIGURES, "trade_off"),
+        **shown_figure("trade_off", "trade_off", "Comparisons"),
     log:
         f"{RESULTS}/logs/plot_trade_off.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_trade_off.tsv"
     params:
         source=source("plot_trade_off.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -18,12 +21,15 @@ rule plot_trade_off:
 
 
 rule plot_context_length:
+    """Drawing memorization by context length"""
     input:
         f"{TABLES}/memorization.csv",
     output:
-        **paths.figure(FIGURES, "context_length"),
+        **shown_figure("context_length", "context_length", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_context_length.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_context_length.tsv"
     params:
         source=source("plot_context_length.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -33,13 +39,16 @@ rule plot_context_length:
 
 
 rule plot_model_size:
+    """Drawing memorization by model size"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         manifests=expand(rules.resolve_model.output, model=CONFIG.studied),
     output:
-        **paths.figure(FIGURES, "model_size"),
+        **shown_figure("model_size", "model_size", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_model_size.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_model_size.tsv"
     params:
         source=source("plot_model_size.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -50,12 +59,15 @@ rule plot_model_size:
 
 
 rule plot_duplicates:
+    """Drawing memorization by duplicates"""
     input:
         f"{TABLES}/memorization_by_duplicates.csv",
     output:
-        **paths.figure(FIGURES, "duplicates"),
+        **shown_figure("duplicates", "duplicates", "Memorization"),
     log:
         f"{RESULTS}/logs/plot_duplicates.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_duplicates.tsv"
     params:
         source=source("plot_duplicates.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -65,12 +77,15 @@ rule plot_duplicates:
 
 
 rule plot_sparsity:
+    """Drawing sparsity by layer"""
     input:
         lambda wildcards: paths.zeros_at_highest_levels(CONFIG, wildcards.model),
     output:
-        **paths.figure(FIGURES, "sparsity_{model}"),
+        **shown_figure("sparsity_{model}", "sparsity", "Strategies", model="{model}"),
     log:
         f"{RESULTS}/logs/plot_sparsity/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_sparsity/{{model}}.tsv"
     params:
         source=source("plot_sparsity.py"),
         statistics=lambda wildcards, input: option("--statistics", *input),
@@ -80,12 +95,15 @@ rule plot_sparsity:
 
 
 rule plot_equal_terms:
+    """Drawing comparisons on equal terms"""
     input:
         f"{TABLES}/frontier.csv",
     output:
-        **paths.figure(FIGURES, "equal_{quantity}"),
+        **shown_figure("equal_{quantity}", "equal_terms", "Comparisons", quantity="{quantity}"),
     log:
         f"{RESULTS}/logs/plot_equal_terms/{{quantity}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_equal_terms/{{quantity}}.tsv"
     params:
         source=source("plot_equal_terms.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -95,12 +113,15 @@ rule plot_equal_terms:
 
 
 rule plot_frontier:
+    """Drawing the frontier"""
     input:
         f"{TABLES}/frontier.csv",
     output:
-        **paths.figure(FIGURES, "frontier"),
+        **shown_figure("frontier", "frontier", "Comparisons"),
     log:
         f"{RESULTS}/logs/plot_frontier.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_frontier.tsv"
     params:
         source=source("plot_frontier.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -110,13 +131,16 @@ rule plot_frontier:
 
 
 rule plot_heads:
+    """Drawing ablated heads"""
     input:
         memorization=f"{TABLES}/memorization.csv",
         perplexity=f"{TABLES}/perplexity.csv",
     output:
-        **paths.figure(FIGURES, "heads_{model}"),
+        **shown_figure("heads_{model}", "heads", "Strategies", model="{model}"),
     log:
         f"{RESULTS}/logs/plot_heads/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_heads/{{model}}.tsv"
     params:
         source=source("plot_heads.py"),
         spec=lambda wildcards: option("--spec", params.heads_spec(CONFIG, wildcards.model)),
@@ -126,14 +150,17 @@ rule plot_heads:
 
 
 rule plot_agreement:
+    """Drawing agreement of metrics"""
     input:
         metrics=f"{TABLES}/metrics.csv",
         perplexity=f"{TABLES}/perplexity.csv",
         agreement=f"{TABLES}/agreement.csv",
     output:
-        **paths.figure(FIGURES, "agreement"),
+        **shown_figure("agreement", "agreement", "Metrics"),
     log:
         f"{RESULTS}/logs/plot_agreement.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_agreement.tsv"
     params:
         source=source("plot_agreement.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -143,12 +170,15 @@ rule plot_agreement:
 
 
 rule plot_membership:
+    """Drawing membership inference"""
     input:
         f"{TABLES}/membership.csv",
     output:
-        **paths.figure(FIGURES, "membership"),
+        **shown_figure("membership", "membership", "Metrics"),
     log:
         f"{RESULTS}/logs/plot_membership.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_membership.tsv"
     params:
         source=source("plot_membership.py"),
         spec=option("--spec", params.order_spec(CONFIG)),
@@ -169,3 +199,4 @@ rule figures:
         rules.plot_frontier.output,
         expand(rules.plot_sparsity.output, model=PRUNED_MODELS),
         expand(rules.plot_heads.output, model=[name for name in CONFIG.models if CONFIG.heads_ablated(name)]),
+    localrule: True

@@ -2,17 +2,22 @@
 
 
 rule aggregate_tables:
+    """Writing the tables"""
     input:
         **{kind: paths.all_measures(CONFIG, kind) for kind in CONFIG.text_kinds},
         memorization=paths.all_measures(CONFIG, "memorization"),
         perplexity=paths.all_measures(CONFIG, "perplexity"),
         generation=paths.all_generations(CONFIG, "measures"),
     output:
-        expand(f"{TABLES}/{{name}}.{{ending}}", name=table_names(CONFIG), ending=["csv", "md", "tex"]),
-        expand(f"{TABLES}/paper_layout.{{ending}}", ending=["md", "tex", "parquet"]),
+        [shown_table(name, "csv") for name in table_names(CONFIG)],
+        expand(f"{TABLES}/{{name}}.{{ending}}", name=table_names(CONFIG), ending=["md", "tex"]),
+        shown_table("paper_layout", "md"),
+        expand(f"{TABLES}/paper_layout.{{ending}}", ending=["tex", "parquet"]),
         f"{TABLES}/README.md",
     log:
         f"{RESULTS}/logs/aggregate_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_tables.tsv"
     params:
         source=source("aggregate_tables.py"),
         spec=option("--spec", params.tables_spec(CONFIG)),
@@ -26,15 +31,24 @@ rule aggregate_tables:
 rule tables:
     input:
         rules.aggregate_tables.output,
+    localrule: True
 
 
 rule write_findings:
+    """Writing the findings"""
     input:
         expand(f"{TABLES}/{{name}}.csv", name=tables_in_words(CONFIG)),
     output:
-        paths.findings(RESULTS),
+        report(
+            paths.findings(RESULTS),
+            caption="../report/findings.rst",
+            category="Findings",
+            labels={"result": "findings in sentences", "experiment": CONFIG.experiment},
+        ),
     log:
         f"{RESULTS}/logs/write_findings.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_findings.tsv"
     params:
         source=source("write_findings.py"),
         experiment=CONFIG.experiment,
@@ -45,3 +59,4 @@ rule write_findings:
 rule findings:
     input:
         rules.write_findings.output,
+    localrule: True

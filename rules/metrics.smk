@@ -2,6 +2,7 @@
 
 
 rule measure:
+    """Measuring memorization and perplexity"""
     input:
         memorization=rules.evaluate.output.memorization,
         perplexity=rules.evaluate.output.perplexity,
@@ -10,6 +11,8 @@ rule measure:
         perplexity=paths.measures(RESULTS, "{model}", "{variant}", "perplexity"),
     log:
         f"{RESULTS}/logs/measure/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:
@@ -24,6 +27,7 @@ rule measure:
 
 
 rule measure_generation:
+    """Measuring generated text"""
     input:
         generation=rules.generate.output,
         samples=rules.extract_samples.output.samples,
@@ -32,6 +36,8 @@ rule measure_generation:
         paths.generation(RESULTS, "measures", "{model}"),
     log:
         f"{RESULTS}/logs/measure_generation/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_generation/{{model}}.tsv"
     group:
         "measures"
     resources:
@@ -45,6 +51,7 @@ rule measure_generation:
 
 
 rule measure_membership:
+    """Measuring membership inference"""
     input:
         scores=paths.scores(RESULTS, "{model}", "{variant}", "membership"),
         samples=rules.extract_samples.output.samples,
@@ -54,6 +61,8 @@ rule measure_membership:
         paths.measures(RESULTS, "{model}", "{variant}", "membership"),
     log:
         f"{RESULTS}/logs/measure_membership/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_membership/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:
@@ -69,12 +78,15 @@ rule measure_membership:
 
 
 rule measure_concatenated:
+    """Measuring concatenated perplexity"""
     input:
         paths.scores(RESULTS, "{model}", "{variant}", "concatenated"),
     output:
         paths.measures(RESULTS, "{model}", "{variant}", "concatenated"),
     log:
         f"{RESULTS}/logs/measure_concatenated/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_concatenated/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:
@@ -87,6 +99,7 @@ rule measure_concatenated:
 
 
 rule measure_tasks:
+    """Measuring tasks"""
     input:
         scores=paths.scores(RESULTS, "{model}", "{variant}", "tasks"),
         tasks=paths.texts(CONFIG, "tasks"),
@@ -94,6 +107,8 @@ rule measure_tasks:
         paths.measures(RESULTS, "{model}", "{variant}", "tasks"),
     log:
         f"{RESULTS}/logs/measure_tasks/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_tasks/{{model}}/{{variant}}.tsv"
     group:
         "measures"
     resources:

@@ -2,10 +2,13 @@
 
 
 rule fetch_model:
+    """Fetching models"""
     output:
         paths.fetched(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/fetch_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_model/{{model}}.tsv"
     resources:
         **asked(resources.fetch_model),
     params:
@@ -18,12 +21,15 @@ rule fetch_model:
 
 
 rule resolve_model:
+    """Describing models"""
     input:
         model_files,
     output:
         paths.manifest(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/resolve_model/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/resolve_model/{{model}}.tsv"
     group:
         of_model(resources.group("models"))
     resources:
@@ -36,10 +42,14 @@ rule resolve_model:
 
 
 rule train_suite:
+    """Training the tiny-pythia suite"""
     output:
         directory("results/tiny-pythia"),
     log:
         "results/logs/train_suite.log",
-    threads: workflow.cores
+    benchmark:
+        "results/logs/train_suite.tsv"
+    localrule: True
+    threads: lambda wildcards: workflow.cores
     shell:
         "train_suite.py --output {output} --threads {threads} > {log} 2>&1"

@@ -60,4 +60,5 @@ def experiment_files():
         *rules.tables.input,
         *rules.findings.input,
         *rules.figures.input,
+        *rules.report.input,
     ]

@@ -2,12 +2,15 @@
 
 
 rule count_magnitudes:
+    """Counting weights by magnitude"""
     input:
         rules.resolve_model.output,
     output:
         paths.magnitudes(RESULTS, "{model}"),
     log:
         f"{RESULTS}/logs/count_magnitudes/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/count_magnitudes/{{model}}.tsv"
     group:
         of_model(resources.group("models"))
     threads: of_model(resources.threads)
@@ -20,6 +23,7 @@ rule count_magnitudes:
 
 
 rule solve_level:
+    """Finding levels by their perplexity"""
     input:
         manifest=rules.resolve_model.output,
         magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
@@ -28,6 +32,8 @@ rule solve_level:
         paths.level(RESULTS, "{model}", "{strategy}@{target}"),
     log:
         f"{RESULTS}/logs/solve_level/{{model}}/{{strategy}}@{{target}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/solve_level/{{model}}/{{strategy}}@{{target}}.tsv"
     group:
         of_model(resources.group("levels"))
     threads: of_model(resources.threads)
@@ -47,6 +53,7 @@ rule solve_level:
 
 
 rule compute_mask:
+    """Making pruning masks"""
     input:
         manifest=rules.resolve_model.output,
         magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
@@ -58,6 +65,8 @@ rule compute_mask:
         statistics=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
     log:
         f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compute_mask/{{model}}/{{strategy}}@{{level}}.tsv"
     group:
         of_model(resources.group("masks"))
     threads: of_model(resources.threads)

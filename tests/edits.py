@@ -19,7 +19,8 @@ PLOTS = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "p
     "plot_equal_terms": 3,
     "plot_frontier": 1,
 }
-WORDS = {"write_findings": 1}
+REPORT = {"render_report": 1}
+WORDS = {"write_findings": 1} | REPORT
 TABLES = {"aggregate_tables": 1} | WORDS | PLOTS
 SPARSITY = {"plot_sparsity": 2}
 # 2 models; dense and 2 strategies at one level, at two for the larger model; 2 context lengths × members and

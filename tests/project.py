@@ -13,8 +13,11 @@ import yaml
 from corpora import documents
 from tiny_models import tiny_model
 
+from memprune.models.manifest import write_manifest
+from memprune.models.resolve_model import resolve_model
+
 ROOT = Path(__file__).parents[1]
-FILES = ("Snakefile", "rules", "workflow_scripts", "profiles", "config")
+FILES = ("Snakefile", "rules", "report", "workflow_scripts", "profiles", "config", "pyproject.toml")
 EXPERIMENT = {
     "experiment": "tiny",
     "corpus": {"source": "files"},
@@ -33,6 +36,8 @@ EXPERIMENT = {
     },
     "evaluation": {"batch_tokens": 128},
 }
+
+STUB_VARIABLES = {"MANIFEST": "manifest.json", "FOLDER": "model"}  # what stand-ins are told of their model
 
 
 def copy_project(folder: Path) -> None:
@@ -55,6 +60,17 @@ def lay_out(folder: Path) -> Path:
         content["corpus"][split] = [f"{split}.jsonl"]
     (folder / "tiny.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     return folder
+
+
+def lay_out_stubs(folder: Path, experiment: dict) -> None:
+    """The project with stand-ins for its scripts, which take no time, and a model that counts as fetched."""
+    copy_project(folder)
+    for script in (folder / "workflow_scripts").glob("*.py"):
+        shutil.copy(ROOT / "tests/stub_script.py", script)
+        script.chmod(0o755)
+    tiny_model("gpt_neox", "float16", folder / "model", layers=2)
+    write_manifest(resolve_model("small", folder / "model"), folder / "manifest.json")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
 
 
 def snakemake(
@@ -87,9 +103,8 @@ def run(folder: Path, *arguments: str, config: str = "tiny.yaml") -> tuple[dict,
 def job_counts(output: str) -> dict[str, int]:
     """The table of jobs that snakemake prints, but for the targets and the total."""
     counts = {name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)}
-    return {
-        name: n for name, n in counts.items() if name not in ("all", "tables", "figures", "findings", "total")
-    }
+    targets = ("all", "tables", "figures", "findings", "report", "total")
+    return {name: n for name, n in counts.items() if name not in targets}
 
 
 def entries(folder: Path) -> set[str]:
@@ -99,11 +114,11 @@ def entries(folder: Path) -> set[str]:
 
 
 def files_of(folder: Path) -> dict[str, int]:
-    """All result files but the logs, with the time of their last change."""
+    """All result files but logs and benchmarks, with the time of their last change."""
     return {
         str(path.relative_to(folder)): path.stat().st_mtime_ns
         for path in sorted((folder / "results").rglob("*"))
-        if path.is_file() and "logs" not in path.parts
+        if path.is_file() and not {"logs", "benchmarks"} & set(path.parts)
     }
 
 

@@ -31,6 +31,7 @@ OUTPUTS = {
     "measure": {"memorization", "perplexity"},
     "aggregate_tables": {"output"},
     "write_findings": {"output"},
+    "render_report": {"output"},
 }
 IGNORED = {"threads", "name", "model", "variant", "strategy"}
 

@@ -12,18 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from project import copy_project
-from tiny_models import tiny_model
+from project import STUB_VARIABLES, lay_out_stubs
 
-from memprune.models.manifest import write_manifest
-from memprune.models.resolve_model import resolve_model
-
-STUB = Path(__file__).parent / "stub_script.py"
 RULES = [
     "build_mini_pile", "fetch_model", "resolve_model", "count_magnitudes", "compute_mask", "draw_samples",
     "extract_samples", "solve_level", "score_shards", "evaluate", "measure", "aggregate_tables",
-    "write_findings", "plot_trade_off",
+    "write_findings", "plot_trade_off", "render_report",
 ]  # fmt: skip
 # By a signal to the job, to snakemake or to both, as Ctrl-C sends it, and by an error of the job's own. A
 # rule dies at its start by two of these ways and at its end by the others.
@@ -44,13 +38,7 @@ def whole(tmp_path_factory) -> Path:
     """A project whose scripts are stand-ins, with all results."""
     folder = tmp_path_factory.mktemp("deaths") / "project"
     folder.mkdir()
-    copy_project(folder)
-    for script in (folder / "workflow_scripts").glob("*.py"):
-        shutil.copy(STUB, script)
-        script.chmod(0o755)
-    tiny_model("gpt_neox", "float16", folder / "model", layers=2)
-    write_manifest(resolve_model("small", folder / "model"), folder / "manifest.json")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+    lay_out_stubs(folder, EXPERIMENT)
     assert run(folder) == 0
     return folder
 
@@ -59,8 +47,7 @@ def run(folder: Path, death: str = "") -> int:
     """Run snakemake on a project in a session of its own; returns its exit status."""
     (folder / "died").mkdir(exist_ok=True)
     early = [rule for number, rule in enumerate(RULES) if death and (number + WAYS.index(death)) % 2]
-    variables = {"MANIFEST": "manifest.json", "FOLDER": "model", "DIED": "died"}
-    variables |= {"DEATH": death, "EARLY": " ".join(early)}
+    variables = STUB_VARIABLES | {"DIED": "died", "DEATH": death, "EARLY": " ".join(early)}
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--configfile", "tiny.yaml"]
     with (folder / "output.txt").open("w") as output:
         process = subprocess.run(
@@ -82,11 +69,13 @@ def died(folder: Path) -> set[str]:
 
 
 def results(folder: Path) -> dict[str, str]:
-    """The content of all results but logs and unfinished files."""
+    """The content of all results but logs, benchmarks and unfinished files."""
     return {
         str(path.relative_to(folder)): path.read_text()
         for path in sorted((folder / "results").rglob("*"))
-        if path.is_file() and not {"logs", ".store"} & set(path.parts) and path.suffix not in (".tmp", ".log")
+        if path.is_file()
+        and not {"logs", "benchmarks", ".store"} & set(path.parts)
+        and path.suffix not in (".tmp", ".log", ".tsv")
     }
 
 

@@ -15,6 +15,7 @@ from memprune.figures import (
     plot_trade_off,
     style,
 )
+from memprune.figures.palette import COLOURS
 from memprune.findings.frontier import frontier, variant_names
 
 CONTEXT_LENGTHS = [50, 100]
@@ -24,7 +25,7 @@ def test_no_two_of_many_series_look_alike():
     looks = style.looks([str(number) for number in range(245)])
     assert len({(look["color"], look["marker"], str(look["linestyle"])) for look in looks.values()}) == 245
     first = list(looks.values())[:7]
-    assert [look["color"] for look in first] == list(style.COLOURS)
+    assert [look["color"] for look in first] == list(COLOURS)
     assert [look["marker"] for look in first] == list(style.MARKERS)
     assert {look["linestyle"] for look in first} == {"-"}
     marks = {(look["color"], look["marker"]) for look in list(looks.values())[:42]}

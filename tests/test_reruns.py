@@ -19,6 +19,7 @@ import pytest
 from edits import (
     ALL_JOBS,
     NEW_NUMBERS,
+    REPORT,
     SPARSITY,
     TABLES,
     WORDS,
@@ -98,6 +99,15 @@ CODE = {
         WORDS,
         {"findings": 1},
     ),
+    "the report's code changed, and its page's layout, style and scripts": (
+        all_of(
+            edit("workflow_scripts/memprune/report/blobs.py", "LEVEL = 9", "LEVEL = 8"),
+            edit("workflow_scripts/memprune/report/page/style.css", "max-width: 78rem", "max-width: 77rem"),
+        ),
+        REPORT,
+        {},
+    ),
+    "what the report shows changed": (change_config(report={"texts": False}), REPORT, {}),
     "a plotting module changed, and mask and metric code rewritten, the same numbers": (
         all_of(
             edit("workflow_scripts/memprune/metrics/matched.py", "greedy, axis=1", "greedy, axis=-1"),
@@ -125,6 +135,7 @@ CODE = {
         all_of(
             edit("workflow_scripts/memprune/devices/batch_size.py", "LARGEST = 2**16", "LARGEST = 2**15"),
             edit("workflow_scripts/memprune/devices/footprint.py", "FREE_SHARE = 0.9", "FREE_SHARE = 0.8"),
+            edit("report/figures/frontier.rst", "All variants of all models", "Every variant of every model"),
             edit_comments_docstrings_and_formatting,
             touch_all,
         ),

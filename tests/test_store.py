@@ -46,6 +46,19 @@ def test_a_name_tells_the_determinants(one, other):
         assert entries.digest(one) != entries.digest(other)
 
 
+def test_an_entry_records_what_computing_it_took_and_not_what_finding_it_took(folder):
+    def compute(target: Path) -> None:
+        time.sleep(0.05)
+        (target / "file").write_text("1")
+
+    for output in ("results/one", "results/two"):
+        entries.provide("thing", {"a": 1}, compute, {"file": Path(output)})
+    (entry,) = entries.all_entries()
+    recorded = entries.recorded(entry.name)
+    assert recorded.keys() == {"determinants", "files", "seconds"}
+    assert recorded["seconds"] >= 0.05
+
+
 @pytest.mark.parametrize("size", [10, entries.COPIED + 1])
 def test_what_is_stored_is_not_computed_again(folder, size):
     calls, content = [], os.urandom(size)

@@ -35,11 +35,13 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "measure": 3 + 5,
         "aggregate_tables": 1,
         "write_findings": 1,
+        "render_report": 1,
         "plot_sparsity": 2,
     }
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
         "manifest": 2, "magnitudes": 2, "mask": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
         "perplexity": 8, "measures": 8, "tables": 1, "findings": 1, "figure": 10,
+        "chart_library": 1,
     }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
@@ -238,6 +240,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
         "measure": variants,
         "aggregate_tables": 1,
         "write_findings": 1,
+        "render_report": 1,
         "plot_sparsity": 7,
     }
     assert not (tmp_path / "results").exists()
@@ -256,6 +259,7 @@ def test_dense_models_alone_need_no_masks(tmp_path):
         "measure": 8,
         "aggregate_tables": 1,
         "write_findings": 1,
+        "render_report": 1,
     }
 
 

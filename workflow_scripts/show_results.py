@@ -53,8 +53,11 @@ def main() -> None:
             disable_numparse=[0, 1, 2, 3],
         )
     )
-    findings = arguments.tables.parent / "findings.md"
-    print(f"\nTables:  {arguments.tables}/\nFigures: {arguments.figures}/\nIn words: {findings}")
+    results = arguments.tables.parent
+    print(f"\nTables:   {arguments.tables}/")
+    print(f"Figures:  {arguments.figures}/")
+    print(f"In words: {results / 'findings.md'}")
+    print(f"Report:   {results / 'report.html'}, to open in a browser")
 
 
 run(main)

@@ -18,6 +18,7 @@ from memprune.config.membership import Membership
 from memprune.config.metrics import NAMES, Discoverable, Metrics
 from memprune.config.model import Model
 from memprune.config.problems import explain
+from memprune.config.report import Report
 from memprune.config.samples import Samples
 from memprune.config.section import Section
 from memprune.config.strategy import Strategy
@@ -61,6 +62,7 @@ class Config(Section):
     concatenated: Annotated[
         Concatenated | None, Field(description="Perplexity of joined text; left out: it is not computed.")
     ] = None
+    report: Annotated[Report, Field(description="What report.html shows of the corpus.")] = Report()
     store: Annotated[
         Place, Field(description="Folder of what is computed once; MEMPRUNE_STORE goes before.")
     ] = "results/.store"
@@ -286,6 +288,7 @@ PARTS = {
     "generation": Generation,
     "membership": Membership,
     "concatenated": Concatenated,
+    "report": Report,
     **SOURCES,
 }
 

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from memprune.figures.palette import COLOURS
 from memprune.figures.style import (
-    COLOURS,
     LARGEST,
     MARKERS,
     PERCENT,

@@ -33,22 +33,22 @@ def reduction(tables: Tables) -> list[str]:
     """What dense models extract, from members and from others, and what pruned ones do."""
     excess, sentences = tables["excess"], []
     for row in excess[(excess.by == "all") & (excess.strategy == "dense")].itertuples():
-        sentences += [dense_extraction(tables, row), *changes(tables, row.model)]
+        sentences += [f"**{row.model}**, {dense_extraction(tables, row)}", *changes(tables, row.model)]
     return sentences + ([] if len(tables["paired"]) else [NO_STRATEGY])
 
 
 def dense_extraction(tables: Tables, row: tuple) -> str:
-    """What a dense model extracts from members, from text it never saw, and what its control does."""
+    """What a dense model, the row's, extracts from members and others, and what its control does."""
     own = tables["memorization"].query("model == @row.model and strategy == 'dense'").iloc[0]
     share = counted(row.extracted, row.samples, own.ci_low, own.ci_high)
-    parts = [f"**{row.model}**, dense, extracts {share} members"]
+    parts = [f"dense, extracts {share} members"]
     if row.non_member_samples > 0:
         others = f"{row.non_member_extracted:.0f} of {row.non_member_samples:.0f}"
         interval = between(row.excess_ci_low, row.excess_ci_high, points)
         parts.append(
             f", and {others} texts that it never saw: an excess of {points(row.excess)} ({interval})"
         )
-    if row.control_samples > 0:
+    if pd.notna(row.control_samples) and row.control_samples > 0:
         parts.append(
             f". Its control, which hardly saw the members, extracts {row.control_extracted:.0f} of them "
             f"({p_value(row.control_p_value)})"
@@ -58,31 +58,56 @@ def dense_extraction(tables: Tables, row: tuple) -> str:
 
 def changes(tables: Tables, model: str) -> list[str]:
     """How many of a model's variants extract fewer members than dense, and the one that loses most."""
-    verdicts = of_model(tables["verdicts"], model)[["variant", "verdict"]]
-    paired = of_model(tables["paired"], model).merge(verdicts, on="variant")
-    if paired.empty:
+    if (tests := tests_against_dense(tables, model)).empty:
         return []
-    standing = paired[paired.verdict != "collapsed"]
-    told = standing[standing.p_holm < SIGNIFICANT]
-    fewer = told[told.lost > told.gained]
-    counts = (
-        f"Of its {number_of(len(paired), 'pruned variant')} {len(fewer)} extract fewer members after "
-        f"Holm's correction, {len(told) - len(fewer)} more, {len(standing) - len(told)} cannot be told "
-        f"from dense, and {len(paired) - len(standing)} have collapsed."
-    )
+    counts, fewer = f"Of its {changes_counted(tests)}.", losing(tests)
     if fewer.empty:
         return [f"{counts} So no reduction can be concluded for {model}."]
-    best = fewer.sort_values("difference", kind="stable").iloc[0]
-    cost = of_model(tables["perplexity"], model).set_index("variant").loc[best.variant]
-    interval = between(best.difference_ci_low, best.difference_ci_high, points)
-    ratio = times(cost.perplexity_ratio, cost.perplexity_ratio_ci_low, cost.perplexity_ratio_ci_high)
+    best = fewer.iloc[0]
     return [
         counts,
-        f"The largest drop without collapse is that of {best.variant}: from {best.dense} to "
-        f"{best.extracted} of {best.samples} ({points(best.difference)}, {interval}), {best.lost} lost and "
-        f"{best.gained} gained, {p_value(best.p_value)}, {p_value(best.p_holm)} after Holm. Its perplexity "
-        f"is {ratio} the dense one's.",
+        f"The largest drop without collapse is that of {best.variant}: {drop_in_words(best)}. Its perplexity "
+        f"is {cost_in_words(tables, best)} the dense one's.",
     ]
+
+
+def tests_against_dense(tables: Tables, model: str) -> pd.DataFrame:
+    """The tests of a model's variants against dense, with each one's verdict."""
+    verdicts = of_model(tables["verdicts"], model)[["variant", "verdict"]]
+    return of_model(tables["paired"], model).merge(verdicts, on="variant")
+
+
+def losing(tests: pd.DataFrame) -> pd.DataFrame:
+    """The variants that extract fewer members than dense and have not collapsed, the largest drop first."""
+    told = (tests.verdict != "collapsed") & (tests.p_holm < SIGNIFICANT)
+    return tests[told & (tests.lost > tests.gained)].sort_values("difference", kind="stable")
+
+
+def changes_counted(tests: pd.DataFrame) -> str:
+    """How many variants there are, and how many of them extract fewer members than dense, or more."""
+    standing = tests[tests.verdict != "collapsed"]
+    told, fewer = standing[standing.p_holm < SIGNIFICANT], losing(tests)
+    return (
+        f"{number_of(len(tests), 'pruned variant')} {len(fewer)} extract fewer members after "
+        f"Holm's correction, {len(told) - len(fewer)} more, {len(standing) - len(told)} cannot be told "
+        f"from dense, and {len(tests) - len(standing)} have collapsed"
+    )
+
+
+def drop_in_words(test: pd.Series) -> str:
+    """How many members a variant extracts in place of how many, with the interval and the test."""
+    interval = between(test.difference_ci_low, test.difference_ci_high, points)
+    return (
+        f"from {test.dense} to {test.extracted} of {test.samples} ({points(test.difference)}, {interval}), "
+        f"{test.lost} lost and {test.gained} gained, {p_value(test.p_value)}, {p_value(test.p_holm)} after "
+        "Holm"
+    )
+
+
+def cost_in_words(tables: Tables, test: pd.Series) -> str:
+    """How many times the dense model's a variant's perplexity is, with the interval."""
+    cost = of_model(tables["perplexity"], test.model).set_index("variant").loc[test.variant]
+    return times(cost.perplexity_ratio, cost.perplexity_ratio_ci_low, cost.perplexity_ratio_ci_high)
 
 
 def cost_of_strategies(tables: Tables) -> list[str]:

@@ -30,6 +30,15 @@ def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
 
 def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Models × variants of one quantity; `rows` has model, strategy, level, target and value."""
+    named = in_columns(rows)
+    order = list(dict.fromkeys(named.variant))
+    block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
+    block.columns.name = None
+    return block.reset_index().assign(model=lambda b: b.model.astype(str)).pipe(with_first, quantity)
+
+
+def in_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows in the order of the layout's columns, with the name of each one's in `variant`."""
     rows = rows.assign(found=rows.target.notna(), label=level_label(rows))
     place = rows.groupby(["model", "strategy", "found"], observed=True)["level"].rank().astype(int)
     given = rows[~rows.found]
@@ -41,11 +50,7 @@ def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
         return f"{strategy}, {label}" if found or shared else f"{strategy}, level {number}"
 
     names = map(column, rows.strategy, rows.found, rows.label, place)
-    named = rows.assign(variant=list(names), place=place).sort_values(["strategy", "found", "place"])
-    order = list(dict.fromkeys(named.variant))
-    block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
-    block.columns.name = None
-    return block.reset_index().assign(model=lambda b: b.model.astype(str)).pipe(with_first, quantity)
+    return rows.assign(variant=list(names), place=place).sort_values(["strategy", "found", "place"])
 
 
 def with_first(block: pd.DataFrame, quantity: str) -> pd.DataFrame:

@@ -32,13 +32,18 @@ def findings(experiment: str, tables: Tables) -> str:
 
     A question to which no table has an answer is left out.
     """
-    k = int(tables["memorization"].context_length.max())
-    shown = {name: rows_at(name, table, k) for name, table in tables.items()}
+    k, shown = at_longest_k(tables)
     parts = [f"# Findings: {experiment}", preface(k, len(tables["paired"]))]
     for question, answer in QUESTIONS.items():
         if sentences := answer(shown):
             parts += [f"## {question}", "\n".join(f"- {sentence}" for sentence in sentences)]
     return "\n\n".join(parts) + "\n"
+
+
+def at_longest_k(tables: Tables) -> tuple[int, dict[str, pd.DataFrame]]:
+    """The longest context length, and the tables' rows at it."""
+    k = int(tables["memorization"].context_length.max())
+    return k, {name: rows_at(name, table, k) for name, table in tables.items()}
 
 
 def rows_at(name: str, table: pd.DataFrame, k: int) -> pd.DataFrame:

@@ -1,10 +1,14 @@
-"""Why jobs failed, in their own words: what a user should read last."""
+"""Why jobs failed, in their own words: what a user should read at once, and last."""
 
+import atexit
+import logging
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 LOG = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
+INTERRUPTED = "Terminating processes on user request"  # jobs that end after that have not failed
 SHOWN = 15  # lines of a log that ends in no line for the user
 
 
@@ -14,7 +18,8 @@ def failures(snakemake_logs: Iterable[str | Path]) -> list[str]:
     It is the one line that a script ends with, or the end of the job's log where there is none.
     """
     text = "".join(Path(path).read_text(errors="replace") for path in snakemake_logs)
-    return [last_words(Path(log)) for log in dict.fromkeys(LOG.findall(text))]
+    logs = LOG.findall(text.partition(INTERRUPTED)[0])
+    return [last_words(Path(log)) for log in dict.fromkeys(logs)]
 
 
 def last_words(log: Path) -> str:
@@ -22,3 +27,37 @@ def last_words(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     explained = [line for line in lines[-1:] if line.startswith("error: ")]
     return explained[0] if explained else "\n".join([f"{log}:", *(f"  {line}" for line in lines[-SHOWN:])])
+
+
+def print_at_exit(snakemake_logs: Iterable[str | Path]) -> None:
+    """Print what each failed job says when this process ends, after all that Snakemake prints."""
+    words = failures(snakemake_logs)
+    atexit.register(lambda: print(*words, sep="\n", file=sys.stderr))
+
+
+class FailedLogs(logging.Handler):
+    """Prints what a job says of its failure as soon as it has failed, while others go on."""
+
+    def __init__(self, filters: list[logging.Filter]) -> None:
+        super().__init__()
+        self.filters = filters
+        self.interrupted = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.interrupted |= record.getMessage().startswith(INTERRUPTED)
+        event = str(getattr(record, "event", None))
+        logs = []
+        if event == "job_error" and not record.indent:  # else its group tells it
+            logs = record.log
+        if event == "group_error":
+            logs = [log for job in record.job_error_info for log in job["log"]] + record.aux_logs
+        if not self.interrupted:
+            for words in told(logs):
+                print(words, file=sys.stderr, flush=True)
+
+
+def told(logs: list[str]) -> list[str]:
+    """The errors that logs explain, or the end of the log that was written last if none does."""
+    written = sorted(filter(Path.exists, map(Path, logs)), key=lambda path: path.stat().st_mtime)
+    words = [last_words(path) for path in written]
+    return [line for line in words if line.startswith("error: ")] or words[-1:]

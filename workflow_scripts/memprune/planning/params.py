@@ -3,11 +3,13 @@
 They are the `params` of rules: in them is no setting that a job does not use, no code that it does not run.
 """
 
+import hashlib
 import json
 
 from memprune.config.experiment import Config
 from memprune.config.published_figures import read_published
 from memprune.config.values import task_name
+from memprune.disk import sha256_of
 from memprune.jobs.arguments import option
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
@@ -158,3 +160,22 @@ def tables_spec(config: Config) -> str:
     published = {"sources": read_published(), "experiment": compared(config)}
     texts = perplexity_texts(config)
     return canonical({**order, "controls": config.controls, "texts": texts, "published": published})
+
+
+def report_spec(config: Config) -> str:
+    """What the report shows beside results: the configuration in its own order, and how much of the corpus.
+
+    Where the store lies is nobody's concern.
+    """
+    order = {"models": config.studied, "strategies": list(config.strategies)}
+    heads = {model: config.heads_ablated(model) for model in config.studied}
+    report = config.report.model_dump(mode="json")
+    given = config.model_dump_json(exclude_unset=True, exclude={"store"})
+    return canonical({**order, "heads": heads, **report, "config": given})
+
+
+def page_files() -> str:
+    """A digest of the files that the report's page is put together from: its layout, style and scripts."""
+    folder = source_code.ROOT / "memprune/report/page"
+    contents = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    return f"page: {hashlib.sha256(canonical(contents).encode()).hexdigest()[:16]}"

@@ -122,6 +122,16 @@ def findings(results: str | Path) -> str:
     return f"{results}/findings.md"
 
 
+def report(results: str | Path) -> str:
+    """The report, one page."""
+    return f"{results}/report.html"
+
+
+def benchmark(log: str) -> str:
+    """What Snakemake measured of a job, by its log: in `benchmarks` for one in `logs`, else beside it."""
+    return log.replace("/logs/", "/benchmarks/", 1).removesuffix(".log") + ".tsv"
+
+
 def figure(folder: str, name: str) -> dict[str, str]:
     """A figure's two files in the folder of figures, by their endings."""
     return {ending: f"{folder}/{name}.{ending}" for ending in ("svg", "png")}

@@ -1,9 +1,10 @@
 """A content-addressed store: what was computed once from the same inputs, settings and code is only linked.
 
 An entry is a folder, `{kind}/{hash of all that determines its content}`, with the files of one artefact and
-`entry.json`, which records the determinants and each file's SHA-256. Entries are built under a name of their
-own and renamed, so that jobs and machines may share a store, and are verified whenever they are read. Which
-entries a result was made from is recorded in a root (see `memprune.store.roots`).
+`entry.json`, which records the determinants, each file's SHA-256 and the seconds that computing it took.
+Entries are built under a name of their own and renamed, so that jobs and machines may share a store, and are
+verified whenever they are read. Which entries a result was made from is recorded in a root (see
+`memprune.store.roots`).
 """
 
 import errno
@@ -85,9 +86,11 @@ def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) ->
         temporary = folder() / "tmp" / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
         temporary.mkdir(parents=True)
         try:
+            started = time.monotonic()
             compute(temporary)
+            seconds = round(time.monotonic() - started, 3)
             files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
-            about = {"determinants": determinants, "files": files}
+            about = {"determinants": determinants, "files": files, "seconds": seconds}
             (temporary / ENTRY).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
             entry.parent.mkdir(parents=True, exist_ok=True)
             move(temporary, entry)
@@ -223,7 +226,15 @@ def all_entries() -> list[Entry]:
 
 def determinants(name: str) -> dict:
     """What an entry's content depends on, as it was recorded."""
-    return json.loads((folder() / name / ENTRY).read_text())["determinants"]
+    return recorded(name)["determinants"]
+
+
+def recorded(name: str) -> dict:
+    """What an entry records: `determinants`, `files`, and `seconds`, which computing it took.
+
+    Those that older versions have made lack `seconds`.
+    """
+    return json.loads((folder() / name / ENTRY).read_text())
 
 
 def abandoned(seconds: float) -> list[str]:

@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,17 @@ def write(store: Path, output: Path, content: str, entries: list[str]) -> None:
 
 def of_result(store: Path, output: Path) -> list[Root]:
     """The roots of a result, one of each host that made a result at this path."""
-    pattern = place_of(store, str(seen_from(store, output, store)), "*")
-    found = map(read, pattern.parent.glob(pattern.name))
-    return [root for root in found if root is not None]
+    return of_results(store, [output])[output]
+
+
+def of_results(store: Path, outputs: Iterable[Path]) -> dict[Path, list[Root]]:
+    """The roots of each result, as `of_result` gives them; the store is listed once."""
+    files = defaultdict(list)
+    for path in (store / "roots").glob("*.json"):
+        files[path.name.partition(".")[0]].append(path)
+    names = {output: digest_of(str(seen_from(store, output, store))) for output in outputs}
+    found = {output: map(read, files[name]) for output, name in names.items()}
+    return {output: [root for root in own if root is not None] for output, own in found.items()}
 
 
 def seen_from(store: Path, path: Path, start: Path) -> Path:
@@ -56,9 +65,14 @@ def seen_from(store: Path, path: Path, start: Path) -> Path:
 
 
 def place_of(store: Path, result: str, host: str | None) -> Path:
-    """The file of a result's root; `*` as host gives a pattern for all hosts'."""
-    named = host if host in (None, "*") else hashlib.sha256(host.encode()).hexdigest()[:8]
-    return store / "roots" / f"{hashlib.sha256(result.encode()).hexdigest()[:32]}.{named or 'here'}.json"
+    """The file of a result's root."""
+    named = "here" if host is None else hashlib.sha256(host.encode()).hexdigest()[:8]
+    return store / "roots" / f"{digest_of(result)}.{named}.json"
+
+
+def digest_of(result: str) -> str:
+    """What the files of a result's roots are named by."""
+    return hashlib.sha256(result.encode()).hexdigest()[:32]
 
 
 def this_host() -> str:

@@ -1,0 +1,38 @@
+"""Under which heading `snakemake --report` shows a table."""
+
+CATEGORIES = {
+    "Memorization": [
+        "memorization",
+        "memorization_non_members",
+        "memorization_by_duplicates",
+        "memorization_by_subset",
+        "memorization_by_seed",
+        "excess",
+        "paired",
+        "power",
+        "paper_layout",
+        "published",
+    ],
+    "Perplexity": ["perplexity", "concatenated_perplexity"],
+    "Comparisons": [
+        "between_strategies",
+        "at_equal_sparsity",
+        "at_equal_removed",
+        "at_equal_perplexity",
+        "frontier",
+    ],
+    "Strategies": ["verdicts"],
+    "Metrics": [
+        "metrics",
+        "metrics_controls",
+        "metrics_at_equal",
+        "metrics_between_strategies",
+        "agreement",
+        "membership",
+    ],
+}
+
+
+def category(table: str) -> str:
+    """The heading of a table."""
+    return next(heading for heading, tables in CATEGORIES.items() if table in tables)

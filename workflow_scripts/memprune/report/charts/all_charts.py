@@ -1,0 +1,88 @@
+"""All charts of the report, with the frames that they are drawn from."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from memprune.report.blobs import columns
+from memprune.report.charts import chart_frames as frames
+from memprune.report.charts.at_equal import at_equal
+from memprune.report.charts.context_lengths import context_lengths
+from memprune.report.charts.duplicate_counts import duplicate_counts, with_place
+from memprune.report.charts.excess_chart import excess_chart
+from memprune.report.charts.head_costs import head_costs
+from memprune.report.charts.membership_chart import membership_chart
+from memprune.report.charts.model_sizes import model_sizes
+from memprune.report.charts.panels import looks
+from memprune.report.charts.subsets import subsets
+from memprune.report.charts.trade_off import trade_off
+from memprune.report.charts.zeros import zeros
+from memprune.results import Results
+
+
+def all_charts(
+    own: Results,
+    models: Sequence[str],
+    strategies: Sequence[str],
+    heads: Mapping[str, Mapping[str, Sequence[int]]],
+) -> dict:
+    """`charts`, what the page needs to draw each, and `frames`, their data by name.
+
+    A chart has `name`, `title`, `caption`, `source` (the files that its numbers are from), `empty` (what is
+    said where no row is left), `left_out` (of what kind variants are that lack what a view `needs`), `frame`,
+    `any_k` (it shows all context lengths), `from_dense` (lines start at the dense model), `select` (the label
+    by which a reader picks one of its `views`, each a specification of Vega-Lite) and `choose` (the column of
+    which a reader picks one value, at first `initial` if there is that). Charts are left out whose data the
+    experiment does not have.
+    """
+    variants = frames.variants_frame(own, models)
+    memorization = frames.memorization_frame(own, variants)
+    membership = frames.membership_frame(own, variants)
+    by_duplicates = with_place(frames.stratum_frame(own, variants, "duplicates"))
+    head_rows = frames.heads_frame(variants, memorization, heads)
+    lengths = sorted(set(memorization.context_length))
+    charts = [
+        trade_off(models),
+        at_equal(models),
+        context_lengths(models, lengths),
+        model_sizes(sorted(set(variants.weights))),
+        duplicate_counts(by_duplicates, models),
+        subsets(models),
+        zeros(),
+        *([] if head_rows.empty else [head_costs(head_rows.change.abs().max(), models)]),
+        excess_chart(models),
+        *([] if membership is None else [membership_chart(models)]),
+    ]
+    own_frames = {
+        "looks": looks(strategies),
+        "variants": variants,
+        "memorization": memorization,
+        "by_duplicates": by_duplicates,
+        "by_subset": frames.stratum_frame(own, variants, "subset"),
+        "zeros": frames.zeros_frame(own, variants),
+        "heads": head_rows,
+        "excess": frames.excess_frame(own, variants),
+        "membership": membership,
+    }
+    used = {"looks", "variants", *(chart["frame"] for chart in charts)}
+    return {
+        "charts": [chart | {"initial": usual_level(variants)} for chart in charts],
+        "frames": {name: columns(frame) for name, frame in own_frames.items() if name in used},
+    }
+
+
+def usual_level(variants: pd.DataFrame) -> str | None:
+    """The label of the level that charts show first; None if no variant is pruned.
+
+    It is one at which nothing has collapsed, if there is any; of these the one that most variants have, and
+    then the highest.
+    """
+    pruned = variants[variants["at"].notna()]
+    if pruned.empty:
+        return None
+    levels = pruned.groupby("at").agg(
+        sound=("verdict", lambda verdicts: (verdicts != "collapsed").all()),
+        count=("at", "size"),
+        highest=("level", "max"),
+    )
+    return levels.sort_values(["sound", "count", "highest"]).index[-1]
