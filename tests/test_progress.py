@@ -1,15 +1,18 @@
 """What a run shows: bars on a terminal, Snakemake's lines elsewhere, and at once why a job failed."""
 
+import io
 import logging
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from project import ROOT, lay_out
 from terminal import on_terminal, seen
 
+from memprune.jobs import bars
 from memprune.jobs.bars import Rule, as_time
 from memprune.jobs.failures import FailedLogs
 
@@ -183,6 +186,44 @@ def test_time_left_by_the_mean_of_finished_jobs_and_the_number_that_run_at_once(
 )
 def test_times(seconds, words):
     assert as_time(seconds) == words
+
+
+@pytest.fixture
+def hasty_threads():
+    """Threads take turns so often that what can come between two writes does."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_line_is_lost_where_rules_end_while_times_are_drawn(monkeypatch, hasty_threads):
+    monkeypatch.setattr(bars, "PAUSE", 0.0005)
+    monkeypatch.setenv("TERM", "xterm")
+    plain = logging.StreamHandler(Screen())
+    plain.nocolor = True
+    shown = bars.Bars(plain, str)
+    rules = [f"rule-{number}" for number in range(300)]
+
+    def send(event: str, **more: object) -> None:
+        record = logging.LogRecord("", logging.INFO, "", 0, "", None, None)
+        record.__dict__.update(event=event, **more)
+        shown.handle(record)
+
+    send("run_info", stats={**dict.fromkeys(rules, 1), "total": len(rules)})
+    for job, rule in enumerate(rules):
+        send("job_info", jobid=job, rule_name=rule, shellcmd="work")
+        if job >= 3:
+            send("job_finished", job_id=job - 3)
+        time.sleep(0.0007)
+    shown.close()
+    lines = [line for line in seen(plain.stream.getvalue()) if line]
+    assert lines == [f"✓ {rule}: 0:00" for rule in rules[:-3]]
 
 
 def test_of_a_failed_group_the_job_that_explains_itself_is_told(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """What a run shows on a terminal: a bar per rule with its time left, not Snakemake's lines of each job."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from memprune.jobs.failures import INTERRUPTED
 UNSHOWN = {"group_info", "job_started", "progress", "resources_info", "workflow_started"}
 UNSHOWN_LINES = ("Assuming unrestricted", "Building DAG", "Group jobs:", "Select jobs", "Using shell:")
 WIDTH = 30  # of a bar, less where the terminal leaves no room
+PAUSE = 0.25  # seconds between two looks at the time
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Rule:
         if not self.seconds:
             return None
         mean = sum(self.seconds) / len(self.seconds)
-        begun = [max(0.0, mean - (now - start)) for start in list(self.running.values())]
+        begun = [max(0.0, mean - (now - start)) for start in self.running.values()]
         waiting = max(0, self.total - len(self.seconds) - len(self.failed) - len(begun))
         shared = (sum(begun) + waiting * mean) / (len(begun) or self.at_once or 1)
         return max([shared, *begun])
@@ -75,7 +77,9 @@ class Bars(logging.Handler):
         self.total, self.done, self.began = 0, 0, 0.0
         self.interrupted = False
         self.console = Console(file=plain.stream, no_color=plain.nocolor or None, highlight=False)
-        self.live = Live(get_renderable=self.table, console=self.console, transient=True)
+        # Rich's own thread would write beside other threads' lines, and erase some of them: see `tick`.
+        self.live = Live(get_renderable=self.table, console=self.console, transient=True, auto_refresh=False)
+        self.ended = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         event = str(getattr(record, "event", None))
@@ -88,13 +92,21 @@ class Bars(logging.Handler):
             self.handleError(record)
 
     def close(self) -> None:
+        self.ended.set()
         self.live.stop()
         super().close()
+
+    def tick(self) -> None:
+        """Keep the times true, and write only while no other thread does: all hold this handler's lock."""
+        while not self.ended.wait(PAUSE):
+            with self.lock:
+                self.live.refresh()
 
     def show_run_info(self, record: logging.LogRecord) -> None:
         self.rules = {name: Rule(jobs) for name, jobs in record.stats.items() if name != "total"}
         self.total, self.began = record.stats["total"], time.monotonic()
-        self.live.start()
+        self.live.start(refresh=True)
+        threading.Thread(target=self.tick, daemon=True).start()
 
     def show_job_info(self, record: logging.LogRecord) -> None:
         self.rule_of[record.jobid] = record.rule_name
@@ -142,7 +154,7 @@ class Bars(logging.Handler):
         table.add_column()
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True)
-        for name, rule in list(self.rules.items()):
+        for name, rule in self.rules.items():
             done = len(rule.seconds)
             if rule.began is None or done == rule.total:
                 continue
