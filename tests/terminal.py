@@ -4,12 +4,15 @@ import fcntl
 import os
 import pty
 import re
+import select
+import signal
 import struct
 import subprocess
 import termios
 from collections.abc import Callable
 from pathlib import Path
 
+PATIENCE = 300  # seconds without a word, after which a command is ended
 CONTROL = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|(.)", re.DOTALL)
 
 
@@ -31,11 +34,13 @@ def on_terminal(
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # what is typed is a signal to its processes
+        preexec_fn=take_terminal,
     )
     os.close(terminal)
     written = b""
     while True:
+        if not select.select([user], [], [], PATIENCE)[0]:
+            os.killpg(process.pid, signal.SIGKILL)
         try:
             written += os.read(user, 65536)
         except OSError:  # the last process that wrote has ended
@@ -43,6 +48,12 @@ def on_terminal(
         os.write(user, watch(written.decode(errors="replace")))
     os.close(user)
     return process.wait(), written.decode()
+
+
+def take_terminal() -> None:
+    """Make the terminal this session's own, so that what is typed is a signal, also where tests ignore it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def seen(written: str) -> list[str]:
