@@ -108,6 +108,8 @@ def test_every_rule_may_die_in_an_update(whole, expected, tmp_path, way):
     change(folder)
     while before := set(RULES) - died(folder):
         status = run(folder, way)
+        if status == 0 and set(RULES) == died(folder):
+            break  # an orphan of the run before had not come to its death yet
         assert status == (-signal.SIGKILL if way == "snakemake" else 1), (folder / "output.txt").read_text()
         assert set(RULES) - died(folder) < before, (folder / "output.txt").read_text()
     status = run(folder)

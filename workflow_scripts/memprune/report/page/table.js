@@ -132,7 +132,6 @@ function makeTable(
     pages.hidden = state.shown.length <= pageSize;
     before.disabled = state.page === 0;
     after.disabled = first + pageSize >= state.shown.length;
-    pages.hidden = before.disabled && after.disabled;
   }
 }
 
