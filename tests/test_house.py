@@ -1,6 +1,7 @@
 """The house stays in order: empty packages, one name for one module."""
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -38,3 +39,12 @@ def test_what_a_family_is_stands_in_its_record():
         and any(isinstance(part, ast.Constant) and part.value in FAMILIES for part in ast.walk(node))
     ]
     assert asking == []
+
+
+def test_no_file_holds_what_a_merge_left():
+    marks = re.compile(r"^(<{7} |>{7} |={7}$)", re.MULTILINE)
+    folders = ("workflow_scripts", "rules", "docs", "config", "report", "tests", "profiles")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    texts = [path for path in files if path.suffix in (".py", ".smk", ".js", ".css", ".html", ".md", ".yaml")]
+    assert len(texts) > 300
+    assert [path for path in texts if marks.search(path.read_text(encoding="utf-8"))] == []
