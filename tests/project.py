@@ -62,7 +62,19 @@ def lay_out(folder: Path) -> Path:
     return folder
 
 
-def lay_out_stubs(folder: Path, experiment: dict) -> None:
+# With a model from the Hub, a level that is found and scores in parts.
+STUB_EXPERIMENT = {
+    "experiment": "tiny",
+    "corpus": {"source": "embedded"},
+    "samples": {"members": 6, "non_members": 3, "context_lengths": [10], "suffix": 10,
+                "perplexity_windows": 4, "perplexity_window": 32},
+    "models": {"small": {"repo": "someone/small"}},
+    "strategies": {"global": {"levels": [0.3, {"perplexity_increase": 0.1}]}},
+    "evaluation": {"shards_per_job": 2},
+}  # fmt: skip
+
+
+def lay_out_stubs(folder: Path) -> None:
     """The project with stand-ins for its scripts, which take no time, and a model that counts as fetched."""
     copy_project(folder)
     for script in (folder / "workflow_scripts").glob("*.py"):
@@ -70,7 +82,7 @@ def lay_out_stubs(folder: Path, experiment: dict) -> None:
         script.chmod(0o755)
     tiny_model("gpt_neox", "float16", folder / "model", layers=2)
     write_manifest(resolve_model("small", folder / "model"), folder / "manifest.json")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(STUB_EXPERIMENT, sort_keys=False))
 
 
 def snakemake(

@@ -22,15 +22,6 @@ RULES = [
 # By a signal to the job, to snakemake or to both, as Ctrl-C sends it, and by an error of the job's own. A
 # rule dies at its start by two of these ways and at its end by the others.
 WAYS = ["job", "snakemake", "interrupt", "error"]
-EXPERIMENT = {
-    "experiment": "tiny",
-    "corpus": {"source": "embedded"},
-    "samples": {"members": 6, "non_members": 3, "context_lengths": [10], "suffix": 10,
-                "perplexity_windows": 4, "perplexity_window": 32},
-    "models": {"small": {"repo": "someone/small"}},
-    "strategies": {"global": {"levels": [0.3, {"perplexity_increase": 0.1}]}},
-    "evaluation": {"shards_per_job": 2},
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +29,7 @@ def whole(tmp_path_factory) -> Path:
     """A project whose scripts are stand-ins, with all results."""
     folder = tmp_path_factory.mktemp("deaths") / "project"
     folder.mkdir()
-    lay_out_stubs(folder, EXPERIMENT)
+    lay_out_stubs(folder)
     assert run(folder) == 0
     return folder
 

@@ -246,16 +246,7 @@ def test_every_rule_that_has_a_log_has_a_benchmark_where_it_is_looked_for():
 
 @pytest.mark.slow
 def test_the_graph_is_snakemakes_own_and_benchmarks_make_nothing_stale(project):
-    content = {
-        "experiment": "tiny",
-        "corpus": {"source": "embedded"},
-        "samples": {"members": 6, "non_members": 3, "context_lengths": [10], "suffix": 10,
-                    "perplexity_windows": 4, "perplexity_window": 32},
-        "models": {"small": {"repo": "someone/small"}},
-        "strategies": {"global": {"levels": [0.3, {"perplexity_increase": 0.1}]}},
-        "evaluation": {"shards_per_job": 2},
-    }  # fmt: skip
-    lay_out_stubs(project, content)
+    lay_out_stubs(project)
 
     def run(*arguments: str) -> str:
         given = ("--configfile", "tiny.yaml", *arguments)

@@ -25,6 +25,15 @@ function number(value) {
   return Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(2) : String(+value.toPrecision(4));
 }
 
+/** Lines of values as CSV (RFC 4180): numbers in all their digits, nothing where a value is missing. */
+function csvOf(lines) {
+  const field = (value) => {
+    const text = value === null || value === undefined ? "" : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return lines.map((values) => `${values.map(field).join(",")}\r\n`).join("");
+}
+
 /** Save a text as a file of the reader's. */
 function download(name, text, type = "text/csv") {
   const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });

@@ -193,13 +193,10 @@ function samplesAsCsv(samples, { model, length }, kept) {
     samples.lengths[length],
     ...variants.map((_, place) => samples.matched(model, place, length, row.place)),
   ]);
-  return [header, ...lines].map((cells) => cells.map(quotedSampleCell).join(",") + "\r\n").join("");
+  return csvOf([header, ...lines].map((values) => values.map(withoutFormula)));
 }
 
-/** A cell of CSV; a text that a spreadsheet would take for a formula stands behind an apostrophe. */
-function quotedSampleCell(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return `"${safe.replaceAll('"', '""')}"`;
+/** A value that no spreadsheet takes for a formula: such a text stands behind an apostrophe. */
+function withoutFormula(value) {
+  return typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
 }

@@ -41,7 +41,7 @@ function makeTable(
   const search = element("input", { type: "search", oninput: () => filter() });
   const selects = element("span", { class: "selects" });
   const count = element("output", { role: "status", "aria-live": "polite" });
-  const save = element("button", { type: "button", onclick: () => download(file, csvOf(every, state.shown)) }, "Download CSV");
+  const save = element("button", { type: "button", onclick: () => download(file, csvOf([every.map(({ name }) => name), ...state.shown.map((row) => every.map(({ name }) => row[name]))])) }, "Download CSV");
   const heads = seen.map((column) => headOf(column, () => sortBy(column)));
   const body = element("tbody");
   const table = element("table", { class: "data" }, element("caption", {}, caption), element("thead", {}, element("tr", {}, ...heads)), body);
@@ -203,16 +203,6 @@ function cellOf(column, row) {
   const content = column.cell ? column.cell(row[column.name] ?? null, row) : textIn(column, row);
   if (column.head) return element("th", { scope: "row" }, content);
   return element("td", { class: column.numeric ? "numeric" : (content.textContent ?? content).length > LONG && "long" }, content);
-}
-
-/** Rows as CSV (RFC 4180): numbers in all their digits, nothing where a value is missing. */
-function csvOf(columns, rows) {
-  const field = (value) => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  const lines = [columns.map((column) => column.name), ...rows.map((row) => columns.map((column) => row[column.name]))];
-  return lines.map((cells) => `${cells.map(field).join(",")}\r\n`).join("");
 }
 
 /** Bytes in the unit that a reader would choose. */
