@@ -30,11 +30,11 @@ def cost(folder: str, dtype: str) -> dict:
     from memprune.scoring.batches import cut_batches
     from memprune.scoring.forced_pass import forced_pass
     from memprune.scoring.logits import all_evidence
-    from memprune.scoring.pruned_model import load_pruned
+    from memprune.scoring.variant_model import load_variant
 
     torch.set_num_threads(THREADS)
     manifest = manifest_of(folder)
-    model = load_pruned(manifest, None, getattr(torch, dtype), torch.device("cpu"))
+    model = load_variant(manifest, (), getattr(torch, dtype), torch.device("cpu"))
     pairs = {}
     for k in CONTEXT_LENGTHS:
         texts = max(1, BATCH_TOKENS // (k + SUFFIX))

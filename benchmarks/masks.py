@@ -60,9 +60,9 @@ def torch_prune(folder: str) -> dict:
 def memprune(folder: str) -> dict:
     """Count and prune the same: seconds of each, and bytes for each weight beyond the process's own."""
     from memprune.config.experiment import Strategy
-    from memprune.variants.compute_mask import compute_mask
-    from memprune.variants.criteria import magnitude
-    from memprune.variants.selection_engine import histograms
+    from memprune.methods.criteria import magnitude
+    from memprune.methods.prune import compute_mask
+    from memprune.methods.selection_engine import histograms
 
     manifest = manifest_of(folder)
     count = sum(matrix.weights for matrix in manifest.matrices)
@@ -82,8 +82,8 @@ def memprune(folder: str) -> dict:
 def paper(folder: str) -> dict:
     """All strategies at all levels: seconds of reading the files once, of the count, and of each mask."""
     from memprune.config.experiment import Strategy
-    from memprune.variants.compute_mask import compute_mask
-    from memprune.variants.criteria import magnitude
+    from memprune.methods.criteria import magnitude
+    from memprune.methods.prune import compute_mask
     from memprune.variants.masks import write_mask
 
     manifest = manifest_of(folder)

@@ -35,7 +35,7 @@ def prunable(model, strategy: dict) -> list[torch.nn.Linear]:
     return modules
 
 
-def pruned_model(path: str, strategy: dict | None, level: float | None):
+def variant_model(path: str, strategy: dict | None, level: float | None):
     """A model with a strategy applied at a level; `None` leaves it as it is."""
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
     if strategy is not None:
@@ -110,7 +110,7 @@ def main() -> None:
                 for level in content["levels"]
             ]
             for strategy, content, level in variants:
-                pruned = pruned_model(model["path"], content, level)
+                pruned = variant_model(model["path"], content, level)
                 ppl = perplexity(pruned, windows)
                 for split, rows in tokens.items():
                     for k in settings["context_lengths"]:

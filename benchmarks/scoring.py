@@ -21,12 +21,12 @@ def protocol(folder: str, dtype: str) -> dict:
 
     from memprune.scoring.evidence import Evidence
     from memprune.scoring.forced_pass import score_suffixes
-    from memprune.scoring.pruned_model import load_pruned
+    from memprune.scoring.variant_model import load_variant
 
     torch.set_num_threads(THREADS)
     torch_dtype = getattr(torch, dtype)
     peer = AutoModelForCausalLM.from_pretrained(folder, dtype=torch_dtype).eval()
-    model = load_pruned(manifest_of(folder), None, torch_dtype, torch.device("cpu"))
+    model = load_variant(manifest_of(folder), (), torch_dtype, torch.device("cpu"))
     contexts = np.random.default_rng(0).integers(0, 50304, (SAMPLES, max(CONTEXT_LENGTHS)))
 
     def generate(k: int, batch: int, samples: int = SAMPLES, cache: bool = True) -> np.ndarray:
@@ -74,13 +74,13 @@ def efficiency(folder: str, dtype: str) -> dict:
     from memprune.planning.operations import scoring_operations
     from memprune.planning.sizes import ModelSize
     from memprune.scoring.forced_pass import score_suffixes
-    from memprune.scoring.pruned_model import load_pruned
+    from memprune.scoring.variant_model import load_variant
 
     torch.set_num_threads(THREADS)
     torch_dtype = getattr(torch, dtype)
     manifest = manifest_of(folder)
     size = ModelSize(manifest.architecture, 0)
-    model = load_pruned(manifest, None, torch_dtype, torch.device("cpu"))
+    model = load_variant(manifest, (), torch_dtype, torch.device("cpu"))
     square = torch.randn(4096, 4096).to(torch_dtype)
     found = {}
     for k in CONTEXT_LENGTHS:

@@ -35,11 +35,11 @@ def memprune(folder: str, mask: str) -> dict:
     start = time.perf_counter()
     import torch
 
-    from memprune.scoring.pruned_model import load_pruned
+    from memprune.scoring.variant_model import load_variant
 
     torch.set_num_threads(THREADS)
     imported, before = time.perf_counter(), resident_bytes()
-    load_pruned(manifest_of(folder), Path(mask), torch.float32, torch.device("cpu"))
+    load_variant(manifest_of(folder), Path(mask), torch.float32, torch.device("cpu"))
     loaded = time.perf_counter() - imported
     return {"imports": imported - start, "load": loaded, "memory": peak_bytes() - before}
 
@@ -47,8 +47,8 @@ def memprune(folder: str, mask: str) -> dict:
 def write_global_mask(folder: str, path: str) -> dict:
     """Write the mask that both apply."""
     from memprune.config.experiment import Strategy
-    from memprune.variants.compute_mask import compute_mask
-    from memprune.variants.criteria import magnitude
+    from memprune.methods.criteria import magnitude
+    from memprune.methods.prune import compute_mask
     from memprune.variants.masks import write_mask
 
     manifest = manifest_of(folder)

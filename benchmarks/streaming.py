@@ -18,12 +18,12 @@ def memprune(folder: str, block_samples: str) -> dict:
     import torch
 
     from memprune.scoring.forced_pass import score_suffixes
-    from memprune.scoring.pruned_model import load_pruned
+    from memprune.scoring.variant_model import load_variant
 
     torch.set_num_threads(THREADS)
     block_tokens = int(block_samples) * WINDOW
     settings = (None, getattr(torch, DTYPE), torch.device("cpu"), block_tokens)
-    model, load = timed(load_pruned, manifest_of(folder), *settings)
+    model, load = timed(load_variant, manifest_of(folder), *settings)
     windows = np.random.default_rng(0).integers(0, 50304, (SAMPLES, WINDOW))
     scores, seconds = timed(score_suffixes, model, windows, [WINDOW - SUFFIX], SUFFIX, BATCH_TOKENS)
     return {

@@ -35,6 +35,7 @@ from memprune.planning import params, paths, resources
 from memprune.planning.categories import category
 from memprune.planning.draws import all_draws, draw_files, member_draws, non_member_draws, perplexity_draw
 from memprune.planning.leftovers import leftovers
+from memprune.planning.method_inputs import method_inputs
 from memprune.planning.params import source
 from memprune.planning.parts import parts_of
 from memprune.planning.preflight import check_all
@@ -115,12 +116,14 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+TARGET = r"perplexity\+[\d.e-]+"  # a level that is found
+
+
 wildcard_constraints:
     draw=r"(member|non_member|perplexity|concatenated)-\d+-\d+",
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
-    level=r"0\.\d+|1\.0|\d(\.\d+)?e-\d+|perplexity\+[\d.e-]+",
-    target=r"perplexity\+[\d.e-]+",
+    level=rf"0\.\d+|1\.0|\d(\.\d+)?e-\d+|\d+|{TARGET}",
     variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
     part=r"\d+",
     kind=one_of(CONFIG.text_kinds),

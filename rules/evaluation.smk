@@ -5,7 +5,7 @@ rule score_shards:
     """Scoring parts of variants"""
     input:
         manifest=rules.resolve_model.output,
-        mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
         samples=rules.extract_samples.output.samples,
         windows=rules.extract_samples.output.windows,
     output:
@@ -23,11 +23,11 @@ rule score_shards:
     params:
         source=source("score_shards.py"),
         spec=option("--spec", params.evaluation_spec(CONFIG)),
-        mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         parts=parts_of(CONFIG),
     shell:
         "score_shards.py --model {wildcards.model} --variant {wildcards.variant}"
-        " --manifest {input.manifest} {params.mask} --samples {input.samples} --windows {input.windows}"
+        " --manifest {input.manifest} {params.changes} --samples {input.samples} --windows {input.windows}"
         " {params.spec} --threads {threads} --part {wildcards.part} --parts {params.parts}"
         " --receipt {output} > {log} 2>&1"
 
@@ -36,7 +36,7 @@ rule evaluate:
     """Scoring variants"""
     input:
         manifest=rules.resolve_model.output,
-        mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
         samples=rules.extract_samples.output.samples,
         windows=rules.extract_samples.output.windows,
         parts=lambda wildcards: paths.receipts(CONFIG, wildcards.model, wildcards.variant),
@@ -56,11 +56,11 @@ rule evaluate:
     params:
         source=source("evaluate.py"),
         spec=option("--spec", params.evaluation_spec(CONFIG)),
-        mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         parts=lambda wildcards, input: option("--parts", *input.parts),
     shell:
         "evaluate.py --model {wildcards.model} --variant {wildcards.variant}"
-        " --manifest {input.manifest} {params.mask} --samples {input.samples} --windows {input.windows}"
+        " --manifest {input.manifest} {params.changes} --samples {input.samples} --windows {input.windows}"
         " {params.spec} --threads {threads} {params.parts}"
         " --memorization {output.memorization} --perplexity {output.perplexity} > {log} 2>&1"
 
@@ -69,7 +69,7 @@ rule score_texts:
     """Scoring more texts"""
     input:
         manifest=rules.resolve_model.output,
-        mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
         texts=lambda wildcards: paths.texts(CONFIG, wildcards.kind),
     output:
         paths.scores(RESULTS, "{model}", "{variant}", "{kind}"),
@@ -86,11 +86,11 @@ rule score_texts:
     params:
         source=lambda wildcards: source("score_texts.py", KINDS[wildcards.kind].module),
         spec=option("--spec", params.scoring_spec(CONFIG)),
-        mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         texts=lambda wildcards, input: option("--texts", *input.texts),
     shell:
         "score_texts.py --kind {wildcards.kind} --model {wildcards.model} --variant {wildcards.variant}"
-        " --manifest {input.manifest} {params.mask} {params.texts} {params.spec} --threads {threads}"
+        " --manifest {input.manifest} {params.changes} {params.texts} {params.spec} --threads {threads}"
         " --output {output} > {log} 2>&1"
 
 
@@ -98,7 +98,7 @@ rule generate:
     """Generating text with all variants"""
     input:
         manifest=rules.resolve_model.output,
-        masks=lambda wildcards: paths.masks_of_model(CONFIG, wildcards.model),
+        changes=lambda wildcards: paths.all_changes_of(CONFIG, wildcards.model),
         samples=rules.extract_samples.output.samples,
     output:
         paths.generation(RESULTS, "scores", "{model}"),
@@ -115,8 +115,7 @@ rule generate:
     params:
         source=source("generate.py"),
         spec=option("--spec", params.generation_spec(CONFIG)),
-        variants=lambda wildcards: option("--variants", *CONFIG.variants(wildcards.model)),
-        masks=lambda wildcards: params.masks_option(CONFIG, wildcards.model),
+        variants=lambda wildcards: params.variants_option(CONFIG, wildcards.model),
     shell:
-        "generate.py --model {wildcards.model} {params.variants} {params.masks} --manifest {input.manifest}"
+        "generate.py --model {wildcards.model} {params.variants} --manifest {input.manifest}"
         " --samples {input.samples} {params.spec} --threads {threads} --output {output} > {log} 2>&1"

@@ -5,7 +5,7 @@ rule export_variant:
     """Exporting variants"""
     input:
         manifest=rules.resolve_model.output,
-        mask=lambda wildcards: paths.masks_of(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
         fetched=lambda wildcards: paths.fetched_of(CONFIG, wildcards.model),
     output:
         directory(f"{RESULTS}/exports/{{model}}/{{variant}}"),
@@ -17,8 +17,8 @@ rule export_variant:
         **asked(resources.export_variant),
     params:
         source=source("export_variant.py"),
-        mask=lambda wildcards: params.mask_option(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         fetched=lambda wildcards, input: option("--fetched", input.fetched) if input.fetched else "",
     shell:
-        "export_variant.py --variant {wildcards.variant} --manifest {input.manifest} {params.mask}"
+        "export_variant.py --variant {wildcards.variant} --manifest {input.manifest} {params.changes}"
         " {params.fetched} --output {output} > {log} 2>&1"

@@ -51,7 +51,7 @@ def experiment_files():
         *rules.extract_samples.output,
         *paths.texts(CONFIG, "tasks"),
         *paths.all_levels(CONFIG),
-        *paths.all_masks(CONFIG),
+        *paths.all_changes(CONFIG),
         *paths.all_receipts(CONFIG),
         *[path for kind in kinds for path in paths.all_scores(CONFIG, kind)],
         *paths.all_generations(CONFIG, "scores"),

@@ -8,7 +8,7 @@ rule render_report:
         rules.findings.input,
         rules.extract_samples.output.samples,
         expand(rules.resolve_model.output, model=CONFIG.models),
-        [path for path in paths.all_masks(CONFIG) if path.endswith(".csv")],
+        [path for path in paths.all_changes(CONFIG) if path.endswith(".csv")],
         paths.all_scores(CONFIG, "memorization"),
         paths.all_generations(CONFIG, "measures"),
     output:

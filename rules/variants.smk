@@ -1,4 +1,14 @@
-"""Pruning masks, and what they are computed from."""
+"""Changes of models' weights, and what they are computed from."""
+
+
+def variant_of(wildcards):
+    """The name of the variant that a job makes."""
+    return f"{wildcards.strategy}@{wildcards.level}"
+
+
+def inputs_of(wildcards):
+    """The files that a variant's change is made from, by the names of the method's inputs."""
+    return method_inputs(CONFIG, wildcards.model, variant_of(wildcards))
 
 
 rule count_magnitudes:
@@ -26,14 +36,17 @@ rule solve_level:
     """Finding levels by their perplexity"""
     input:
         manifest=rules.resolve_model.output,
-        magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
+        before=lambda wildcards: paths.changes_before(CONFIG, wildcards.model, variant_of(wildcards)),
+        inputs=lambda wildcards: inputs_of(wildcards).values(),
         windows=rules.extract_samples.input.perplexity,
     output:
-        paths.level(RESULTS, "{model}", "{strategy}@{target}"),
+        paths.level(RESULTS, "{model}", "{strategy}@{level}"),
     log:
-        f"{RESULTS}/logs/solve_level/{{model}}/{{strategy}}@{{target}}.log",
+        f"{RESULTS}/logs/solve_level/{{model}}/{{strategy}}@{{level}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/solve_level/{{model}}/{{strategy}}@{{target}}.tsv"
+        f"{RESULTS}/benchmarks/solve_level/{{model}}/{{strategy}}@{{level}}.tsv"
+    wildcard_constraints:
+        level=TARGET,
     group:
         of_model(resources.group("levels"))
     threads: of_model(resources.threads)
@@ -41,43 +54,42 @@ rule solve_level:
         **asked(lambda size, threads: resources.solve_level(size, threads, GPU, CONFIG)),
         gpu=GPU,
     params:
-        source=lambda wildcards: params.pruning_source(CONFIG, "solve_level.py", wildcards.strategy),
-        spec=lambda wildcards: option(
-            "--spec", params.solve_spec(CONFIG, wildcards.strategy, wildcards.target)
-        ),
-        magnitudes=lambda wildcards: params.magnitudes_option(CONFIG, wildcards.model, wildcards.strategy),
+        source=lambda wildcards: params.change_source(CONFIG, "solve_level.py", wildcards.strategy),
+        spec=lambda wildcards: option("--spec", params.solve_spec(CONFIG, variant_of(wildcards))),
+        before=lambda wildcards: params.before_option(CONFIG, wildcards.model, variant_of(wildcards)),
+        inputs=lambda wildcards: params.inputs_option(CONFIG, wildcards.model, variant_of(wildcards)),
     shell:
         "solve_level.py --model {wildcards.model} --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " {params.magnitudes} --windows {input.windows} {params.spec} --threads {threads}"
+        " {params.before} {params.inputs} --windows {input.windows} {params.spec} --threads {threads}"
         " --output {output} > {log} 2>&1"
 
 
-rule compute_mask:
-    """Making pruning masks"""
+rule compute_change:
+    """Changing weights"""
     input:
         manifest=rules.resolve_model.output,
-        magnitudes=lambda wildcards: paths.magnitudes_of(CONFIG, wildcards.model, wildcards.strategy),
-        level=lambda wildcards: paths.level_of(
-            CONFIG, wildcards.model, f"{wildcards.strategy}@{wildcards.level}"
-        ),
+        before=lambda wildcards: paths.changes_before(CONFIG, wildcards.model, variant_of(wildcards)),
+        inputs=lambda wildcards: inputs_of(wildcards).values(),
+        level=lambda wildcards: paths.level_of(CONFIG, wildcards.model, variant_of(wildcards)),
     output:
-        mask=paths.mask(RESULTS, "{model}", "{strategy}@{level}"),
-        statistics=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
+        change=paths.change(RESULTS, "{model}", "{strategy}@{level}"),
+        zeros=paths.zeros(RESULTS, "{model}", "{strategy}@{level}"),
     log:
-        f"{RESULTS}/logs/compute_mask/{{model}}/{{strategy}}@{{level}}.log",
+        f"{RESULTS}/logs/compute_change/{{model}}/{{strategy}}@{{level}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/compute_mask/{{model}}/{{strategy}}@{{level}}.tsv"
+        f"{RESULTS}/benchmarks/compute_change/{{model}}/{{strategy}}@{{level}}.tsv"
     group:
-        of_model(resources.group("masks"))
+        of_model(resources.group("changes"))
     threads: of_model(resources.threads)
     resources:
-        **asked(resources.compute_mask),
+        **asked(resources.compute_change),
     params:
-        source=lambda wildcards: params.pruning_source(CONFIG, "compute_mask.py", wildcards.strategy),
-        magnitudes=lambda wildcards: params.magnitudes_option(CONFIG, wildcards.model, wildcards.strategy),
-        spec=lambda wildcards: option("--spec", params.mask_spec(CONFIG, wildcards.strategy, wildcards.level)),
+        source=lambda wildcards: params.change_source(CONFIG, "compute_change.py", wildcards.strategy),
+        before=lambda wildcards: params.before_option(CONFIG, wildcards.model, variant_of(wildcards)),
+        inputs=lambda wildcards: params.inputs_option(CONFIG, wildcards.model, variant_of(wildcards)),
+        spec=lambda wildcards: option("--spec", params.change_spec(CONFIG, variant_of(wildcards))),
         level=lambda wildcards, input: option("--level-file", input.level) if input.level else "",
     shell:
-        "compute_mask.py --strategy {wildcards.strategy} --manifest {input.manifest}"
-        " {params.magnitudes} {params.spec} {params.level} --threads {threads}"
-        " --mask {output.mask} --statistics {output.statistics} > {log} 2>&1"
+        "compute_change.py --strategy {wildcards.strategy} --manifest {input.manifest}"
+        " {params.before} {params.inputs} {params.spec} {params.level} --threads {threads}"
+        " --change {output.change} --zeros {output.zeros} > {log} 2>&1"

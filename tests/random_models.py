@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
 from memprune.errors import UserError
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 logging.set_verbosity(logging.CRITICAL)
 
@@ -98,7 +98,7 @@ def check_against_transformers(folder: Path, supported: bool, odd: str = "none")
         assert not (loaded and supported) or refusal.endswith(odd), refusal
         return
     assert loaded, "transformers does not load this"
-    found = log_probabilities(load_pruned(manifest, None, torch.float32, CPU), texts)
+    found = log_probabilities(load_variant(manifest, (), torch.float32, CPU), texts)
     targets = torch.from_numpy(texts)[:, 1:, None]
     expected = logits.log_softmax(-1).gather(2, targets)[..., 0].numpy()
     # A log-probability of -30 is itself rounded by 2e-6: four such steps of float32 are let pass beside.

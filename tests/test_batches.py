@@ -20,7 +20,7 @@ from memprune.scoring import hidden_states
 from memprune.scoring.batches import cut_batches
 from memprune.scoring.forced_pass import forced_pass, score_suffixes, score_windows
 from memprune.scoring.logits import all_evidence
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 from memprune.store import entries
 
 LENGTH, SUFFIX = 20, 8
@@ -192,10 +192,10 @@ def test_a_model_that_fills_the_device_on_loading_is_streamed(folder, gpu, monke
     def full_if_resident(*arguments):
         if arguments[-1] == 0:
             raise ERRORS["torch"]
-        return load_pruned(*arguments)
+        return load_variant(*arguments)
 
     expected, _ = score(load(folder, batch_tokens=100), 7)
-    monkeypatch.setattr(placement, "load_pruned", full_if_resident)
+    monkeypatch.setattr(placement, "load_variant", full_if_resident)
     loaded = load(folder, batch_tokens=100)
     assert loaded.how["residency"] == "streamed"
     np.testing.assert_array_equal(score(loaded, 7)[0], expected)
@@ -224,7 +224,7 @@ def test_a_pass_stays_on_its_device_and_asks_it_for_results_alone(
     # Tensors of the device "meta" have no values: any look at one but the results' copies is an error.
     monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: asked.append(tensor) or torch.zeros(tensor.shape))
     with OneDevice():
-        model = load_pruned(manifest, None, dtype, torch.device("meta"), block_tokens)
+        model = load_variant(manifest, (), dtype, torch.device("meta"), block_tokens)
         batches = list(cut_batches(np.arange(3), texts(3), 2 * LENGTH))
         forced_pass(model, batches, np.array([4, 7, 9, 12]), all_evidence)
     assert [(tuple(t.shape), t.dtype) for t in asked] == [

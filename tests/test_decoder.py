@@ -30,7 +30,7 @@ from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.scoring.decoder import apply, leave
 from memprune.scoring.hidden_states import hidden_states
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 CPU = torch.device("cpu")
 LINEAR = {"rope_type": "linear", "rope_theta": 5e5, "factor": 4.0}
@@ -109,7 +109,7 @@ def test_evidence_is_that_of_transformers_logits_of_the_masked_model(
     choice, dtype, device, texts, model_and_mask
 ):
     manifest, mask = model_and_mask(choice, "all")
-    found, margin, rank = evidence(load_pruned(manifest, mask, getattr(torch, dtype), device), texts)
+    found, margin, rank = evidence(load_variant(manifest, (mask,), getattr(torch, dtype), device), texts)
 
     ids = torch.from_numpy(texts)
     reference = reference_model(Path(manifest.folder), mask, dtype)
@@ -128,7 +128,7 @@ def test_evidence_is_that_of_transformers_logits_of_the_masked_model(
     assert (rank <= perhaps).all()
     nearness = {"float32": 0.1, "float16": 1, "bfloat16": 5}  # places among 300 tokens, on average
     assert np.abs(rank - (others > chosen).sum(2)).mean() < nearness[dtype]
-    dense = log_probabilities(load_pruned(manifest, None, getattr(torch, dtype), device), texts)
+    dense = log_probabilities(load_variant(manifest, (), getattr(torch, dtype), device), texts)
     assert np.abs(found - dense).max() > 2 * ALLOWED[dtype]
 
 
@@ -137,9 +137,9 @@ def test_evidence_is_that_of_transformers_logits_of_the_masked_model(
 @pytest.mark.parametrize("choice", FAMILIES)
 def test_a_streamed_model_gives_the_same_bits(choice, dtype, device, texts, model_and_mask):
     manifest, mask = model_and_mask(choice, "mlp")
-    resident = log_probabilities(load_pruned(manifest, mask, getattr(torch, dtype), device), texts)
+    resident = log_probabilities(load_variant(manifest, (mask,), getattr(torch, dtype), device), texts)
     for block_tokens in (1, 2 * texts.size // 3, 10**6):
-        streamed = load_pruned(manifest, mask, getattr(torch, dtype), device, block_tokens)
+        streamed = load_variant(manifest, (mask,), getattr(torch, dtype), device, block_tokens)
         np.testing.assert_array_equal(log_probabilities(streamed, texts), resident)
 
 
@@ -152,7 +152,7 @@ def test_a_streamed_block_asks_for_each_layer_once(texts, tmp_path):
             asked.append(number)
             yield layer
 
-    model = load_pruned(manifest, None, torch.float32, CPU, block_tokens=10**6)
+    model = load_variant(manifest, (), torch.float32, CPU, block_tokens=10**6)
     counted = replace(model, layers=lambda: layers(model.layers))
     log_probabilities(counted, texts)
     assert asked == [0, 1, 2, 3]
@@ -203,7 +203,7 @@ def test_a_mask_of_another_model_is_named(tmp_path):
     )
     write_mask_of(other, Strategy(matrices="mlp").selection, 0.4, tmp_path / "mask.safetensors")
     with pytest.raises(UserError, match=r"mask: matrix \S+mlp.c_fc.weight of shape \[32, 80\] is not in the"):
-        load_pruned(manifest, tmp_path / "mask.safetensors", torch.float32, CPU)
+        load_variant(manifest, tmp_path / "mask.safetensors", torch.float32, CPU)
 
 
 def test_settings_that_no_decoder_has_are_named(tmp_path):
@@ -218,7 +218,7 @@ def test_settings_that_no_decoder_has_are_named(tmp_path):
 def test_hidden_states_stand_by_themselves(choice, texts, model_and_mask):
     """They lead to transformers' logits, of some batches at once, of all tokens or of the last ones."""
     manifest, _ = model_and_mask(choice, "all")
-    model = load_pruned(manifest, None, torch.float32, CPU)
+    model = load_variant(manifest, (), torch.float32, CPU)
     block = [torch.from_numpy(texts), torch.from_numpy(texts[:2, :31])]
     reference = reference_model(Path(manifest.folder), None, "float32")
     for first in (None, [55, 4]):

@@ -18,7 +18,7 @@ from memprune.config.experiment import load
 from memprune.devices.footprint import BATCH_TOKENS
 from memprune.models.manifest import read_manifest
 from memprune.scoring.continuations import continue_suffixes
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "results/.store"
@@ -100,7 +100,7 @@ def test_every_samples_exact_match_equals_greedy_decoding(results, windows, mode
 def test_every_continuation_is_what_generate_gives_from_the_start(results, windows, model, variant):
     mask = None if variant == "dense" else results / f"masks/{model}/{variant}.safetensors"
     manifest = read_manifest(results / f"models/{model}/manifest.json")
-    ours = load_pruned(manifest, mask, torch.float32, torch.device("cpu"))
+    ours = load_variant(manifest, (mask,), torch.float32, torch.device("cpu"))
     reference = reference_model(ROOT / EMBEDDED.models[model].path, mask, "float32")
     expected = greedy(reference, windows[:, :-SUFFIX], SUFFIX)
     np.testing.assert_array_equal(continue_suffixes(ours, windows, SUFFIX, BATCH_TOKENS), expected)

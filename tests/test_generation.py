@@ -31,7 +31,7 @@ from memprune.models.tokenization import load_tokenizer
 from memprune.scoring import continuations
 from memprune.scoring.continuations import continue_suffixes, decode, greedy_choice
 from memprune.scoring.forced_pass import score_suffixes
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 CPU = torch.device("cpu")
 CONTEXT, SUFFIX = 12, 8
@@ -58,7 +58,7 @@ def windows_of(family: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def model_of(family: str, block_tokens: int = 0, device: torch.device = CPU):
-    return load_pruned(resolve_model("tiny", folder_of(family)), None, torch.float32, device, block_tokens)
+    return load_variant(resolve_model("tiny", folder_of(family)), (), torch.float32, device, block_tokens)
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
@@ -85,7 +85,7 @@ def test_a_masked_model_continues_as_transformers_with_these_weights_zero(family
     write_mask_of(manifest, Strategy(allocation="global").selection, 0.4, mask)
     samples, dense = windows_of(family)
     expected = greedy(reference_model(folder_of(family), mask, "float32"), samples[:, :CONTEXT], SUFFIX)
-    found = continue_suffixes(load_pruned(manifest, mask, torch.float32, CPU), samples, SUFFIX, 100)
+    found = continue_suffixes(load_variant(manifest, (mask,), torch.float32, CPU), samples, SUFFIX, 100)
     np.testing.assert_array_equal(found, expected)
     assert (found != dense).any()
 
@@ -136,7 +136,7 @@ def test_numbers_that_are_not_finite_are_refused(matched, tmp_path):
     weights = load_file(folder / "model.safetensors")
     weights["transformer.wte.weight"][generated[row, 1]] = torch.nan
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    model = load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU)
+    model = load_variant(resolve_model("tiny", folder), (), torch.float32, CPU)
     with pytest.raises(UserError, match=r"row 0 of those scored.*not a number in transformer.wte.weight"):
         continue_suffixes(model, samples[row : row + 1], SUFFIX, 100)
 

@@ -19,16 +19,16 @@ from torch_masks import check_against_torch_prune, mask_of, weights_of
 
 from memprune.config.experiment import Strategy
 from memprune.errors import UserError
+from memprune.methods.criteria import magnitude
+from memprune.methods.prune import all_kept, mask_statistics
+from memprune.methods.selection_engine import drop_lowest
 from memprune.models import weights as weights_module
 from memprune.models.manifest import Matrix
 from memprune.models.resolve_model import resolve_model
 from memprune.models.roles import MATRIX_GROUPS
-from memprune.variants.compute_mask import all_kept, mask_statistics
-from memprune.variants.criteria import magnitude
 from memprune.variants.masks import mask_digest, read_mask, unpack
 from memprune.variants.regions import Region
 from memprune.variants.scope import Selection, layers_in_scope, regions_in_scope
-from memprune.variants.selection_engine import drop_lowest
 
 FILE = "model.safetensors"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -26,7 +26,7 @@ from memprune.models.tokenization import load_tokenizer
 from memprune.planning.preflight import check_experiment
 from memprune.scoring.forced_pass import score_texts
 from memprune.scoring.moments import with_moments
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 
 def direct(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -75,7 +75,7 @@ def test_tokens_that_are_all_alike_or_one_that_is_sure_have_no_deviation():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_pass_over_windows_gives_the_moments_of_transformers_logits(family, tmp_path):
     folder = tiny_model(family, "float32", tmp_path)
-    model = load_pruned(resolve_model("tiny", folder), None, torch.float32, torch.device("cpu"))
+    model = load_variant(resolve_model("tiny", folder), (), torch.float32, torch.device("cpu"))
     windows = np.random.default_rng(0).integers(2, VOCABULARY, (5, 40)).astype(np.int32)
     found = score_texts(model, list(windows), np.full(5, 39), with_moments, batch_tokens=80)
     with torch.inference_mode():

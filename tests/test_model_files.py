@@ -26,7 +26,7 @@ from memprune.models.model_config import FIXED, NEUTRAL, read_architecture
 from memprune.models.model_files import input_files, missing_files
 from memprune.planning.preflight import check_experiment
 from memprune.planning.sizes import size_of
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 CPU = torch.device("cpu")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 45929032\n"
@@ -148,7 +148,7 @@ def test_any_value_of_any_key_is_described_or_refused_in_one_line(folders, name,
         assert size.weights > 0
         # What was accepted can be computed: no setting fails later, in a job.
         manifest = manifest_of(folders[name])
-        log_probabilities(load_pruned(manifest, None, torch.float32, CPU), np.zeros((1, 3), dtype=np.int64))
+        log_probabilities(load_variant(manifest, (), torch.float32, CPU), np.zeros((1, 3), dtype=np.int64))
 
 
 @pytest.fixture
@@ -208,13 +208,13 @@ def test_a_pointer_or_something_else_in_place_of_a_file(folder, file, content, m
 def test_only_what_the_index_names_is_read(folder):
     """Other safetensors beside them, by whatever name, change nothing."""
     texts = np.random.default_rng(0).integers(0, 37, (2, 12))
-    before = log_probabilities(load_pruned(manifest_of(folder), None, torch.float32, CPU), texts)
+    before = log_probabilities(load_variant(manifest_of(folder), (), torch.float32, CPU), texts)
     others = {name: values + 1 for name, values in random_weights(SMALL["gpt2"], seed=0).items()}
     for name in ("adapter_model", "backup", "model-00004-of-00004", "zz"):
         save_file(others, folder / f"{name}.safetensors")
     manifest = manifest_of(folder)
     assert manifest.files == [f"model-0000{i}-of-00003.safetensors" for i in (1, 2, 3)]
-    after = log_probabilities(load_pruned(manifest, None, torch.float32, CPU), texts)
+    after = log_probabilities(load_variant(manifest, (), torch.float32, CPU), texts)
     np.testing.assert_array_equal(before, after)
 
 
@@ -390,7 +390,7 @@ def test_weights_that_are_no_numbers_are_named(tmp_path, dtype):
     weights["transformer.ln_f.bias"][0] = float("-inf")
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     for block_tokens in (0, 10):
-        model = load_pruned(manifest_of(folder), None, torch.float32, CPU, block_tokens)
+        model = load_variant(manifest_of(folder), (), torch.float32, CPU, block_tokens)
         refusal = message_of(lambda model=model: log_probabilities(model, np.ones((1, 5), dtype=np.int64)))
         assert refusal.startswith("log-probabilities: found a non-finite one at row 0 of those scored")
         assert refusal.endswith(
@@ -410,6 +410,6 @@ def test_what_exceeds_a_dtype_is_not_blamed_on_the_weights(tmp_path, dtype, advi
     weights = random_weights(SMALL["gpt2"], seed=0)
     weights["transformer.ln_f.weight"][:] = large
     write_folder(tmp_path, SMALL["gpt2"], weights, shards=1)
-    model = load_pruned(manifest_of(tmp_path), None, getattr(torch, dtype), CPU)
+    model = load_variant(manifest_of(tmp_path), (), getattr(torch, dtype), CPU)
     refusal = message_of(lambda: log_probabilities(model, np.ones((1, 5), dtype=np.int64)))
     assert refusal.endswith(advice)

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import chisquare
 
 from memprune.config.experiment import Strategy
+from memprune.methods.criteria import random
+from memprune.methods.prune import compute_mask
 from memprune.models import weights as weights_module
 from memprune.models.manifest import Matrix
-from memprune.variants.compute_mask import compute_mask
-from memprune.variants.criteria import random
 from memprune.variants.masks import unpack
 
 MATRICES = [Matrix(f"layer {n} up", "no file", n, "up", (301, 203)) for n in range(2)]

@@ -15,12 +15,12 @@ from torch_masks import check_against_torch_prune, mask_of, weights_of
 
 from memprune.config.experiment import Strategy
 from memprune.errors import UserError
+from memprune.methods.prune import compute_mask
 from memprune.models import weights as weights_module
 from memprune.models.manifest import Matrix
 from memprune.models.resolve_model import resolve_model
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 from memprune.variants.achieved import achieved
-from memprune.variants.compute_mask import compute_mask
 from memprune.variants.masks import about_mask, unpack
 from memprune.variants.scope import regions_in_scope
 
@@ -224,12 +224,12 @@ def test_a_model_without_a_head_is_transformers_with_its_weights_zero(family, tm
     )
     assert found.removed == removed / sum(m.weights for m in manifest.matrices)
     texts = np.random.default_rng(0).integers(0, 200, (2, 40))
-    pruned = log_probabilities(load_pruned(manifest, mask, torch.float32, torch.device("cpu")), texts)
+    pruned = log_probabilities(load_variant(manifest, (mask,), torch.float32, torch.device("cpu")), texts)
     with torch.inference_mode():
         logits = model(input_ids=torch.from_numpy(texts)[:, :-1]).logits
     expected = logits.log_softmax(-1).gather(2, torch.from_numpy(texts)[:, 1:, None])[..., 0]
     np.testing.assert_allclose(pruned, expected, atol=1e-5, rtol=1e-5)
-    dense = log_probabilities(load_pruned(manifest, None, torch.float32, torch.device("cpu")), texts)
+    dense = log_probabilities(load_variant(manifest, (), torch.float32, torch.device("cpu")), texts)
     assert np.abs(dense - pruned).max() > 1e-2
 
 

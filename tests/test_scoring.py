@@ -24,7 +24,7 @@ from memprune.scoring.decoder import Head, Linear
 from memprune.scoring.evidence import LARGEST_RANK
 from memprune.scoring.forced_pass import score_suffixes, score_windows
 from memprune.scoring.logits import all_evidence, measure_rows, only_log_probability, ranks_on_gpu
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 CPU = torch.device("cpu")
 CONTEXT, SUFFIX = 12, 8
@@ -44,7 +44,7 @@ def reference(folder):
 @pytest.fixture
 def model(folder):
     """The same model as memprune runs it."""
-    return load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU)
+    return load_variant(resolve_model("tiny", folder), (), torch.float32, CPU)
 
 
 def half_memorized(reference, rows: int = 8) -> np.ndarray:
@@ -144,7 +144,7 @@ def test_word_and_byte_perplexity_equal_lm_evaluation_harness(window, tmp_path):
 
     folder = tiny_model("gpt_neox", "float32", tmp_path)
     model, tokenizer = (
-        load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU),
+        load_variant(resolve_model("tiny", folder), (), torch.float32, CPU),
         load_tokenizer(folder),
     )
     texts = [
@@ -205,7 +205,7 @@ def test_a_non_finite_log_probability_names_the_row(folder):
     name = next(n for n in weights if n.endswith(("wte.weight", "embed_in.weight", "embed_tokens.weight")))
     weights[name][3] = float("nan")
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    model = load_pruned(resolve_model("tiny", folder), None, torch.float32, CPU)
+    model = load_variant(resolve_model("tiny", folder), (), torch.float32, CPU)
     windows = np.full((4, CONTEXT + SUFFIX), 4)
     windows[2, 0] = 3
     with pytest.raises(UserError, match=r"non-finite one at row [02] of those scored"):
@@ -228,10 +228,10 @@ def test_weights_that_change_are_not_scored_under_the_old_ones_name(folder, mome
     if moment == "before":
         overwrite()
         with expected:
-            model = load_pruned(manifest, None, torch.float32, CPU, block_tokens)
+            model = load_variant(manifest, (), torch.float32, CPU, block_tokens)
             score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
         return
-    model = load_pruned(manifest, None, torch.float32, CPU, block_tokens)
+    model = load_variant(manifest, (), torch.float32, CPU, block_tokens)
     before = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
     overwrite()
     if block_tokens:

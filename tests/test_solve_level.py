@@ -28,10 +28,10 @@ from memprune.evaluation.bisection import MOST_STEPS, PARTS, TOLERANCE, find_lev
 from memprune.evaluation.scorer import cannot_score
 from memprune.evaluation.solve_level import solve_level
 from memprune.evaluation.variant import Variant, windows_task
+from memprune.methods.prune import make_mask
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer
 from memprune.store import entries
-from memprune.variants.compute_mask import make_mask
 
 INCREASES = st.floats(-0.5, 1e6) | st.just(math.inf)
 

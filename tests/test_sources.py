@@ -101,12 +101,12 @@ def imported_by(script: str, *modules: str) -> set[str]:
             {"variants/compute_mask", "corpus/draw_samples", "config/experiment", "models/checkpoint"},
         ),
         (
-            "compute_mask.py", ("memprune.variants.criteria.magnitude",),
+            "compute_mask.py", ("memprune.methods.criteria.magnitude",),
             {"variants/compute_mask", "variants/criteria/magnitude", "variants/scope"},
             {"scoring/forced_pass", "config/experiment", "variants/criteria/random", "corpus/draw_samples"},
         ),
         (
-            "compute_mask.py", ("memprune.variants.criteria.random",),
+            "compute_mask.py", ("memprune.methods.criteria.random",),
             {"variants/criteria/random", "variants/selection_engine"}, {"variants/criteria/magnitude"},
         ),
         ("compute_mask.py", (), {"variants/compute_mask"}, {"variants/criteria/magnitude"}),

@@ -20,7 +20,7 @@ from memprune.corpus.draw_samples import draw_samples, draw_windows
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
 from memprune.scoring.forced_pass import score_windows
-from memprune.scoring.pruned_model import load_pruned
+from memprune.scoring.variant_model import load_variant
 
 CPU = torch.device("cpu")
 CHUNKS = [*"ab \n\t—ü\u3000😀", "the", " word", "In", "<s>", "</s>", "<unk>"]
@@ -109,7 +109,7 @@ def test_word_and_byte_perplexity_are_lm_evaluation_harness(special, added):
         log_likelihood = sum(harness.loglikelihood_rolling(rolling_requests(contents), disable_tqdm=True))
     count = sum(-(-len(tokenizer(text, add_special_tokens=False).input_ids) // window) for text in contents)
     windows = draw_windows(as_documents(contents), tokenizer, window, count)
-    model = load_pruned(resolve_model("tiny", harness.model.folder), None, torch.float32, CPU)
+    model = load_variant(resolve_model("tiny", harness.model.folder), (), torch.float32, CPU)
     tokens = [torch.tensor(row).numpy() for row in windows["tokens"].to_pylist()]
     nll = -sum(values.sum() for values in score_windows(model, tokens, windows["scored"].to_numpy(), 100))
     for column, unit in (("words", lambda text: re.split(r"\s+", text)), ("bytes", str.encode)):

@@ -19,13 +19,13 @@ from transformers import (
 from transformers.utils import logging
 
 from memprune.disk import sha256_of
+from memprune.methods.criteria import magnitude
+from memprune.methods.prune import compute_mask, described
 from memprune.models.checkpoint import describe
 from memprune.models.manifest import Manifest
 from memprune.scoring.batches import cut_batches, cut_blocks
 from memprune.scoring.forced_pass import forced_pass
 from memprune.scoring.logits import all_evidence
-from memprune.variants.compute_mask import compute_mask, described
-from memprune.variants.criteria import magnitude
 from memprune.variants.masks import read_mask, write_mask
 from memprune.variants.scope import Selection
 

@@ -21,7 +21,7 @@ def main() -> None:
     def compute(folder: Path) -> None:
         from safetensors.numpy import save_file
 
-        from memprune.variants.criteria import magnitude
+        from memprune.methods.criteria import magnitude
 
         with unchanged(manifest.weights):
             save_file(magnitude.count(manifest, arguments.threads), folder / "magnitudes.safetensors")

@@ -31,7 +31,7 @@ def main() -> None:
         how_scored = (cannot_score, cannot_score) if arguments.parts else (scorer.suffixes, scorer.windows)
         tasks = variant_tasks(variant, device, *how_scored)
         scored = score_shards(tasks, scorer.how)
-    level, reached = level_of(variant.name, variant.mask), achieved(variant.manifest, variant.mask)
+    level, reached = level_of(variant.name, variant.changes), achieved(variant.manifest, variant.changes)
     names = [shard.name for task in tasks for shard in task.shards]
     for output, own in ((arguments.memorization, slice(0, -1)), (arguments.perplexity, slice(-1, None))):
         write_scores(tasks[own], scored[own], arguments.model, arguments.variant, level, reached, output)

@@ -20,8 +20,7 @@ from memprune.store import entries
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--variants", nargs="+", required=True)
-    parser.add_argument("--masks", type=Path, nargs="*", default=[], help="those of all variants but dense")
+    parser.add_argument("--variants", type=json.loads, required=True, help="the changes of each, by its name")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
@@ -31,12 +30,10 @@ def main() -> None:
     )
     arguments = parse(parser)
     manifest, device = read_manifest(arguments.manifest), device_class(arguments.spec["device"])
-    pruned = [name for name in arguments.variants if name != "dense"]
-    masks = dict(zip(pruned, arguments.masks, strict=True))
     tables, scored, names = [], [], []
-    for name in arguments.variants:
+    for name, changes in arguments.variants.items():
         print(f"variant: {name}", flush=True)
-        variant = Variant(name, manifest, masks.get(name), arguments.samples, None, arguments.spec)
+        variant = Variant(name, manifest, [*map(Path, changes)], arguments.samples, None, arguments.spec)
         with variant_named(arguments.model, name):
             table, shards, entry_names = generate(variant, arguments.model, device, arguments.threads)
         tables.append(table)

@@ -61,7 +61,7 @@ def row(name: str, parts: list[Estimate], dtype: str, stored: float) -> dict[str
         "device\nGB": short(combined("device_bytes", max) / GIGA),
         "host\nGB": short(combined("host_bytes", max) / GIGA),
         "download\nGB": short(combined("download_bytes") / GIGA),
-        "masks\nGB": short(combined("mask_bytes") / GIGA),
+        "changes\nGB": short(combined("change_bytes") / GIGA),
         "scores\nGB": short(combined("score_bytes") / GIGA),
         "\nstored": f"{100 * stored:.0f} %",
     }

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--mask", type=Path, help="left out: the dense model")
+    parser.add_argument("--changes", type=Path, nargs="*", default=[], help="in turn; none: the dense model")
     parser.add_argument("--texts", type=Path, nargs="+", required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--threads", type=int, required=True)
@@ -35,7 +35,7 @@ def main() -> None:
     variant = Variant(
         name=arguments.variant,
         manifest=read_manifest(arguments.manifest),
-        mask=arguments.mask,
+        changes=arguments.changes,
         samples=None,
         windows=None,
         spec=arguments.spec,
@@ -46,7 +46,7 @@ def main() -> None:
         scorer = Scorer(variant, device, arguments.threads)
         tasks = text_tasks(variant, arguments.kind, device, partial(score_rows, scorer, arguments.kind))
         scored = score_shards(tasks, scorer.how)
-    level, reached = level_of(variant.name, variant.mask), achieved(variant.manifest, variant.mask)
+    level, reached = level_of(variant.name, variant.changes), achieved(variant.manifest, variant.changes)
     write_scores(tasks, scored, arguments.model, arguments.variant, level, reached, arguments.output)
     entries.record(arguments.output, [shard.name for task in tasks for shard in task.shards])
 

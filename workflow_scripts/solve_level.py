@@ -3,16 +3,20 @@
 
 import argparse
 import json
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from memprune.devices.choice import device_class
 from memprune.evaluation.variant import Variant, determinants_of, variant_named
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
-from memprune.models.manifest import read_manifest, weights_of
-from memprune.store import entries, source_code
+from memprune.methods.asked import Asked, paths_by_name
+from memprune.methods.determinants import determinants_of_change
+from memprune.models.manifest import read_manifest
+from memprune.store import entries
+from memprune.store.fingerprints import unchanged
 from memprune.variants.names import target_label, variant_name
-from memprune.variants.scope import Selection
 
 
 def main() -> None:
@@ -20,39 +24,44 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--strategy", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--magnitudes", type=Path, help="for the criterion of that name")
+    parser.add_argument("--before", type=Path, nargs="*", default=[], help="the changes that it stands after")
+    parser.add_argument("--inputs", nargs="*", default=[], help="what the method needs: name=path")
     parser.add_argument("--windows", type=Path, required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="the level and every step, written")
     arguments = parse(parser)
-    manifest, spec, strategy = read_manifest(arguments.manifest), arguments.spec, arguments.strategy
-    selection, increase = Selection(**spec["selection"]), spec["perplexity_increase"]
-    device = device_class(spec["evaluation"]["device"])
-    dense = Variant("dense", manifest, None, None, arguments.windows, spec["evaluation"])
+    spec = arguments.spec
+    increase, device = spec["perplexity_increase"], device_class(spec["evaluation"]["device"])
+    asked = Asked(
+        manifest=read_manifest(arguments.manifest),
+        settings=spec["settings"],
+        level=0.0,  # each step's own
+        strategy=arguments.strategy,
+        before=arguments.before,
+        inputs=paths_by_name(arguments.inputs),
+        threads=arguments.threads,
+        device=device,
+    )
+    dense = Variant("dense", asked.manifest, (), None, arguments.windows, spec["evaluation"])
 
     def compute(folder: Path) -> None:
-        from safetensors.numpy import load_file
-
         from memprune.evaluation.solve_level import solve_level
-        from memprune.variants.compute_mask import make_mask
 
-        counted = load_file(arguments.magnitudes) if arguments.magnitudes else {}
+        def make_change_at(level: float, path: Path) -> None:
+            with unchanged(asked.manifest.weights):
+                import_module(spec["modules"][0]).make(replace(asked, level=level), path)
 
-        def make_mask_at(level: float, path: Path) -> None:
-            make_mask(manifest, counted, selection, level, strategy, arguments.threads, path)
-
-        with variant_named(arguments.model, variant_name(strategy, target_label(increase))):
-            found = solve_level(dense, make_mask_at, increase, device, arguments.threads, folder)
+        with variant_named(arguments.model, variant_name(arguments.strategy, target_label(increase))):
+            found = solve_level(
+                dense, asked.before, make_change_at, increase, device, arguments.threads, folder
+            )
         (folder / "level.json").write_text(json.dumps(found, indent=1) + "\n")
 
     determinants = {
-        "source": source_code.digest(Path(__file__), f"memprune.variants.criteria.{selection.criterion}"),
-        "weights": weights_of(manifest),
-        "magnitudes": arguments.magnitudes and entries.content(arguments.magnitudes),
+        **determinants_of_change(Path(__file__), asked, spec["modules"]),
         "windows": entries.content(arguments.windows),
         "dense": determinants_of(dense, device),
-        "selection": spec["selection"],
         "perplexity_increase": increase,
     }
     entries.provide("level", determinants, compute, {"level.json": arguments.output})

@@ -118,10 +118,10 @@ class Results:
 
     def mask(self, model: str, variant: str) -> dict[str, np.ndarray]:
         """Which weights a variant keeps: matrix name to bool array in the matrix's shape, True = kept."""
-        return read_mask(self.path("masks", model, variant, ".safetensors"))
+        return read_mask(self.path("changes", model, variant, ".safetensors"))
 
     def path(self, kind: str, model: str, variant: str, ending: str) -> Path:
-        """A variant's file of one kind: `scores`, `measures` or `masks`."""
+        """A variant's file of one kind: `scores`, `measures` or `changes`."""
         check(f"variant of {model} in {kind}", variant, self.having(kind, model, ending))
         return self.folder / kind / model / f"{variant}{ending}"
 

@@ -21,7 +21,8 @@ from memprune.config.problems import explain
 from memprune.config.report import Report
 from memprune.config.samples import Samples
 from memprune.config.section import Section
-from memprune.config.strategy import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
+from memprune.config.strategy import METHODS, Strategy
 from memprune.config.target import TARGET, Target
 from memprune.config.values import Name, Place, Seeds, Tasks
 from memprune.config.yaml_file import read_yaml
@@ -164,12 +165,34 @@ class Config(Section):
         if any(name.casefold() == "dense" for name in self.strategies):
             raise ValueError("strategies: `dense` is the unpruned model, evaluated by itself; rename it")
         for name, strategy in self.strategies.items():
-            lacking = [model for model in self.studied if not (self.models[model].levels or strategy.levels)]
+            own = self.studied if strategy.levels is None else []
+            lacking = [model for model in own if not self.models[model].levels]
             if lacking:
                 raise ValueError(
                     f"strategies.{name}.levels: missing, and model {lacking[0]} has no levels either; "
                     "give a list of numbers above 0 and at most 1"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def check_chains(self) -> "Config":
+        for name, strategy in self.strategies.items():
+            if strategy.after is None:
+                continue
+            found = f"strategies.{name}.after: found {strategy.after}"
+            for model in self.studied:
+                if strategy.after not in (allowed := self.variants(model)[1:]):
+                    others = ", ".join(variant for variant in allowed if split_variant(variant)[0] != name)
+                    raise ValueError(
+                        f"{found}, allowed: a variant of model {model}: {others or 'there is none'}"
+                    )
+            seen, before = [name], split_variant(strategy.after)[0]
+            while before not in seen and self.strategies[before].after:
+                seen.append(before)
+                before = split_variant(self.strategies[before].after)[0]
+            if before in seen:
+                loop = " after ".join([*seen, before])
+                raise ValueError(f"{found}, which loops: {loop}; give one of them no after")
         return self
 
     @model_validator(mode="after")
@@ -221,13 +244,21 @@ class Config(Section):
         """
         if model not in self.studied:
             return []
-        asked = self.models[model].levels or self.strategies[strategy].levels
+        own = self.models[model].levels if self.strategies[strategy].takes_model_levels else None
+        asked = own or self.strategies[strategy].levels
         levels = [level.label if isinstance(level, Target) else level for level in asked]
         return sorted(levels, key=level_order)
 
     def targets(self, model: str) -> list[str]:
         """The variants of a model whose levels are found."""
         return [variant for variant in self.variants(model) if isinstance(split_variant(variant)[1], str)]
+
+    def chain(self, variant: str) -> list[str]:
+        """The variants whose changes a variant's weights go through, in turn, itself the last; none for `dense`."""
+        if variant == "dense":
+            return []
+        after = self.strategies[split_variant(variant)[0]].after
+        return [*(self.chain(after) if after else ()), variant]
 
     def variants(self, model: str) -> list[str]:
         """The variants of a model that are evaluated: `dense`, then `{strategy}@{level}`."""
@@ -242,7 +273,10 @@ class Config(Section):
         return {
             name: strategy.heads[0]
             for name, strategy in self.strategies.items()
-            if len(strategy.heads or ()) == 1
+            if strategy.method == "prune"
+            and strategy.after is None
+            and strategy.pattern is None
+            and len(strategy.heads or ()) == 1
             and strategy.named == ATTENTION
             and 1.0 in self.levels(model, name)
         }
@@ -282,7 +316,6 @@ SOURCES = {"embedded": EmbeddedCorpus, "files": FilesCorpus, "hub": HubCorpus, "
 PARTS = {
     "samples": Samples,
     "models": Model,
-    "strategies": Strategy,
     "evaluation": Evaluation,
     "discoverable": Discoverable,
     "generation": Generation,
@@ -297,6 +330,8 @@ def keys_at(location: tuple) -> list[str]:
     """The keys that the part of the configuration knows in which a problem's location lies."""
     kind = {"corpus": SOURCES, "held_out": SOURCES}.get(location[0])
     part = kind[location[1]] if kind else PARTS.get(location[0], Config) if len(location) > 1 else Config
+    if location[0] == "strategies" and len(location) > 2:
+        part = METHODS.get(location[2], PruneStrategy)
     if TARGET in location:
         part = Target
     return list(part.model_fields)

@@ -30,6 +30,8 @@ def described(problem: dict, problems: list[dict], keys_at: Callable[[tuple], Se
         return f"{key}: missing key; required"
     if problem["type"] == "union_tag_not_found":
         return f"{key}.source: missing key; required"
+    if problem["type"] == "unknown_method":
+        return f"{key}.method: found {shown(problem['input']['method'])}; {problem['msg']}"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     return f"{key}: found {shown(problem['input'])}; {problem['msg']}"

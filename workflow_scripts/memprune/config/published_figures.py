@@ -1,6 +1,5 @@
 """Figures that others have published, to set ours beside: one YAML file a source, in `config/published/`."""
 
-from dataclasses import asdict
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from memprune.config.problems import explain
 from memprune.config.section import Section
-from memprune.config.strategy import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.config.values import Count, Index, Level, Name, Number, Text, without_repeats
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
@@ -90,7 +89,7 @@ class Published(Section):
 
     source: Source
     protocol: Protocol = Protocol()
-    strategies: dict[Name, Strategy] = Field({}, description="As in an experiment, without levels.")
+    strategies: dict[Name, PruneStrategy] = Field({}, description="As in an experiment, without levels.")
     figures: Annotated[list[Figure], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -155,12 +154,12 @@ def comparable(name: str, published: Published) -> dict:
     return {
         "source": name,
         "protocol": published.protocol.model_dump() | {"context_lengths": lengths and sorted(lengths)},
-        "strategies": {name: asdict(strategy.selection) for name, strategy in published.strategies.items()},
+        "strategies": {name: strategy.settings for name, strategy in published.strategies.items()},
         "figures": published.figures_and_samples,
     }
 
 
-PARTS = {"source": Source, "protocol": Protocol, "strategies": Strategy, "figures": Figure}
+PARTS = {"source": Source, "protocol": Protocol, "strategies": PruneStrategy, "figures": Figure}
 
 
 def keys_at(location: tuple) -> list[str]:

@@ -1,6 +1,6 @@
 """A model in its place: on a device, resident or streamed, with batches that fit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from memprune.devices.footprint import BATCH_TOKENS
 from memprune.devices.residency import choose_block_tokens, free_on_gpu
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
-from memprune.scoring.pruned_model import PrunedModel, load_pruned
+from memprune.scoring.variant_model import VariantModel, load_variant
 
 Result = TypeVar("Result")
 
@@ -26,7 +26,7 @@ class Placed:
     `kind` is what they are remembered by, None where they were given; `about` tells of the place, in words.
     """
 
-    model: PrunedModel
+    model: VariantModel
     batch_tokens: int
     kind: Mapping | None
     about: Mapping[str, str]
@@ -65,9 +65,9 @@ class Placed:
 
 
 def place(
-    manifest: Manifest, mask: Path | None, device: str, threads: int, spec: Mapping, longest: int
+    manifest: Manifest, changes: Sequence[Path], device: str, threads: int, spec: Mapping, longest: int
 ) -> Placed:
-    """Load a model with its mask on a device (`cpu` or `cuda`); `spec` has the settings of `evaluation`.
+    """Load a model after its changes on a device (`cpu` or `cuda`); `spec` has the settings of `evaluation`.
 
     `longest` is the length of the longest text that is to be scored, in tokens. Raises UserError when the
     model does not fit the device.
@@ -77,7 +77,7 @@ def place(
     torch.cuda.empty_cache()  # of an earlier model of this process
     # Before the weights come: less where somebody else computes.
     free = None if device == "cpu" else free_on_gpu(chosen)
-    model = load_model(manifest, mask, chosen, spec)
+    model = load_model(manifest, changes, chosen, spec)
     about = {
         "weights_dtype": manifest.dtype,
         "compute_dtype": spec["dtype"],
@@ -97,10 +97,12 @@ def place(
     return Placed(model, find_batch_tokens(kind, model, longest), kind, about)
 
 
-def load_model(manifest: Manifest, mask: Path | None, device: torch.device, spec: Mapping) -> PrunedModel:
+def load_model(
+    manifest: Manifest, changes: Sequence[Path], device: torch.device, spec: Mapping
+) -> VariantModel:
     """The model, resident or streamed as `spec` says; with `auto` also streamed when the device fills up."""
     dtype = getattr(torch, spec["dtype"])
-    load = partial(load_pruned, manifest, mask, dtype, device)
+    load = partial(load_variant, manifest, changes, dtype, device)
     try:
         return load(choose_block_tokens(manifest.architecture, dtype, device, spec))
     except RuntimeError as error:

@@ -31,7 +31,7 @@ def generate(
     scorer = Scorer(variant, device, threads)
     tasks = generation_tasks(variant, device, partial(continue_rows, scorer))
     scored = score_shards(tasks, scorer.how)
-    level, reached = level_of(variant.name, variant.mask), achieved(variant.manifest, variant.mask)
+    level, reached = level_of(variant.name, variant.changes), achieved(variant.manifest, variant.changes)
     first = variant_columns(model, variant.name, level) | asdict(reached)
     return beside_rows(first, tasks, scored), scored, [shard.name for task in tasks for shard in task.shards]
 
@@ -53,7 +53,7 @@ def generation_tasks(
     variant's `spec`, with `seed`, `context_length` and `suffix`. `continue_rows(tokens, advance)` gives the
     columns for rows of int32 tokens, context and suffix.
     """
-    for path in filter(None, (variant.mask, variant.samples)):
+    for path in (*variant.changes, variant.samples):
         entries.content(path)  # verified before it is read
     samples = pq.read_table(variant.samples)
     check_fit(variant, samples)

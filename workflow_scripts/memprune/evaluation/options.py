@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--mask", type=Path, help="left out: the dense model")
+    parser.add_argument("--changes", type=Path, nargs="*", default=[], help="in turn; none: the dense model")
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--windows", type=Path, required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
@@ -25,7 +25,7 @@ def variant_of(arguments: argparse.Namespace) -> Variant:
     return Variant(
         name=arguments.variant,
         manifest=read_manifest(arguments.manifest),
-        mask=arguments.mask,
+        changes=arguments.changes,
         samples=arguments.samples,
         windows=arguments.windows,
         spec=arguments.spec,

@@ -32,7 +32,7 @@ class Scorer:
         if self.device == "cuda":
             gpus.lease(device_bytes(variant.manifest.architecture, variant.spec))
         longest = max(variant.sample_length, variant.longest_window)
-        return place(variant.manifest, variant.mask, self.device, self.threads, variant.spec, longest)
+        return place(variant.manifest, variant.changes, self.device, self.threads, variant.spec, longest)
 
     def how(self) -> Mapping[str, str]:
         """How the last shard was scored, in words, to be kept with its evidence."""

@@ -1,11 +1,11 @@
-"""Solve for a level: prune, score the perplexity windows, and again, until perplexity rises as was asked.
+"""Solve for a level: change the weights, score the perplexity windows, and again, until perplexity rises as was asked.
 
-Each step's evidence passes through the store as a shard of its own mask, so that the evaluation of the level
-found, which has the same mask, finds it there.
+Each step's evidence passes through the store as a shard of its own change, so that the evaluation of the level
+found, which makes the same, finds it there.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,8 @@ from memprune.evaluation.variant import Variant, windows_task
 
 def solve_level(
     dense: Variant,
-    make_mask_at: Callable[[float, Path], None],
+    before_it: Sequence[Path],
+    make_change_at: Callable[[float, Path], None],
     target: float,
     device: str,
     threads: int,
@@ -29,7 +30,8 @@ def solve_level(
 ) -> dict:
     """The level at which token perplexity is (1 + `target`) times that of `dense`, and every step tried.
 
-    `make_mask_at(level, path)` writes the mask of a level, for a moment, into `folder`; `device` is the class
+    `make_change_at(level, path)` writes the change of a level, for a moment, into `folder`, to stand after those
+    `before_it`; `device` is the class
     of device, `cpu` or `cuda`. Gives JSON values: level, perplexity_increase, perplexity, dense_perplexity,
     and steps with the first three of these each. A perplexity beyond float64 is null, and so is its increase.
     Prints a line a step. Raises UserError when no level does it (see `find_level`), and what scoring raises.
@@ -40,9 +42,9 @@ def solve_level(
 
     def increase_at(level: float) -> float:
         with TemporaryDirectory(dir=folder) as temporary:
-            mask = Path(temporary) / "mask.safetensors"
-            make_mask_at(level, mask)
-            after = nll_per_token(replace(dense, mask=mask), device, threads)
+            change = Path(temporary) / "change.safetensors"
+            make_change_at(level, change)
+            after = nll_per_token(replace(dense, changes=[*before_it, change]), device, threads)
         increase = exp(after - before) - 1
         steps[level] = {"level": level, "perplexity_increase": increase, "perplexity": exp(after)}
         print(f"level {level}: perplexity {exp(after):.6g}, increase {increase:+.4g}", flush=True)

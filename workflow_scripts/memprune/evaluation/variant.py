@@ -15,20 +15,20 @@ from memprune.evaluation.fit import check_positions, check_tokenizer
 from memprune.evaluation.tasks import Task, memorization_tasks, perplexity_task
 from memprune.models.manifest import Manifest
 from memprune.store import entries, source_code
-from memprune.variants.masks import mask_digest
+from memprune.variants.changes import change_digest
 
 
 @dataclass(frozen=True)
 class Variant:
     """Which variant is scored on what, and how: files, and the settings of `evaluation` in `spec`.
 
-    `mask` is None for the dense model, `samples` and `windows` where they are not scored; `texts` are files
+    `changes` is its chain, none for the dense model; `samples` and `windows` are None where they are not scored; `texts` are files
     of other texts (see `memprune.evaluation.texts`).
     """
 
     name: str
     manifest: Manifest
-    mask: Path | None
+    changes: Sequence[Path]
     samples: Path | None
     windows: Path | None
     spec: Mapping
@@ -58,7 +58,7 @@ def variant_tasks(
     shard is scored (see `memorization_tasks` and `perplexity_task`). Raises UserError when samples do not fit
     the model, and for a damaged file.
     """
-    for path in filter(None, (variant.mask, variant.samples, variant.windows)):
+    for path in filter(None, (*variant.changes, variant.samples, variant.windows)):
         entries.content(path)  # verified before it is read
     samples, windows = pq.read_table(variant.samples), pq.read_table(variant.windows)
     check_fit(variant, samples)
@@ -94,7 +94,7 @@ def determinants_of(variant: Variant, device: str, *modules: str) -> dict:
         "source": source_code.digest("memprune.scoring.forced_pass", *modules),
         "weights": manifest.fingerprint,
         "architecture": asdict(manifest.architecture),
-        "mask": mask_digest(variant.mask) if variant.mask else None,
+        "changes": [change_digest(change) for change in variant.changes],
         "dtype": spec["dtype"],
         "batch_tokens": spec["batch_tokens"],
         "device": device,

@@ -1,21 +1,20 @@
-"""Write a variant of a model as a folder that transformers loads: the model's files, masked while copied.
+"""Write a variant of a model as a folder that transformers loads: the model's files, changed while copied.
 
-Layout, names, shapes and dtypes stay as they are; only the weights that the mask removes become zero.
+Layout, names, shapes and dtypes stay as they are; only weights of the tensors that a change names become others.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
-
-import numpy as np
 
 from memprune.disk import existing_part
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
-from memprune.models.weights import Tensor, new_buffer, read, read_tensors, slices
+from memprune.models.weights import new_buffer, slices
 from memprune.store.fingerprints import unchanged
-from memprune.variants.masks import about_mask, read_bits, unpack
+from memprune.variants.changes import about_change
+from memprune.variants.weights_of_variant import Weights, weights_of_variant
 
 CHUNK = 2**22  # bytes that are copied at one time
 # What decides no number, and what a model should not travel without.
@@ -23,23 +22,24 @@ COMPANIONS = ("generation_config.json", "chat_template.jinja")
 LICENCES = ("license", "licence", "notice")  # how the names of their files begin
 
 
-def export_variant(manifest: Manifest, mask: Path | None, folder: Path) -> dict[str, bool]:
-    """Write a model with a mask applied, or dense without one, into an existing folder.
+def export_variant(manifest: Manifest, changes: Sequence[Path], folder: Path) -> dict[str, bool]:
+    """Write a model after a chain of changes, dense without any, into an existing folder.
 
-    Returns the names of the files, each with whether a weight in it was removed; all others are the model's
+    Returns the names of the files, each with whether a tensor in it was changed; all others are the model's
     to the byte. Memory is bounded: weights pass through in slices. Raises UserError when the disk has no
-    room, the mask is of other weights, or the model's files are not those of the manifest.
+    room, a change is of other weights, or the model's files are not those of the manifest.
     """
     source = Path(manifest.folder)
     names = [*manifest.hashes, *companions(source, manifest.hashes)]
     check_room(sum((source / name).stat().st_size for name in names if (source / name).is_file()), folder)
-    masked = masked_tensors(manifest, mask)
-    changed = {tensor.file.name for tensor in masked.values()}
+    weights = weights_of_variant(manifest, changes)
+    changed: dict[str, set[str]] = {}
+    for tensor in {name for change in changes for name in about_change(change).shapes}:
+        changed.setdefault(weights.tensors[tensor].file.name, set()).add(tensor)
     with unchanged({source / name: content for name, content in manifest.hashes.items()}):
         for name in names:
             if name in changed:
-                own = {matrix: tensor for matrix, tensor in masked.items() if tensor.file.name == name}
-                write_masked(source / name, own, mask, folder / name)
+                write_changed(source / name, weights, changed[name], folder / name)
             else:
                 shutil.copyfile(source / name, folder / name)
     return {name: name in changed for name in sorted(names)}
@@ -61,30 +61,15 @@ def check_room(needed: int, folder: Path) -> None:
         )
 
 
-def masked_tensors(manifest: Manifest, mask: Path | None) -> dict[str, Tensor]:
-    """The tensors that a mask is for, by name; none without a mask."""
-    if mask is None:
-        return {}
-    about = about_mask(mask)
-    if about["fingerprint"] != manifest.fingerprint:
-        raise UserError(
-            f"{mask}: found a mask of other weights ({about['fingerprint']:.12}) than those of "
-            f"{manifest.model} ({manifest.fingerprint:.12}); run again"
-        )
-    tensors = read_tensors(manifest)
-    return {name: tensors[name] for name in about["shapes"]}
-
-
-def write_masked(source: Path, tensors: Mapping[str, Tensor], mask: Path, target: Path) -> None:
-    """Copy a safetensors file with the mask applied to some of its tensors; its header stays as it is."""
+def write_changed(source: Path, weights: Weights, names: Collection[str], target: Path) -> None:
+    """Copy a safetensors file with some of its tensors as a variant has them; its header stays as it is."""
     buffer = new_buffer()
     with source.open("rb") as original, target.open("wb") as copy:
-        for name, tensor in sorted(tensors.items(), key=lambda item: item[1].offset):
+        for name in sorted(names, key=lambda name: weights.tensors[name].offset):
+            tensor = weights.tensors[name]
             copy_bytes(original, copy, tensor.offset - copy.tell())
-            kept = read_bits(mask, name)
             for part in slices(tensor.size):
-                bits = read(tensor, part, buffer)
-                copy.write(np.multiply(bits, unpack(kept, part), out=bits))
+                copy.write(weights.read(name, part, buffer))
             original.seek(copy.tell())
         copy_bytes(original, copy, source.stat().st_size - copy.tell())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from memprune.disk import readable
+from memprune.variants.names import level_text
 
 # What identifies a variant in measures and tables, and what it achieved; then what identifies its samples.
 # The target is null where the level was given, not found.
@@ -48,7 +49,7 @@ def level_label(table: pd.DataFrame) -> pd.Series:
 
     It is the target where the level was found, else the level.
     """
-    return table.target.where(table.target.notna(), table.level.map(lambda level: repr(float(level))))
+    return table.target.where(table.target.notna(), table.level.map(level_text))
 
 
 def variant_label(table: pd.DataFrame) -> pd.Series:

@@ -76,14 +76,6 @@ def read(tensor: Tensor, part: slice, buffer: np.ndarray) -> np.ndarray:
     return values
 
 
-def is_finite(tensor: Tensor, buffer: np.ndarray) -> bool:
-    """Whether no element of a tensor is infinite or not a number; read in slices, through the `buffer`."""
-    exponent = EXPONENT[tensor.dtype]
-    return not any(
-        ((read(tensor, part, buffer) & exponent) == exponent).any() for part in slices(tensor.size)
-    )
-
-
 def new_buffer() -> np.ndarray:
     """Room for a slice of any dtype."""
     return np.empty(SLICE, dtype=np.uint32)

@@ -5,12 +5,13 @@ Nothing here needs network, a GPU or a model's weights. What is assumed of machi
 
 from dataclasses import dataclass
 
-from memprune.config.experiment import Config, Evaluation, Strategy
+from memprune.config.experiment import Config, Evaluation
+from memprune.config.strategy import Strategy
 from memprune.devices.footprint import BATCH_TOKENS, layer_bytes, room_on_gpu, working_bytes
 from memprune.evaluation.bisection import MOST_STEPS
 from memprune.models.weights import BYTES
-from memprune.planning import paths
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
+from memprune.planning.method_inputs import method_inputs
 from memprune.planning.operations import (
     other_texts,
     scoring_operations,
@@ -44,7 +45,7 @@ class Estimate:
     device_bytes: int  # of a resident model, with a batch
     host_bytes: int  # of the same on a CPU; where a GPU has the weights, `PROCESS_BYTES` and CUDA's
     download_bytes: int
-    mask_bytes: int
+    change_bytes: int
     score_bytes: int
 
     def gpu_hours(self, gpu: str, dtype: str) -> float:
@@ -70,10 +71,10 @@ def estimate(name: str, config: Config) -> Estimate:
         device_bytes=device_bytes(size, config.evaluation),
         host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
-        mask_bytes=sum(
-            weights_masked(size, name, key, strategy) // 8
+        change_bytes=sum(
+            bytes_of_change(size, name, key, strategy, level)
             for key, strategy in config.strategies.items()
-            for _ in config.levels(name, key)
+            for level in config.levels(name, key)
         ),
         score_bytes=variants * score_bytes(config) + targets * MOST_STEPS * window_bytes(config),
     )
@@ -121,7 +122,7 @@ def generating_seconds(size: ModelSize, config: Config, rate: float) -> float:
 
 
 def solving_seconds(size: ModelSize, config: Config, rate: float) -> float:
-    """Seconds of one job that finds a level: each step reads the model for its mask, and to score it."""
+    """Seconds of one job that finds a level: each step reads the model for its change, and to score it."""
     read = 2 * size.file_bytes / READ_RATE
     return MOST_STEPS * (start_seconds(size) + read) + solving_operations(size, config) / rate
 
@@ -152,13 +153,32 @@ def count_jobs(name: str, config: Config) -> int:
     scoring += variants * len(config.text_kinds)
     measuring = variants * (1 + len(config.text_kinds))
     generating = 2 if config.generation else 0  # with its measures
-    masks = variants - 1  # all variants but `dense`
-    counts = any(paths.magnitudes_of(config, name, strategy) for strategy in config.strategies)
-    masking = masks + counts + 1 if masks else 0  # a figure of masks beside
-    return manifest + scoring + measuring + generating + masking + len(config.targets(name))
+    changes = variants - 1  # all variants but `dense`
+    inputs = {path for variant in config.variants(name)[1:] for path in gathered(config, name, variant)}
+    changing = changes + len(inputs) + 1 if changes else 0  # a figure of zeros beside
+    return manifest + scoring + measuring + generating + changing + len(config.targets(name))
 
 
-def weights_masked(size: ModelSize, model: str, name: str, strategy: Strategy) -> int:
-    """How many weights have a bit in a mask of the strategy `name`: all those of matrices in its scope."""
-    roles, layers = scope_of(strategy.selection, size.architecture, model, name)
-    return len(layers) * sum(size.roles[role] for role in {stored_role(r, size.architecture) for r in roles})
+def gathered(config: Config, name: str, variant: str) -> list[str]:
+    """What is gathered of one model alone for a variant's change: magnitudes, activations, gradients."""
+    inputs = method_inputs(config, name, variant)
+    return [inputs[kind] for kind in ("magnitudes", "activations", "gradients") if kind in inputs]
+
+
+def bytes_of_change(size: ModelSize, model: str, name: str, strategy: Strategy, level: float | str) -> int:
+    """What the change of the strategy `name` takes: of all weights of matrices in its scope.
+
+    A mask has a bit a weight, codes their bits and a scale a group, factors and new weights the checkpoint's
+    bytes.
+    """
+    if strategy.method in ("finetune", "checkpoint"):
+        return size.file_bytes
+    roles, layers = scope_of(strategy.scope, size.architecture, model, name)
+    stored = {stored_role(role, size.architecture) for role in roles}
+    weights = len(layers) * sum(size.roles[role] for role in stored)
+    bytes_a_weight = size.file_bytes / size.weights
+    if strategy.method == "quantize":
+        return int(weights * (level / 8 + 4 / strategy.group))
+    if strategy.method == "low-rank":
+        return int(weights * bytes_a_weight * (1 if isinstance(level, str) else 1 - level))
+    return int(weights * bytes_a_weight) if strategy.criterion == "sparsegpt" else weights // 8

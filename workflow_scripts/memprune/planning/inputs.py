@@ -8,6 +8,7 @@ from pathlib import Path
 
 from memprune.config.corpora import ENDINGS
 from memprune.config.experiment import Config
+from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
@@ -85,4 +86,5 @@ def check_scopes(config: Config) -> None:
         except UserError:
             continue  # it is not known before the model is fetched
         for key, strategy in config.strategies.items():
-            scope_of(strategy.selection, size.architecture, name, key)
+            if isinstance(strategy, ScopedStrategy):
+                scope_of(strategy.scope, size.architecture, name, key)

@@ -8,7 +8,7 @@ STAGES, GENERATION = ("scores", "measures"), "generation.parquet"
 KINDS = ("memorization", "perplexity", "membership", "concatenated", "tasks")
 ENDINGS = {
     "levels": (".json",),
-    "masks": (".safetensors", ".csv"),
+    "changes": (".safetensors", ".csv"),
     "scores": (*(f".{kind}.parquet" for kind in KINDS), ".parts"),
     "measures": tuple(f".{kind}.parquet" for kind in KINDS),
 }

@@ -11,13 +11,15 @@ from memprune.config.published_figures import read_published
 from memprune.config.values import task_name
 from memprune.disk import sha256_of
 from memprune.jobs.arguments import option
+from memprune.methods.determinants import COMPUTING
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
+from memprune.planning.method_inputs import method_inputs
 from memprune.planning.perplexity_texts import perplexity_texts
 from memprune.planning.protocol import compared
 from memprune.store import source_code
 from memprune.store.fingerprints import identities
-from memprune.variants.names import increase_of, parse_level
+from memprune.variants.names import increase_of, split_variant
 
 
 def canonical(settings: dict) -> str:
@@ -57,40 +59,47 @@ def model_place(config: Config, name: str) -> str:
     return option("--folder", model.path)
 
 
-def solve_spec(config: Config, strategy: str, target: str) -> str:
-    """What a level that is found depends on: its strategy's selection, the increase, and how is scored."""
-    settings = {
-        "selection": config.strategies[strategy].selection.settings,
-        "perplexity_increase": increase_of(target),
-        "evaluation": config.evaluation.settings,
-    }
-    return canonical(settings)
+def change_spec(config: Config, variant: str) -> str:
+    """What a variant's change depends on: its strategy's settings and its level, not the strategy's name.
 
-
-def mask_spec(config: Config, strategy: str, level: str) -> str:
-    """What a mask depends on: its strategy's selection and its level, not the strategy's name.
-
-    A level that is found is in its file.
+    A level that is found is in its file. The device counts where the method computes with the model.
     """
-    settings, given = {"selection": config.strategies[strategy].selection.settings}, parse_level(level)
-    return canonical(settings if isinstance(given, str) else settings | {"level": given})
+    name, level = split_variant(variant)
+    strategy = config.strategies[name]
+    spec = {"modules": strategy.modules, "settings": strategy.settings}
+    if set(strategy.inputs) & set(COMPUTING):
+        spec["device"] = config.evaluation.device
+    return canonical(spec if isinstance(level, str) else spec | {"level": level})
 
 
-def pruning_source(config: Config, script: str, strategy: str) -> str:
-    """The digest of the code of a script that makes masks, with its own criterion's and no other's."""
-    return source(script, f"memprune.variants.criteria.{config.strategies[strategy].criterion}")
+def solve_spec(config: Config, variant: str) -> str:
+    """What a level that is found depends on: its change but for the level, the increase, and how is scored."""
+    increase = increase_of(split_variant(variant)[1])
+    scored = {"perplexity_increase": increase, "evaluation": config.evaluation.settings}
+    return canonical({**json.loads(change_spec(config, variant)), **scored})
 
 
-def magnitudes_option(config: Config, model: str, strategy: str) -> str:
-    """The option of compute_mask.py that names a model's magnitudes; empty if the criterion needs none."""
-    magnitudes = paths.magnitudes_of(config, model, strategy)
-    return option("--magnitudes", *magnitudes) if magnitudes else ""
+def change_source(config: Config, script: str, strategy: str) -> str:
+    """The digest of the code of a script that makes changes, with its own method's and no other's."""
+    return source(script, *config.strategies[strategy].modules)
 
 
-def mask_option(config: Config, model: str, variant: str) -> str:
-    """The option of the scripts that score which names a variant's mask; empty for `dense`."""
-    masks = paths.masks_of(config, model, variant)
-    return option("--mask", *masks) if masks else ""
+def inputs_option(config: Config, model: str, variant: str) -> str:
+    """The option that names what a variant's method needs beside the weights; empty if that is nothing."""
+    inputs = method_inputs(config, model, variant)
+    return option("--inputs", *(f"{name}={path}" for name, path in inputs.items())) if inputs else ""
+
+
+def before_option(config: Config, model: str, variant: str) -> str:
+    """The option that names the changes that a variant's own stands after; empty if there are none."""
+    changes = paths.changes_before(config, model, variant)
+    return option("--before", *changes) if changes else ""
+
+
+def changes_option(config: Config, model: str, variant: str) -> str:
+    """The option of the scripts that score which names a variant's changes; empty for `dense`."""
+    changes = paths.changes_of(config, model, variant)
+    return option("--changes", *changes) if changes else ""
 
 
 def evaluation_spec(config: Config) -> str:
@@ -110,10 +119,10 @@ def generation_spec(config: Config) -> str:
     return canonical({**samples, **asked, **config.evaluation.settings})
 
 
-def masks_option(config: Config, model: str) -> str:
-    """The option that names the masks of all of a model's pruned variants, in their order."""
-    masks = paths.masks_of_model(config, model)
-    return option("--masks", *masks) if masks else ""
+def variants_option(config: Config, model: str) -> str:
+    """The option that names the changes of each of a model's variants, in their order."""
+    changes = {variant: paths.changes_of(config, model, variant) for variant in config.variants(model)}
+    return option("--variants", json.dumps(changes))
 
 
 def task_option(config: Config, task: str) -> str:

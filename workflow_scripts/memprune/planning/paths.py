@@ -1,4 +1,4 @@
-"""Where an experiment's results lie, and which masks, scores and tables of zeros there are.
+"""Where an experiment's results lie, and which changes, scores and tables of zeros there are.
 
 `results` is the experiment's folder. Models and variants may be wildcards of Snakemake (`{model}`).
 """
@@ -54,14 +54,24 @@ def level(results: str | Path, model: str, variant: str) -> str:
     return f"{results}/levels/{model}/{variant}.json"
 
 
-def mask(results: str | Path, model: str, variant: str) -> str:
-    """The mask of a pruned variant."""
-    return f"{results}/masks/{model}/{variant}.safetensors"
+def change(results: str | Path, model: str, variant: str) -> str:
+    """What a variant's strategy does to the weights that it stands after."""
+    return f"{results}/changes/{model}/{variant}.safetensors"
+
+
+def statistics(results: str | Path, model: str, variant: str, kind: str) -> str:
+    """What is gathered of a variant's weights on text: activations or gradients."""
+    return f"{results}/statistics/{model}/{variant}.{kind}.safetensors"
+
+
+def checkpoint(results: str | Path, variant: str) -> str:
+    """What is known of a model that stands for a variant."""
+    return f"{results}/checkpoints/{variant}.json"
 
 
 def zeros(results: str | Path, model: str, variant: str) -> str:
-    """The table of a mask's zeros, by matrix."""
-    return f"{results}/masks/{model}/{variant}.csv"
+    """The table of a variant's zeros, by matrix."""
+    return f"{results}/changes/{model}/{variant}.csv"
 
 
 def task(results: str | Path, name: str) -> str:
@@ -147,33 +157,24 @@ def all_levels(config: Config) -> list[str]:
 
 
 def level_of(config: Config, model: str, variant: str) -> list[str]:
-    """The level that a variant's mask is made for, where it is found; none where it is given."""
+    """The level that a variant's change is made for, where it is found; none where it is given."""
     return [level(results_of(config), model, variant)] if variant in config.targets(model) else []
 
 
-def all_masks(config: Config) -> list[str]:
-    """The masks of all variants, each with its table of zeros."""
+def all_changes(config: Config) -> list[str]:
+    """The changes of all variants, each with its table of zeros."""
     return [
         place(results_of(config), model, variant)
         for model in config.models
         for variant in config.variants(model)[1:]
-        for place in (mask, zeros)
+        for place in (change, zeros)
     ]
-
-
-def magnitudes_of(config: Config, model: str, strategy: str) -> list[str]:
-    """The magnitudes that a strategy's masks are computed from; none if its criterion needs none."""
-    is_needed = config.strategies[strategy].criterion == "magnitude"
-    return [magnitudes(results_of(config), model)] if is_needed else []
 
 
 def all_magnitudes(config: Config) -> list[str]:
-    """The magnitudes of all models that a strategy's masks are computed from."""
-    return [
-        path
-        for model in config.models
-        for path in dict.fromkeys(p for name in config.strategies for p in magnitudes_of(config, model, name))
-    ]
+    """The magnitudes of all models that a strategy's changes are computed from."""
+    needed = any("magnitudes" in strategy.inputs for strategy in config.strategies.values())
+    return [magnitudes(results_of(config), model) for model in config.studied if needed]
 
 
 def zeros_at_highest_levels(config: Config, model: str) -> list[str]:
@@ -192,14 +193,19 @@ def zeros_at_highest_levels(config: Config, model: str) -> list[str]:
     ]
 
 
-def masks_of(config: Config, model: str, variant: str) -> list[str]:
-    """The mask that a variant is scored with; none for `dense`, the unpruned model."""
-    return [] if variant == "dense" else [mask(results_of(config), model, variant)]
+def changes_of(config: Config, model: str, variant: str) -> list[str]:
+    """The changes that a variant's weights go through, in turn; none of `dense`."""
+    return [change(results_of(config), model, own) for own in config.chain(variant)]
 
 
-def masks_of_model(config: Config, model: str) -> list[str]:
-    """The masks of all of a model's pruned variants, in their order."""
-    return [path for variant in config.variants(model) for path in masks_of(config, model, variant)]
+def changes_before(config: Config, model: str, variant: str) -> list[str]:
+    """The changes that a variant's own stands after."""
+    return changes_of(config, model, variant)[:-1]
+
+
+def all_changes_of(config: Config, model: str) -> list[str]:
+    """The changes of all of a model's variants, in their order."""
+    return [change(results_of(config), model, variant) for variant in config.variants(model)[1:]]
 
 
 def fetched_of(config: Config, model: str) -> list[str]:

@@ -23,7 +23,7 @@ from memprune.store import entries
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
 PLANNED = (
-    "mask",
+    "change",
     "memorization",
     "perplexity",
     "membership",
@@ -127,10 +127,10 @@ def check_store(folder: str) -> None:
 
 
 def check_disk(config: Config, folder: str, results: Path) -> None:
-    """Raise UserError when the masks and scores that are still to come do not fit the store's disk.
+    """Raise UserError when the changes and scores that are still to come do not fit the store's disk.
 
     Models of unknown size are left out: how much they take shows when they are fetched. What the store holds
-    is taken for these masks and scores, whosever it is: work that would only link is never refused.
+    is taken for these changes and scores, whosever it is: work that would only link is never refused.
     """
     existing = existing_part(folder)
     free, needed = shutil.disk_usage(existing).free, bytes_to_come(config, results)
@@ -138,21 +138,21 @@ def check_disk(config: Config, folder: str, results: Path) -> None:
         needed -= sum(entry.size for entry in entries.all_entries() if entry.name.split("/")[0] in PLANNED)
     if needed > free:
         raise UserError(
-            f"store: masks and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB free; "
+            f"store: changes and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB free; "
             "set another folder with `store` or MEMPRUNE_STORE, or leave out models or levels"
         )
 
 
 def bytes_to_come(config: Config, results: Path) -> int:
-    """What the plan says of masks and scores, without what the results have already."""
+    """What the plan says of changes and scores, without what the results have already."""
     planned = 0
     for name in config.models:
         with suppress(UserError):
             cost = estimate(name, config)
-            planned += cost.mask_bytes + cost.score_bytes
+            planned += cost.change_bytes + cost.score_bytes
     present = [
         path
-        for kind in ("masks", "scores", "measures")
+        for kind in ("changes", "scores", "measures")
         for path in (results / kind).glob("*/*")
         if path.is_file()
     ]

@@ -1,9 +1,8 @@
 """What of an experiment is compared with published figures: models, strategies and how both were measured."""
 
-from dataclasses import asdict
-
 from memprune.config.corpora import Corpus, HubCorpus
 from memprune.config.experiment import Config
+from memprune.config.strategy import Strategy
 from memprune.planning.perplexity_texts import data_set
 
 
@@ -19,7 +18,9 @@ def compared(config: Config) -> dict[str, dict]:
             name: {"repo": model.repo, "revision": model.revision if model.repo else None}
             for name, model in config.models.items()
         },
-        "strategies": {name: asdict(strategy.selection) for name, strategy in config.strategies.items()},
+        "strategies": {
+            name: strategy.settings for name, strategy in config.strategies.items() if is_comparable(strategy)
+        },
         "protocol": {
             "suffix": samples.suffix,
             "context_lengths": sorted(samples.context_lengths),
@@ -32,6 +33,11 @@ def compared(config: Config) -> dict[str, dict]:
             "perplexity_window": samples.perplexity_window,
         },
     }
+
+
+def is_comparable(strategy: Strategy) -> bool:
+    """Whether published figures can be of a strategy: those that are known are of dense models pruned."""
+    return strategy.method == "prune" and strategy.after is None
 
 
 def place_of(corpus: Corpus) -> str:

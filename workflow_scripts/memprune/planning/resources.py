@@ -73,7 +73,7 @@ def count_magnitudes(size: ModelSize, threads: int) -> Resources:
     return with_margins(memory, size.file_bytes / READ_RATE)
 
 
-def compute_mask(size: ModelSize, threads: int) -> Resources:
+def compute_change(size: ModelSize, threads: int) -> Resources:
     """To read a model twice."""
     memory = PROCESS_BYTES + MASK_BYTES * size.weights + threads * THREAD_BYTES
     return with_margins(memory, 2 * size.file_bytes / READ_RATE)
@@ -103,7 +103,7 @@ def scoring_rate(threads: int, gpu: int, config: Config) -> float:
 
 def solve_level(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
     """To make masks and to score the perplexity windows with them, in turns."""
-    scoring, masking = score_shards(size, threads, gpu, config), compute_mask(size, threads)
+    scoring, masking = score_shards(size, threads, gpu, config), compute_change(size, threads)
     seconds = solving_seconds(size, config, scoring_rate(threads, gpu, config))
     return Resources(scoring.memory + masking.memory, with_margins(0, seconds).runtime)
 

@@ -13,7 +13,7 @@ from memprune.results import Results
 # Files that numbers of the page are from, each kind before what it was made from.
 FILES = (
     "findings.md", "tables/*.csv", "tables/*.parquet", "measures/*/*.parquet", "scores/*/*.parquet",
-    "masks/*/*.safetensors", "models/*/manifest.json", "samples/**/*.parquet",
+    "changes/*/*.safetensors", "models/*/manifest.json", "samples/**/*.parquet",
 )  # fmt: skip
 
 

@@ -13,13 +13,13 @@ from memprune.scoring.batches import Batch, cut_batches, cut_blocks
 from memprune.scoring.decoder import Past, embed, leave, rotations_of, run_layer
 from memprune.scoring.forced_pass import check_finite, forced_pass, ignore
 from memprune.scoring.logits import log_probability, measure_rows
-from memprune.scoring.pruned_model import PrunedModel
+from memprune.scoring.variant_model import VariantModel
 
 MORE_ON_CPU = 4  # texts than a forced pass takes: a step multiplies one token of each, which fills no product
 
 
 def continue_suffixes(
-    model: PrunedModel,
+    model: VariantModel,
     samples: np.ndarray,
     suffix: int,
     batch_tokens: int,
@@ -47,7 +47,7 @@ def continue_suffixes(
     return continued
 
 
-def forced_choices(model: PrunedModel, samples: np.ndarray, suffix: int, batch_tokens: int) -> np.ndarray:
+def forced_choices(model: VariantModel, samples: np.ndarray, suffix: int, batch_tokens: int) -> np.ndarray:
     """The greedy choice at each suffix position given the true tokens before it: int32, samples × suffix."""
     scored = np.arange(samples.shape[1] - suffix, samples.shape[1])
     blocks = cut_blocks(cut_batches(np.arange(len(samples)), samples, batch_tokens), model.block_tokens)
@@ -56,7 +56,7 @@ def forced_choices(model: PrunedModel, samples: np.ndarray, suffix: int, batch_t
 
 
 @torch.inference_mode()
-def decode(model: PrunedModel, batch: Batch, known: np.ndarray) -> np.ndarray:
+def decode(model: VariantModel, batch: Batch, known: np.ndarray) -> np.ndarray:
     """The tokens of a batch of texts, all but the first `known[i]` of each decoded greedily.
 
     The texts go in lock-step from the first unknown token of any: until its own, a text is fed what is known.
@@ -80,7 +80,7 @@ def decode(model: PrunedModel, batch: Batch, known: np.ndarray) -> np.ndarray:
 
 
 def choose_next(
-    model: PrunedModel, ids: torch.Tensor, rooms: torch.Tensor, start: int, rotations: torch.Tensor | None
+    model: VariantModel, ids: torch.Tensor, rooms: torch.Tensor, start: int, rotations: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The greedy choices after some tokens, with their log-probabilities (float32, nats), one a text.
 

@@ -16,7 +16,7 @@ from memprune.scoring.decoder import leave
 from memprune.scoring.evidence import Evidence
 from memprune.scoring.hidden_states import hidden_states
 from memprune.scoring.logits import Measure, all_evidence, measure_rows, only_log_probability
-from memprune.scoring.pruned_model import PrunedModel
+from memprune.scoring.variant_model import VariantModel
 
 
 def ignore(tokens: int) -> None:
@@ -24,7 +24,7 @@ def ignore(tokens: int) -> None:
 
 
 def score_suffixes(
-    model: PrunedModel,
+    model: VariantModel,
     samples: np.ndarray,
     context_lengths: Sequence[int],
     suffix: int,
@@ -51,7 +51,7 @@ def score_suffixes(
 
 
 def score_windows(
-    model: PrunedModel,
+    model: VariantModel,
     windows: list[np.ndarray],
     scored: np.ndarray,
     batch_tokens: int,
@@ -63,7 +63,7 @@ def score_windows(
 
 
 def score_texts(
-    model: PrunedModel,
+    model: VariantModel,
     texts: list[np.ndarray],
     scored: np.ndarray,
     measure: Measure,
@@ -93,7 +93,7 @@ def score_texts(
 
 @torch.inference_mode()
 def forced_pass(
-    model: PrunedModel, block: list[Batch], scored: np.ndarray | None, measure: Measure
+    model: VariantModel, block: list[Batch], scored: np.ndarray | None, measure: Measure
 ) -> list[tuple[np.ndarray, ...]]:
     """What `measure` says of some tokens of each text of some batches, by their ascending positions.
 
@@ -116,7 +116,7 @@ def forced_pass(
     return results
 
 
-def check_finite(log_probability: np.ndarray, rows: np.ndarray, model: PrunedModel) -> None:
+def check_finite(log_probability: np.ndarray, rows: np.ndarray, model: VariantModel) -> None:
     """Raise UserError that names the first of `rows` with a log-probability that is not finite, and why."""
     wrong = ~np.isfinite(log_probability).all(axis=1)
     if wrong.any():
@@ -126,7 +126,7 @@ def check_finite(log_probability: np.ndarray, rows: np.ndarray, model: PrunedMod
         )
 
 
-def reason_not_finite(model: PrunedModel) -> str:
+def reason_not_finite(model: VariantModel) -> str:
     """What is behind a log-probability that is not finite: weights in the files, or the dtype's range."""
     if names := model.not_finite():
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""

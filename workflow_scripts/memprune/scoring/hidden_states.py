@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 
 from memprune.scoring.decoder import embed, rotations_of, run_layer
-from memprune.scoring.pruned_model import PrunedModel
+from memprune.scoring.variant_model import VariantModel
 
 
 @torch.inference_mode()
 def hidden_states(
-    model: PrunedModel, block: Sequence[torch.Tensor], first: Sequence[int] | None = None
+    model: VariantModel, block: Sequence[torch.Tensor], first: Sequence[int] | None = None
 ) -> list[torch.Tensor]:
     """The states that leave a model's last layer, before its last norm: texts × tokens × hidden each.
 

@@ -1,37 +1,21 @@
-"""Mask files: which weights a strategy removes at a level.
+"""Masks, the changes that remove weights: a uint8 vector for each matrix in scope.
 
-A mask file is a safetensors file with one uint8 vector per matrix in scope: bits in the order of the flat
-matrix as stored, lowest bit first, 1 = kept. Of a matrix that is in scope in part, all other bits are 1. The
-metadata has one key, `mask`: JSON with the shapes, the numbers of weights kept and in scope, the selection,
-the level and the fingerprint of the weights (one key only, since the order of several differs from run to
-run, and the same mask is to be the same bytes).
+Bits are in the order of the flat matrix as stored, lowest bit first, 1 = kept. Of a matrix that is in scope in
+part, all other bits are 1. The details have `kept`, how many bits are 1 of each.
 """
 
-import hashlib
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from memprune.errors import UserError
+from memprune.models.weights import Tensor
+from memprune.variants.changes import about_change
+from memprune.variants.steps import Step
 
-
-def write_mask(
-    packed: dict[str, np.ndarray], shapes: dict[str, tuple[int, int]], about: dict, path: Path
-) -> None:
-    """Write the bit-packed matrices of a mask with their shapes, and `about` (JSON values) as metadata."""
-    kept = {matrix: int(np.bitwise_count(bits).sum()) for matrix, bits in packed.items()}
-    metadata = {**about, "shapes": {matrix: shapes[matrix] for matrix in packed}, "kept": kept}
-    save_file(packed, path, {"mask": json.dumps(metadata, sort_keys=True)})
-
-
-def about_mask(path: str | Path) -> dict:
-    """What a mask's file says: by matrix shapes, weights kept and in scope; selection, level, fingerprint."""
-    with safe_open(path, framework="numpy") as file:
-        return json.loads(file.metadata()["mask"])
+REPLACES = False  # what was there before
 
 
 def read_bits(path: str | Path, matrix: str) -> np.ndarray:
@@ -39,13 +23,23 @@ def read_bits(path: str | Path, matrix: str) -> np.ndarray:
 
     Raises UserError when the bits do not add up to the number in the file's metadata.
     """
+    expected = about_change(path).details["kept"][matrix]
     with safe_open(path, framework="numpy") as file:
-        expected = json.loads(file.metadata()["mask"])["kept"][matrix]
         bits = file.get_tensor(matrix)
     found = int(np.bitwise_count(bits).sum())
     if found != expected:
         raise UserError(f"{path}: {matrix} keeps {found} weights, expected {expected}")
     return bits
+
+
+def step(path: Path, tensor: Tensor, name: str) -> Step:
+    """What makes zeros of the removed weights in a slice of a tensor's bits."""
+    kept = read_bits(path, name)
+
+    def remove(part: slice, bits: np.ndarray) -> None:
+        np.multiply(bits, unpack(kept, part), out=bits)
+
+    return remove
 
 
 def unpack(bits: np.ndarray, part: slice) -> np.ndarray:
@@ -61,15 +55,5 @@ def read_mask(path: str | Path) -> dict[str, np.ndarray]:
     """
     return {
         name: unpack(read_bits(path, name), slice(0, math.prod(shape))).reshape(shape)
-        for name, shape in about_mask(path)["shapes"].items()
+        for name, shape in about_change(path).shapes.items()
     }
-
-
-def mask_digest(path: str | Path) -> str:
-    """The SHA-256 of a mask's matrices, blind to its metadata: the same weights removed, the same digest."""
-    content = hashlib.sha256()
-    with safe_open(path, framework="numpy") as file:
-        for name in sorted(file.keys()):
-            content.update(name.encode() + b"\0")
-            content.update(file.get_tensor(name))
-    return content.hexdigest()

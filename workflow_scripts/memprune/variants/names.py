@@ -22,14 +22,19 @@ def parse_level(text: str) -> float | str:
     return text if text.startswith(TARGET) else float(text)
 
 
+def level_text(level: float) -> str:
+    """A number as it stands in a variant's name: `0.3`, a share; or `4`, of bits or steps."""
+    return str(int(level)) if level > 1 else repr(float(level))
+
+
 def level_order(level: float | str) -> tuple[bool, float]:
     """What levels are sorted by: numbers ascending, then targets ascending."""
     return (True, increase_of(level)) if isinstance(level, str) else (False, level)
 
 
 def variant_name(strategy: str, level: float | str) -> str:
-    """The name of a pruned variant in paths: `global@0.3`, `global@perplexity+0.1`."""
-    return f"{strategy}@{level if isinstance(level, str) else repr(level)}"
+    """The name of a changed variant in paths: `global@0.3`, `global@perplexity+0.1`, `gptq@4`."""
+    return f"{strategy}@{level if isinstance(level, str) else level_text(level)}"
 
 
 def split_variant(variant: str) -> tuple[str, float | str]:

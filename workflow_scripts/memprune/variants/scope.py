@@ -1,4 +1,4 @@
-"""What a strategy prunes in a model: its layers, matrices and heads, and the groups that share a sparsity."""
+"""What of a model a strategy changes: its layers, matrices and heads."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -11,19 +11,16 @@ from memprune.variants.regions import Region, own_lines, region_of, roles_to_nam
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What is pruned and how the sparsity is shared out: the settings that a strategy's masks depend on."""
+class Scope:
+    """Which weights of a model a strategy changes."""
 
     roles: tuple[str, ...]
     layers: str | tuple[int, ...]  # "all", "first 25 %", "last 25 %", or layers counted from 0
-    allocation: str  # where the sparsity holds: "matrix", "layer" or "global"
-    criterion: str  # what ranks the weights: a module of `memprune.variants.criteria`
     heads: tuple[tuple[int, int], ...] = ()  # layer and head, counted from 0; none: whole matrices
-    seed: int | None = None  # of the criterion random
 
     @property
     def settings(self) -> dict:
-        """The selection as JSON values, without what does not apply."""
+        """The same as JSON values, without what does not apply."""
         return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
     def heads_of(self, layer: int) -> set[int] | None:
@@ -31,48 +28,48 @@ class Selection:
         return {head for own, head in self.heads if own == layer} if self.heads else None
 
 
-def layers_in_scope(selection: Selection, total: int) -> list[int]:
+def layers_in_scope(scope: Scope, total: int) -> list[int]:
     """The decoder layers that a selection names in a model with `total` layers.
 
     A quarter is rounded half up, and is one layer at least; a list stays as it is.
     """
-    if selection.heads:
-        return sorted({layer for layer, _ in selection.heads})
-    if not isinstance(selection.layers, str):
-        return list(selection.layers)
-    if selection.layers == "all":
+    if scope.heads:
+        return sorted({layer for layer, _ in scope.heads})
+    if not isinstance(scope.layers, str):
+        return list(scope.layers)
+    if scope.layers == "all":
         return list(range(total))
     quarter = max(1, math.floor(total / 4 + 0.5))
-    return list(range(quarter)) if selection.layers == "first 25 %" else list(range(total - quarter, total))
+    return list(range(quarter)) if scope.layers == "first 25 %" else list(range(total - quarter, total))
 
 
 def scope_of(
-    selection: Selection, architecture: Architecture, model: str, strategy: str
+    scope: Scope, architecture: Architecture, model: str, strategy: str
 ) -> tuple[list[str], list[int]]:
     """The roles and the decoder layers that a strategy prunes in a model.
 
     Roles that are one of `MATRIX_GROUPS` are those of them that the model's matrices have. Raises UserError
     for a role, a layer or a head that is named and that the model lacks, and when nothing is in scope.
     """
-    check_heads(selection, architecture, model, strategy)
-    total, layers = architecture.layers, layers_in_scope(selection, architecture.layers)
-    is_group = set(selection.roles) in map(set, MATRIX_GROUPS.values())
+    check_heads(scope, architecture, model, strategy)
+    total, layers = architecture.layers, layers_in_scope(scope, architecture.layers)
+    is_group = set(scope.roles) in map(set, MATRIX_GROUPS.values())
     to_name = roles_to_name(architecture)
     present = stored_roles(architecture) if is_group else to_name
-    roles = [role for role in selection.roles if role in present]
-    no_roles = [] if is_group else [role for role in selection.roles if role not in present]
+    roles = [role for role in scope.roles if role in present]
+    no_roles = [] if is_group else [role for role in scope.roles if role not in present]
     no_layers = [layer for layer in layers if layer >= total]
     if no_roles or no_layers or not roles:
         lacking = ", ".join([*no_roles, *(f"layer {layer}" for layer in no_layers)])
         if not roles or len(no_layers) == len(layers):
             lacking = "matrix"
-        where = selection.layers if isinstance(selection.layers, str) else list(selection.layers)
+        where = scope.layers if isinstance(scope.layers, str) else list(scope.layers)
         raise UserError(
-            f"strategies.{strategy}: no {lacking} in model {model}; looked for {', '.join(selection.roles)} "
+            f"strategies.{strategy}: no {lacking} in model {model}; looked for {', '.join(scope.roles)} "
             f"in layers {where}; the model has {', '.join(to_name)} in {total} layers, counted from 0"
         )
-    if selection.heads and not any(
-        own_lines(role, architecture, selection.heads_of(layer)) for role in roles for layer in layers
+    if scope.heads and not any(
+        own_lines(role, architecture, scope.heads_of(layer)) for role in roles for layer in layers
     ):
         raise UserError(
             f"strategies.{strategy}.heads: found heads of model {model} that share {' and '.join(roles)} "
@@ -81,10 +78,10 @@ def scope_of(
     return roles, layers
 
 
-def check_heads(selection: Selection, architecture: Architecture, model: str, strategy: str) -> None:
+def check_heads(scope: Scope, architecture: Architecture, model: str, strategy: str) -> None:
     """Raise UserError for a head that the model lacks."""
     a = architecture
-    for layer, head in selection.heads:
+    for layer, head in scope.heads:
         if layer >= a.layers or head >= a.heads:
             raise UserError(
                 f"strategies.{strategy}.heads: found [{layer}, {head}], allowed in model {model}: "
@@ -92,27 +89,18 @@ def check_heads(selection: Selection, architecture: Architecture, model: str, st
             )
 
 
-def regions_in_scope(manifest: Manifest, selection: Selection, strategy: str) -> list[Region]:
+def regions_in_scope(manifest: Manifest, scope: Scope, strategy: str) -> list[Region]:
     """What a strategy prunes of a model's matrices, in their order, and in each in the order of roles.
 
     Raises UserError for what is named and the model lacks, and for none.
     """
     a = manifest.architecture
-    roles, layers = scope_of(selection, a, manifest.model, strategy)
+    roles, layers = scope_of(scope, a, manifest.model, strategy)
     regions = [
-        region_of(matrix, role, a, selection.heads_of(matrix.layer))
+        region_of(matrix, role, a, scope.heads_of(matrix.layer))
         for matrix in manifest.matrices
         if matrix.layer in layers
         for role in roles
         if stored_role(role, a) == matrix.role
     ]
     return [region for region in regions if region is not None]
-
-
-def group_regions(regions: list[Region], allocation: str) -> list[list[Region]]:
-    """The groups within which the sparsity holds: each region of a matrix, each layer, or all together."""
-    groups: dict[object, list[Region]] = {}
-    for region in regions:
-        key = {"matrix": region, "layer": region.matrix.layer, "global": "all"}[allocation]
-        groups.setdefault(key, []).append(region)
-    return list(groups.values())

@@ -94,7 +94,7 @@ def membership_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame | Non
 def zeros_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
     """A row a pruned variant, decoder layer and role of matrices: `zeros` of how many `matrix_weights`."""
     parts = [
-        read_csv(own.path("masks", model, variant, ".csv")).assign(of=place)
+        read_csv(own.path("changes", model, variant, ".csv")).assign(of=place)
         for place, (model, variant) in enumerate(zip(variants.model, variants.variant, strict=True))
         if variant != "dense"
     ]

@@ -29,7 +29,7 @@ def zeros() -> dict:
         "name": "zeros",
         "title": "Sparsity by layer and matrix",
         "caption": "Where in the model the weights lie that a strategy set to zero.",
-        "source": "masks/{model}/{variant}.csv",
+        "source": "changes/{model}/{variant}.csv",
         "empty": "No pruned variant of what you have chosen: a dense model has no mask.",
         "frame": "zeros",
         "choose": "name",

@@ -1,10 +1,10 @@
-"""A pruned model in the decoder's form: the checkpoint times the mask, read slice by slice onto the device.
+"""A variant in the decoder's form: the checkpoint through its changes, read slice by slice onto the device.
 
 Resident, all weights lie on the device. Streamed, each layer is read when its turn comes and dropped after
 it; a block of texts then goes through the layers together, so that a block costs one read of the checkpoint.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,19 +12,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from memprune.errors import UserError
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES, Part, find_parts
 from memprune.models.manifest import Manifest
 from memprune.models.shapes import EMBEDDING, HEAD
-from memprune.models.weights import SLICE, Tensor, is_finite, new_buffer, read, read_tensors, slices
+from memprune.models.weights import EXPONENT, SLICE, Tensor, new_buffer, slices
 from memprune.scoring.decoder import Embedding, Head, Layer, Linear, Norm, pack
 from memprune.store.fingerprints import unchanged
-from memprune.variants.masks import about_mask, read_bits, unpack
+from memprune.variants.weights_of_variant import Weights, weights_of_variant
 
 
 @dataclass(frozen=True)
-class PrunedModel:
+class VariantModel:
     """A model as scoring uses it: `embedding`, `layers` and `head` give its weights, in memory or read anew.
 
     `block_tokens` go through a layer before the next one is asked for; one batch if 0, the model resident.
@@ -43,29 +42,32 @@ class PrunedModel:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a pruned model's weights are read from, and what they become."""
+    """Where a variant's weights are read from, and what they become."""
 
     architecture: Architecture
+    weights: Weights
     tensors: dict[Part, Tensor]
-    names: dict[Part, str]  # in the files, and in the mask
-    mask: Path | None
-    masked: set[str]  # names of the matrices in the mask
+    names: dict[Part, str]  # in the files, and in the changes
     dtype: torch.dtype
     device: torch.device
 
 
-def load_pruned(
-    manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device, block_tokens: int = 0
-) -> PrunedModel:
-    """The model of a manifest with `mask` applied, ready to score; streamed if `block_tokens` is given.
+def load_variant(
+    manifest: Manifest,
+    changes: Sequence[Path],
+    dtype: torch.dtype,
+    device: torch.device,
+    block_tokens: int = 0,
+) -> VariantModel:
+    """The model of a manifest after a chain of changes, ready to score; streamed if `block_tokens` is given.
 
-    Raises UserError when the mask names a matrix that the model lacks, and when the weights' files are not
-    those of the manifest: while a resident model is read, and at each pass of a streamed one.
+    Raises UserError when a change is of other weights, and when the weights' files are not those of the
+    manifest: while a resident model is read, and at each pass of a streamed one.
     """
     with unchanged(manifest.weights):
-        source = find_source(manifest, mask, dtype, device)
+        source = find_source(manifest, changes, dtype, device)
         model = partial(
-            PrunedModel,
+            VariantModel,
             source.architecture,
             dtype,
             device,
@@ -90,21 +92,29 @@ def load_pruned(
 
 
 def names_not_finite(source: Source) -> list[str]:
-    """The tensors of a model that have a weight that is infinite or not a number."""
+    """The tensors of a variant that have a weight that is infinite or not a number."""
     buffer = new_buffer()
-    return [source.names[part] for part, tensor in source.tensors.items() if not is_finite(tensor, buffer)]
+
+    def is_finite(name: str, tensor: Tensor) -> bool:
+        exponent = EXPONENT[tensor.dtype]
+        pieces = (source.weights.read(name, piece, buffer) for piece in slices(tensor.size))
+        return not any(((bits & exponent) == exponent).any() for bits in pieces)
+
+    return [
+        source.names[part]
+        for part, tensor in source.tensors.items()
+        if not is_finite(source.names[part], tensor)
+    ]
 
 
-def find_source(manifest: Manifest, mask: Path | None, dtype: torch.dtype, device: torch.device) -> Source:
-    """Find the tensors of a model by their parts, and those that the mask is for."""
-    headers = read_tensors(manifest)
-    names = find_parts(manifest.architecture.family, headers)
-    tensors = {part: headers[name] for part, name in names.items()}
-    in_mask = about_mask(mask)["shapes"] if mask else {}
-    for name, shape in in_mask.items():
-        if name not in headers or headers[name].shape != tuple(shape):
-            raise UserError(f"mask: matrix {name} of shape {shape} is not in the model")
-    return Source(manifest.architecture, tensors, names, mask, set(in_mask), dtype, device)
+def find_source(
+    manifest: Manifest, changes: Sequence[Path], dtype: torch.dtype, device: torch.device
+) -> Source:
+    """Find the tensors of a variant by their parts."""
+    weights = weights_of_variant(manifest, changes)
+    names = find_parts(manifest.architecture.family, weights.tensors)
+    tensors = {part: weights.tensors[name] for part, name in names.items()}
+    return Source(manifest.architecture, weights, tensors, names, dtype, device)
 
 
 def read_embedding(source: Source) -> Embedding:
@@ -194,15 +204,12 @@ def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
 
 
 def read_tensor(source: Source, part: Part) -> torch.Tensor:
-    """A tensor with its mask applied, in the computation's dtype on the device."""
+    """A tensor after its changes, in the computation's dtype on the device."""
     tensor, name = source.tensors[part], source.names[part]
-    kept = read_bits(source.mask, name) if name in source.masked else None
     values = torch.empty(tensor.size, dtype=source.dtype, device=source.device)
     buffer = buffer_for(source.device)
     for piece in slices(tensor.size):
-        bits = read(tensor, piece, buffer)
-        if kept is not None:
-            np.multiply(bits, unpack(kept, piece), out=bits)
+        bits = source.weights.read(name, piece, buffer)
         signed = torch.from_numpy(bits.view(f"i{bits.itemsize}"))
         # Sent as stored, and turned into the computation's dtype on the device.
         values[piece] = signed.view(getattr(torch, tensor.dtype)).to(source.device)

@@ -7,7 +7,7 @@ copy of the weights or keys.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -26,10 +26,12 @@ class Keys:
     """What ranks weights: unsigned integers of so many bits, of which the lowest go.
 
     `of` gives those of a slice of a flat matrix; they are overwritten when the same thread asks again.
+    `counted` has what `histograms` gives of whole matrices, by name, as far as that is known.
     """
 
     bits: int
     of: Callable[[Matrix, slice], np.ndarray]
+    counted: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def low_bits(self) -> int:
@@ -49,18 +51,16 @@ def drop_lowest(
     packed: Mapping[str, np.ndarray],
     regions: Sequence[Region],
     keys: Keys,
-    counted: Mapping[str, np.ndarray],
     pruned: int,
     threads: int,
 ) -> None:
     """Take the `pruned` weights of the lowest keys in some regions together out of their matrices' masks.
 
     `packed` has each matrix' mask, changed in place: uint8 in the order of the flat matrix, lowest bit first,
-    1 = kept. `counted` has what `histograms` gives of whole matrices, as far as that is known. Of keys equal
-    to the threshold the first go, in the order of the regions and the flat order in each, so a mask is the
-    same on every machine.
+    1 = kept. Of keys equal to the threshold the first go, in the order of the regions and the flat order in
+    each, so a mask is the same on every machine.
     """
-    thresholds = find_thresholds(regions, keys, counted, pruned, threads)
+    thresholds = find_thresholds(regions, keys, pruned, threads)
     left = [threshold.ties for threshold in thresholds]
 
     def keep_slice(number: int, part: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -82,15 +82,13 @@ def drop_lowest(
         left[number] -= len(ties[: left[number]])
 
 
-def find_thresholds(
-    regions: Sequence[Region], keys: Keys, counted: Mapping[str, np.ndarray], pruned: int, threads: int
-) -> list[Threshold]:
+def find_thresholds(regions: Sequence[Region], keys: Keys, pruned: int, threads: int) -> list[Threshold]:
     """The threshold of each region under which exactly `pruned` weights of all go; one at most has ties."""
-    is_known = [region.lines is None and region.matrix.name in counted for region in regions]
+    is_known = [region.lines is None and region.matrix.name in keys.counted for region in regions]
     unknown = [region for region, known in zip(regions, is_known, strict=True) if not known]
     fresh = iter(histograms(unknown, keys, threads))
     counts = [
-        counted[region.matrix.name] if known else next(fresh)
+        keys.counted[region.matrix.name] if known else next(fresh)
         for region, known in zip(regions, is_known, strict=True)
     ]
     key, ties = locate(sum(counts), pruned)

@@ -1,0 +1,37 @@
+"""What strategies of all methods have in common."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from memprune.config.section import Section
+from memprune.config.values import Text
+
+
+class AnyStrategy(Section):
+    """A change of a model's weights, as data: a method, its settings, its levels, and what it stands after."""
+
+    after: Annotated[
+        Text | None,
+        Field(description="The variant whose weights are changed, as strategy@level; null: dense."),
+    ] = None
+
+    @property
+    def settings(self) -> dict:
+        """What a change depends on beside its level, as JSON values."""
+        raise NotImplementedError
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that make the change: the method, and those that it loads by name."""
+        raise NotImplementedError
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the method needs beside the weights: see `memprune.planning.method_inputs`."""
+        return ()
+
+    @property
+    def takes_model_levels(self) -> bool:
+        """Whether a model may have its own levels in place of the strategy's: those that are shares of weights."""
+        return False

@@ -1,0 +1,35 @@
+"""Strategies whose weights were made elsewhere: by another tool, or while the model was trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from memprune.config.strategies.any_strategy import AnyStrategy
+from memprune.config.values import Level, Place
+
+
+class CheckpointStrategy(AnyStrategy):
+    """Folders with a model of the same architecture each, in place of the model."""
+
+    method: Literal["checkpoint"]
+    checkpoints: Annotated[
+        dict[Level, Place],
+        Field(min_length=1, description="Local folders of models, by the level that each is."),
+    ]
+
+    @property
+    def levels(self) -> list[float]:
+        """The levels of the checkpoints."""
+        return list(self.checkpoints)
+
+    @property
+    def settings(self) -> dict:
+        return {}
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return ("memprune.methods.checkpoint",)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("checkpoint",)

@@ -1,0 +1,26 @@
+"""What of a scope is pruned: how weights are ranked, and where the sparsity holds."""
+
+from dataclasses import dataclass
+
+from memprune.variants.regions import Region
+from memprune.variants.scope import Scope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Scope):
+    """All that a strategy's masks depend on beside the level."""
+
+    allocation: str = "global"  # where the sparsity holds: see `memprune.methods.prune`
+    criterion: str = "magnitude"  # what ranks the weights: a module of `memprune.methods.criteria`
+    pattern: str | None = None  # what goes together: None for single weights, see `memprune.methods.prune`
+    seed: int | None = None  # of the criterion random
+    others: float | None = None  # of the criterion sensitivity: the weight of other text
+
+
+def group_regions(regions: list[Region], allocation: str) -> list[list[Region]]:
+    """The groups within which the sparsity holds: each region of a matrix, each layer, or all together."""
+    groups: dict[object, list[Region]] = {}
+    for region in regions:
+        key = {"matrix": region, "layer": region.matrix.layer, "global": "all"}[allocation]
+        groups.setdefault(key, []).append(region)
+    return list(groups.values())

@@ -1,0 +1,20 @@
+"""What methods need beside the weights: the file of each input that a strategy names."""
+
+from memprune.config.experiment import Config
+from memprune.planning import paths
+from memprune.variants.names import split_variant
+
+
+def method_inputs(config: Config, model: str, variant: str) -> dict[str, str]:
+    """The files that a variant's change is made from, by the names that its method knows them by."""
+    strategy = config.strategies[split_variant(variant)[0]]
+    results, before = paths.results_of(config), strategy.after or "dense"
+    places = {
+        "magnitudes": lambda: paths.magnitudes(results, model),
+        "activations": lambda: paths.statistics(results, model, before, "activations"),
+        "gradients": lambda: paths.statistics(results, model, before, "gradients"),
+        "calibration": lambda: paths.draw(results, calibration_draw(config)),
+        "retraining": lambda: paths.draw(results, retraining_draw(config)),
+        "checkpoint": lambda: paths.checkpoint(results, variant),
+    }
+    return {name: places[name]() for name in strategy.inputs}
