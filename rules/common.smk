@@ -33,7 +33,16 @@ from memprune.jobs.failures import print_at_exit
 from memprune.models.model_files import input_files
 from memprune.planning import params, paths, resources
 from memprune.planning.categories import category
-from memprune.planning.draws import all_draws, draw_files, member_draws, non_member_draws, perplexity_draw
+from memprune.planning.draws import (
+    SPLITS,
+    all_draws,
+    draw_files,
+    draws_left_out,
+    fitted_draws,
+    member_draws,
+    non_member_draws,
+    perplexity_draw,
+)
 from memprune.planning.leftovers import leftovers
 from memprune.planning.params import source
 from memprune.planning.parts import parts_of
@@ -116,7 +125,7 @@ def one_of(names):
 
 
 wildcard_constraints:
-    draw=r"(member|non_member|perplexity|concatenated)-\d+-\d+",
+    draw=rf"({one_of(SPLITS)})-\d+-\d+",
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
     level=r"0\.\d+|1\.0|\d(\.\d+)?e-\d+|perplexity\+[\d.e-]+",
