@@ -33,7 +33,16 @@ from memprune.jobs.failures import print_at_exit
 from memprune.models.model_files import input_files
 from memprune.planning import params, paths, resources
 from memprune.planning.categories import category
-from memprune.planning.draws import all_draws, draw_files, member_draws, non_member_draws, perplexity_draw
+from memprune.planning.draws import (
+    SPLITS,
+    all_draws,
+    draw_files,
+    draws_left_out,
+    fitted_draws,
+    member_draws,
+    non_member_draws,
+    perplexity_draw,
+)
 from memprune.planning.leftovers import leftovers
 from memprune.planning.method_inputs import method_inputs
 from memprune.planning.params import source
@@ -120,7 +129,7 @@ TARGET = r"perplexity\+[\d.e-]+"  # a level that is found
 
 
 wildcard_constraints:
-    draw=r"(member|non_member|perplexity|concatenated)-\d+-\d+",
+    draw=rf"({one_of(SPLITS)})-\d+-\d+",
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
     level=rf"0\.\d+|1\.0|\d(\.\d+)?e-\d+|\d+|{TARGET}",

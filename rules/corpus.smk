@@ -19,6 +19,9 @@ rule draw_samples:
     """Drawing samples"""
     input:
         files=lambda wildcards: draw_files(CONFIG, wildcards.draw),
+        without=lambda wildcards: [
+            paths.draw(RESULTS, draw) for draw in draws_left_out(CONFIG, wildcards.draw)
+        ],
         manifest=paths.manifest(RESULTS, FIRST_MODEL),
     output:
         paths.draw(RESULTS, "{draw}"),
@@ -33,8 +36,9 @@ rule draw_samples:
         source=lambda wildcards: params.draw_source(CONFIG, wildcards.draw),
         spec=lambda wildcards: option("--spec", params.draw_spec(CONFIG, wildcards.draw)),
         files=lambda wildcards: option("--files", *draw_files(CONFIG, wildcards.draw)),
+        without=lambda wildcards, input: option("--without", *input.without) if input.without else "",
     shell:
-        "draw_samples.py {params.spec} {params.files} --manifest {input.manifest}"
+        "draw_samples.py {params.spec} {params.files} {params.without} --manifest {input.manifest}"
         " --output {output} > {log} 2>&1"
 
 
@@ -67,6 +71,7 @@ rule extract_samples:
     input:
         members=expand(rules.draw_samples.output, draw=member_draws(CONFIG)),
         non_members=expand(rules.draw_samples.output, draw=non_member_draws(CONFIG)),
+        fitted=expand(rules.draw_samples.output, draw=fitted_draws(CONFIG)),
         perplexity=paths.draw(RESULTS, perplexity_draw(CONFIG)),
     output:
         samples=paths.samples(RESULTS),
@@ -80,7 +85,27 @@ rule extract_samples:
         spec=option("--spec", params.samples_spec(CONFIG)),
         members=lambda wildcards, input: option("--members", *input.members),
         non_members=lambda wildcards, input: option("--non-members", *input.non_members),
+        fitted=lambda wildcards, input: option("--fitted", *input.fitted) if input.fitted else "",
     shell:
-        "extract_samples.py {params.members} {params.non_members}"
+        "extract_samples.py {params.members} {params.non_members} {params.fitted}"
         " --perplexity {input.perplexity} {params.spec}"
         " --samples {output.samples} --windows {output.windows} > {log} 2>&1"
+
+
+rule perturb_prefixes:
+    """Replacing tokens of prefixes"""
+    input:
+        samples=rules.extract_samples.output.samples,
+        manifest=paths.manifest(RESULTS, FIRST_MODEL),
+    output:
+        paths.perturbed(RESULTS),
+    log:
+        f"{RESULTS}/logs/perturb_prefixes.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/perturb_prefixes.tsv"
+    params:
+        source=source("perturb_prefixes.py"),
+        spec=option("--spec", params.perturbed_spec(CONFIG)),
+    shell:
+        "perturb_prefixes.py --samples {input.samples} --manifest {input.manifest} {params.spec}"
+        " --output {output} > {log} 2>&1"

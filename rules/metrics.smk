@@ -119,3 +119,25 @@ rule measure_tasks:
         tasks=lambda wildcards, input: option("--tasks", *input.tasks),
     shell:
         "measure_tasks.py --scores {input.scores} {params.tasks} --output {output} > {log} 2>&1"
+
+
+rule measure_perturbed:
+    """Measuring memorization after perturbed prefixes"""
+    input:
+        paths.scores(RESULTS, "{model}", "{variant}", "perturbed"),
+    output:
+        paths.measures(RESULTS, "{model}", "{variant}", "perturbed"),
+    log:
+        f"{RESULTS}/logs/measure_perturbed/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_perturbed/{{model}}/{{variant}}.tsv"
+    group:
+        "measures"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        source=params.metrics_source(CONFIG, "measure_perturbed.py"),
+        spec=option("--spec", params.metrics_spec(CONFIG)),
+    shell:
+        "measure_perturbed.py --scores {input} {params.spec} --output {output} > {log} 2>&1"

@@ -11,7 +11,7 @@ from memprune.jobs.script import run
 from memprune.store import entries, source_code
 
 # Which decide the tables' bytes; tabulate writes Markdown, Jinja2 the paper's layout in LaTeX.
-TEXTS = ("generation", "membership", "concatenated", "tasks")
+TEXTS = ("generation", "membership", "concatenated", "tasks", "perturbed")
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "tabulate", "Jinja2")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw samples of members or non-members, or windows for perplexity, from a corpus: one draw of several."""
+"""Draw samples, windows for perplexity, or text for methods, from a corpus: one draw of several."""
 
 import argparse
 import json
@@ -19,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--files", nargs="*", default=[], help="local files that the corpus is read from")
+    parser.add_argument("--without", type=Path, nargs="*", default=[], help="draws: not their documents")
     parser.add_argument("--manifest", type=Path, required=True, help="of the model whose tokenizer is used")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parse(parser)
@@ -28,7 +29,10 @@ def main() -> None:
     files = identities(kind, arguments.files)
 
     def compute(folder: Path) -> None:
+        import pyarrow.parquet as pq
+
         from memprune.corpus.draw_samples import draw
+        from memprune.corpus.draw_text import not_in, order_seed
         from memprune.corpus.extract_samples import write_table
         from memprune.models.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
 
@@ -42,10 +46,13 @@ def main() -> None:
             "offset": spec.get("offset"),
             "vocabulary": manifest.vocabulary,
         }
+        order = order_seed(spec["kind"], spec["seed"])
         documents = import_module(source).read(
-            spec["corpus"] | needed, arguments.files, spec["split"], spec["seed"], spec["part"], spec["parts"]
+            spec["corpus"] | needed, arguments.files, spec["split"], order, spec["part"], spec["parts"]
         )
-        drawn = draw(documents, tokenizer, spec)
+        tables = [pq.read_table(path, columns=["document"]) for path in arguments.without]
+        taken = {name for table in tables for name in table["document"].to_pylist()}
+        drawn = draw(not_in(documents, taken), tokenizer, spec)
         for file, found in identities(kind, arguments.files).items():
             if found != files[file]:
                 raise UserError(f"{file}: changed while it was read; run again")
@@ -66,6 +73,8 @@ def main() -> None:
         "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }
+    if arguments.without:
+        determinants["without"] = [entries.content(path) for path in arguments.without]
     entries.provide("draw", determinants, compute, {"draw.parquet": arguments.output})
 
 

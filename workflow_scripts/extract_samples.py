@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Put the draws together: members before non-members, and the perplexity windows."""
+"""Put the draws together: members, non-members, samples that are fitted to; and the perplexity windows."""
 
 import argparse
 import json
@@ -14,12 +14,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=Path, nargs="+", required=True, help="draws, by seed and part")
     parser.add_argument("--non-members", type=Path, nargs="+", required=True, help="draws, by seed")
+    parser.add_argument("--fitted", type=Path, nargs="*", default=[], help="draws, by part")
     parser.add_argument("--perplexity", type=Path, required=True, help="draw")
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--samples", type=Path, required=True, help="written")
     parser.add_argument("--windows", type=Path, required=True, help="written")
     arguments = parse(parser)
-    draws = [*arguments.members, *arguments.non_members, arguments.perplexity]
+    draws = [*arguments.members, *arguments.non_members, *arguments.fitted, arguments.perplexity]
 
     def compute(folder: Path) -> None:
         import pyarrow as pa
@@ -28,8 +29,9 @@ def main() -> None:
         from memprune.corpus.extract_samples import write_table
         from memprune.corpus.pool_seeds import pool_seeds, seed_of
 
-        members, non_members = (
-            list(map(pq.read_table, own)) for own in (arguments.members, arguments.non_members)
+        members, non_members, fitted = (
+            list(map(pq.read_table, own))
+            for own in (arguments.members, arguments.non_members, arguments.fitted)
         )
         windows = pq.read_table(arguments.perplexity)
         about = {
@@ -38,7 +40,7 @@ def main() -> None:
             "source": members[0].schema.metadata[b"source"],
             "held_out": non_members[0].schema.metadata[b"source"],
         }
-        samples = pa.concat_tables([pool_seeds(members), pool_seeds(non_members)])
+        samples = pa.concat_tables([pool_seeds(split) for split in (members, non_members, fitted) if split])
         write_table(samples, folder / "samples.parquet", about | arguments.spec)
         write_table(windows, folder / "windows.parquet", windows.schema.metadata)
 

@@ -19,7 +19,7 @@ from memprune.models.manifest import Manifest, read_manifest
 from memprune.variants.masks import read_mask
 from memprune.variants.names import level_order, split_variant
 
-TEXT_KINDS = ("membership", "concatenated", "tasks")
+TEXT_KINDS = ("membership", "concatenated", "tasks", "perturbed")
 TEXTS = (*NAMES, "subset", "stratum")
 NULLABLE = ("duplicates", "control_extracted", "control_samples")  # whole numbers that may be null
 TYPES = {**dict.fromkeys(TEXTS, str), **dict.fromkeys(NULLABLE, "Int64")}
@@ -102,7 +102,7 @@ class Results:
         """What a variant's scores on other texts say.
 
         Of `membership` it is a column a score by sample, of `tasks` a column a metric by item, of
-        `concatenated` `nll` by window.
+        `concatenated` `nll` by window, of `perturbed` a column a metric by sample and share.
         """
         check("kind of texts", kind, TEXT_KINDS)
         return read_parquet(self.path("measures", model, variant, f".{kind}.parquet"))

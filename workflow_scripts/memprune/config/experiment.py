@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from memprune.config.calibration import Calibration
 from memprune.config.concatenated import Concatenated
 from memprune.config.corpora import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus, TextCorpus, TokensCorpus
 from memprune.config.evaluation import Evaluation
@@ -17,8 +18,10 @@ from memprune.config.generation import Generation
 from memprune.config.membership import Membership
 from memprune.config.metrics import NAMES, Discoverable, Metrics
 from memprune.config.model import Model
+from memprune.config.perturbed import Perturbed
 from memprune.config.problems import explain
 from memprune.config.report import Report
+from memprune.config.retraining import Retraining
 from memprune.config.samples import Samples
 from memprune.config.section import Section
 from memprune.config.strategies.prune_strategy import PruneStrategy
@@ -62,6 +65,16 @@ class Config(Section):
     ] = None
     concatenated: Annotated[
         Concatenated | None, Field(description="Perplexity of joined text; left out: it is not computed.")
+    ] = None
+    perturbed: Annotated[
+        Perturbed | None, Field(description="Prefixes with tokens replaced; left out: none are scored.")
+    ] = None
+    calibration: Annotated[
+        Calibration | None,
+        Field(description="Training text for methods; left out: none is drawn."),
+    ] = None
+    retraining: Annotated[
+        Retraining | None, Field(description="The same to finetune on; left out: none is drawn.")
     ] = None
     report: Annotated[Report, Field(description="What report.html shows of the corpus.")] = Report()
     store: Annotated[
@@ -111,6 +124,11 @@ class Config(Section):
             raise ValueError(
                 f"corpus.parts: found {self.member_draws}, "
                 f"allowed: at most samples.members, {self.samples.members}"
+            )
+        if 0 < self.samples.fitted < self.member_draws:
+            raise ValueError(
+                f"samples.fitted: found {self.samples.fitted}, allowed: 0, or at least corpus.parts, "
+                f"{self.member_draws}"
             )
         if self.corpus.source == "hub" and self.samples.balance_duplicates:
             raise ValueError(
@@ -217,10 +235,22 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def check_perturbed(self) -> "Config":
+        longest = max(self.samples.context_lengths)
+        for share in self.perturbed.shares if self.perturbed else ():
+            if not 0 < round(share * longest) < longest:
+                raise ValueError(
+                    f"perturbed.shares: found {share}, which replaces {round(share * longest)} tokens of the "
+                    f"longest context of {longest}; allowed: shares that replace some, but not all"
+                )
+        return self
+
     @property
     def text_kinds(self) -> list[str]:
         """The kinds of texts that every variant is scored on beside samples and perplexity windows."""
-        return [kind for kind in ("membership", "concatenated", "tasks") if getattr(self, kind) is not None]
+        kinds = ("membership", "concatenated", "tasks", "perturbed")
+        return [kind for kind in kinds if getattr(self, kind) is not None]
 
     @property
     def member_draws(self) -> int:
@@ -321,6 +351,9 @@ PARTS = {
     "generation": Generation,
     "membership": Membership,
     "concatenated": Concatenated,
+    "perturbed": Perturbed,
+    "calibration": Calibration,
+    "retraining": Retraining,
     "report": Report,
     **SOURCES,
 }

@@ -13,6 +13,9 @@ class Samples(Section):
 
     members: Annotated[Count, Field(description="Windows of training text.")] = 5000
     non_members: Annotated[Count, Field(description="Windows of unseen text.")] = 1000
+    fitted: Annotated[
+        Index, Field(description="More windows of training text, those that methods may be fitted to.")
+    ] = 0
     context_lengths: Annotated[list[Count], without_repeats()] = Field(
         [50, 100, 200, 500], min_length=1, description="k: tokens of context before the suffix."
     )

@@ -7,20 +7,20 @@ asking for more keeps what was drawn before.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, zip_longest
+from itertools import chain, zip_longest
 
-import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
-from memprune.corpus.documents import Document, window_start
+from memprune.corpus.document_windows import encoded, first_windows, progress, token_column
+from memprune.corpus.documents import Document
 from memprune.corpus.draw_concatenated import draw_concatenated
+from memprune.corpus.draw_text import KINDS, draw_text
 from memprune.errors import UserError
 from memprune.models.tokenization import prefix_token
 
 RUN_STARTS = re.compile(r"(?<!\s)\s")
-ENCODED_AT_ONCE = 64  # documents: enough for the tokenizer's threads, few enough to stop early
+PLURALS = {"member": "members", "non_member": "non_members", "fitted": "fitted"}  # as the configuration says
 
 
 def balanced(documents: Iterable[Document]) -> Iterator[Document]:
@@ -43,58 +43,36 @@ def balanced(documents: Iterable[Document]) -> Iterator[Document]:
     return (document for document in chain.from_iterable(in_turn) if document is not None)
 
 
-def encoded(
-    documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast
-) -> Iterator[tuple[Document, list[int], list[tuple[int, int]]]]:
-    """Each document with its token ids (no special tokens are added) and the tokens' spans of characters.
+def every_second(documents: Iterable[Document], place: int) -> Iterator[Document]:
+    """The first (`place` 0) or the second (1) of every two documents with the same number of duplicates.
 
-    A row of a corpus of tokens comes as it is, without spans.
+    So two draws from one order share no document, and neither has more of what stands often in the training
+    data; more of the one leaves the other as it is.
     """
-    documents = iter(documents)
-    for first in documents:
-        if first.tokens is not None:
-            yield first, first.tokens, []
-            continue
-        group = [first, *islice(documents, ENCODED_AT_ONCE - 1)]
-        # By transformers' own call, which cuts and pads nothing, whatever the tokenizer's files store.
-        whole = tokenizer(
-            [document.text for document in group],
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            return_offsets_mapping=True,
-            verbose=False,
-        )
-        yield from zip(group, whole["input_ids"], whole["offset_mapping"], strict=True)
-
-
-def window_of(
-    document: Document, ids: list[int], window: int, seed: int, offset: int | None
-) -> tuple[int, list[int]] | None:
-    """The start and the tokens of a document's window, None if the document is too short for it.
-
-    A row of a corpus of tokens is read as its window already.
-    """
-    if document.tokens is not None:
-        return document.start, document.tokens
-    if len(ids) < (offset or 0) + window:
-        return None
-    start = window_start(seed, document.document, len(ids), window, offset)
-    return start, ids[start : start + window]
+    seen: Counter[int | None] = Counter()
+    for document in documents:
+        if seen[document.duplicates] % 2 == place:
+            yield document
+        seen[document.duplicates] += 1
 
 
 def draw(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, spec: dict) -> pa.Table:
-    """The table of one draw, of the kind that `spec` names: member, non_member, perplexity or concatenated.
+    """The table of one draw, of the kind that `spec` names: member, fitted, non_member, calibration,
+    retraining, perplexity or concatenated.
 
     `documents` come in the order of the draw; `spec` has how many samples or windows are drawn (`count`; at
     most so many `windows` of concatenated text), of how many tokens (`window`), where windows start
-    (`offset`), and the seed.
+    (`offset`), and the seed; `every_second`, where members share their order with samples that are fitted to.
     """
     kind, window = spec["kind"], spec["window"]
     if kind == "concatenated":
         return draw_concatenated(documents, tokenizer, window, spec["windows"])
     if kind == "perplexity":
         return draw_windows(documents, tokenizer, window, spec["count"])
+    if kind in KINDS:
+        return draw_text(documents, tokenizer, kind, window, spec["count"], spec["seed"])
+    if "every_second" in spec:
+        documents = every_second(documents, spec["every_second"])
     if spec.get("balance_duplicates"):
         documents = balanced(documents)
     return draw_samples(documents, tokenizer, window, spec["count"], spec["seed"], kind, spec["offset"])
@@ -116,19 +94,7 @@ def draw_samples(
     texts), tokens (fixed-size list of int32). Prints what was drawn and how many documents were too short.
     Raises UserError when there are too few documents, with the number found.
     """
-    rows, skipped = [], 0
-    bar = progress(f"{split}s", count, "sample")
-    for document, ids, _ in encoded(documents, tokenizer):
-        placed = window_of(document, ids, window, seed, offset)
-        if placed is None:
-            skipped += 1
-            continue
-        rows.append((document, *placed))
-        bar.set_postfix(documents=len(rows) + skipped, refresh=False)
-        bar.update()
-        if len(rows) == count:
-            break
-    bar.close()
+    rows, skipped = first_windows(documents, tokenizer, window, count, seed, offset, PLURALS[split])
     print(f"{split}: {len(rows)} samples; {skipped} documents skipped as shorter than {window} tokens")
     for what in ("subset", "duplicates"):
         drawn = Counter(getattr(document, what) for document, _, _ in rows)
@@ -137,11 +103,9 @@ def draw_samples(
         print(f"  by {what}: " + ", ".join([f"{key}: {drawn[key]}" for key in known] + unknown))
     if len(rows) < count:
         raise UserError(
-            f"samples.{split}s: found {len(rows)} documents of at least {window} tokens, expected {count}; "
-            "ask for fewer, or for shorter context lengths"
+            f"samples.{PLURALS[split]}: found {len(rows)} documents of at least {window} tokens, expected "
+            f"{count}; ask for fewer, or for shorter context lengths"
         )
-    tokens = np.array([ids for _, _, ids in rows], dtype=np.int32)
-    assert tokens.shape == (count, window), tokens.shape
     return pa.table(
         {
             "sample": pa.array(range(count), pa.int64()),
@@ -151,7 +115,7 @@ def draw_samples(
             "offset": pa.array([start for _, start, _ in rows], pa.int32()),
             "duplicates": pa.array([document.duplicates for document, _, _ in rows], pa.int32()),
             "step": pa.array([document.step for document, _, _ in rows], pa.int32()),
-            "tokens": pa.FixedSizeListArray.from_arrays(pa.array(tokens.reshape(-1)), window),
+            "tokens": token_column([ids for _, _, ids in rows]),
         }
     )
 
@@ -216,11 +180,6 @@ def draw_windows(
     rows = [{"window": number, **row} for number, row in enumerate(rows[:count])]
     print(f"perplexity: {count} windows, {sum(row['scored'] for row in rows)} tokens scored")
     return pa.Table.from_pylist(rows, WINDOWS_SCHEMA)
-
-
-def progress(label: str, count: int, unit: str) -> tqdm:
-    """A bar of what is drawn, with rate, time left and how many documents were read for it."""
-    return tqdm(desc=label, total=count, unit=unit, mininterval=10, ascii=True, ncols=100)
 
 
 def count_spaces(text: str, begins: int, ends: int) -> int:

@@ -20,7 +20,9 @@ def check_positions(window: int, perplexity_window: int, positions: int) -> None
 def check_texts(kind: str, tokens: int, positions: int) -> None:
     """Raise UserError when a model's positions are too few for the texts of a kind."""
     if tokens > positions:
-        key = {"concatenated": "concatenated.window", "membership": "samples.context_lengths + suffix"}
+        samples = dict.fromkeys(("membership", "perturbed"), "samples.context_lengths + suffix")
+        drawn = {kind: f"{kind}.tokens" for kind in ("calibration", "retraining")}
+        key = {"concatenated": "concatenated.window", **samples, **drawn}
         raise UserError(
             f"{key.get(kind, kind)}: found a text of {tokens} tokens, allowed at most the model's "
             f"{positions} positions"

@@ -18,4 +18,5 @@ KINDS = {
     ),
     "concatenated": TextKind(("log_probability",), "memprune.scoring.logits", "only_log_probability"),
     "tasks": TextKind(("log_probability", "margin", "rank"), "memprune.scoring.logits", "all_evidence"),
+    "perturbed": TextKind(("log_probability", "margin", "rank"), "memprune.scoring.logits", "all_evidence"),
 }

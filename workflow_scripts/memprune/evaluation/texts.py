@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from memprune.evaluation.columns import list_column
@@ -57,7 +58,7 @@ def text_task(
 ) -> Task:
     """The task of one file of texts."""
     entries.content(path)  # verified before it is read
-    table = pq.read_table(path)
+    table = of_no_method(pq.read_table(path))
     check_tokenizer(table.schema.metadata[b"tokenizer"].decode(), variant.manifest.tokenizer)
     tokens = [np.asarray(row, dtype=np.int32) for row in table["tokens"].to_pylist()]
     lengths = np.array([len(row) for row in tokens])
@@ -73,10 +74,17 @@ def text_task(
     )
 
 
+def of_no_method(table: pa.Table) -> pa.Table:
+    """The texts but samples that methods may be fitted to, on which memorization alone is measured."""
+    return table.filter(pc.field("split") != "fitted") if "split" in table.column_names else table
+
+
 def described(table: pa.Table, scored: np.ndarray) -> pa.Table:
     """What identifies the rows of a file of texts; `tokens` is how many of each are scored."""
     samples = "split" in table.column_names
     names = (
-        IDENTIFYING if samples else [n for n in table.column_names if n not in ("tokens", "scored", "doc")]
+        [n for n in (*IDENTIFYING, "context_length", "share") if n in table.column_names]
+        if samples
+        else [n for n in table.column_names if n not in ("tokens", "scored", "doc")]
     )
     return table.select(names).append_column("tokens", pa.array(scored.astype(np.int32)))

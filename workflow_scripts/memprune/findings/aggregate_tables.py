@@ -27,6 +27,7 @@ from memprune.findings.naming_text import naming_text
 from memprune.findings.paired_tests import against_dense, between_strategies
 from memprune.findings.paper_layout import as_text, paper_layout
 from memprune.findings.perplexity_table import perplexity_table
+from memprune.findings.perturbed_table import perturbed_table
 from memprune.findings.published_comparison import published_table
 from memprune.findings.seeds import with_seed_spread
 from memprune.findings.smallest_drops import smallest_drops
@@ -51,8 +52,9 @@ def write_tables(
 
     All but the one by seed count the pooled samples, one a document. `controls` gives the control of each
     model that has one, `texts` the text of each table of perplexity, `published` the published `sources` and
-    the `experiment` to compare them with. `text_files` are those of generation, membership, concatenated and
-    tasks, as far as there are any. Raises UserError for a file that cannot be read, and where variants of a
+    the `experiment` to compare them with. `text_files` are those of generation, membership, concatenated,
+    tasks and perturbed, as far as there are any. Samples that methods may be fitted to have a table of their
+    own, and are in no other. Raises UserError for a file that cannot be read, and where variants of a
     model were not measured on the same samples.
     """
 
@@ -62,6 +64,7 @@ def write_tables(
     samples, windows = measures(memorization_files), measures(perplexity_files)
     others = {kind: measures(files) for kind, files in text_files.items() if files}
     samples = samples.astype({"duplicates": "Int64"})  # null: nobody counted
+    fitted, samples = samples[samples.split == "fitted"], samples[samples.split != "fitted"]
     perplexity = perplexity_table(windows)
     verdicts = verdicts_table(
         samples[samples.pooled],
@@ -98,6 +101,10 @@ def write_tables(
         tables["concatenated_perplexity"] = naming_text(
             concatenated_table(others["concatenated"]), texts["concatenated"]
         )
+    if len(fitted):
+        tables["memorization_fitted"] = with_seed_spread(memorization_table(fitted), fitted)
+    if "perturbed" in others:
+        tables["perturbed"] = perturbed_table(samples, others["perturbed"])
     if "membership" in others:
         tables["membership"] = membership_table(others["membership"][others["membership"].pooled])
     for name, table in tables.items():

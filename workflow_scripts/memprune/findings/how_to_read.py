@@ -10,6 +10,10 @@ HOW_TO_READ = {
         "The same metrics on text that no model was trained on: what is extracted here is guessed, not "
         "memorized."
     ),
+    "memorization_fitted": (
+        "The same metrics on samples of training text that methods may be fitted to, drawn as members are, "
+        "and in no other table: what a method does to what it is fitted to, beside what it does to members."
+    ),
     "memorization_by_duplicates": (
         "The same metrics by how often a sample stands in the training data; an empty cell is what nobody "
         "counted."
@@ -30,6 +34,10 @@ HOW_TO_READ = {
     "excess": (
         "How much larger the share extracted of members is than that of non-members, with its 95 % "
         "interval: one that holds 0 is no evidence of memorization."
+    ),
+    "perturbed": (
+        "The metrics at the longest k where so large a share of the prefix's tokens is replaced by others: "
+        "share 0 is the same samples with their own prefix."
     ),
     "memorization_by_seed": (
         "The same measurement on samples drawn with different seeds: their spread beside the interval says "

@@ -20,7 +20,7 @@ def memorization_table(measures: pd.DataFrame, strata: Sequence[str] = ()) -> pd
     """
     keys = [*VARIANT, *strata, "context_length"]
     groups = measures.groupby(keys, observed=True, dropna=False)
-    metrics = [name for name in measures.columns if name not in DESCRIBED]
+    metrics = [name for name in measures.columns if name not in (*DESCRIBED, *strata)]
     columns: dict[str, pd.Series] = {}
     for name in sorted(metrics, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
         columns |= counted(groups[name]) if measures[name].dtype == bool else {name: groups[name].mean()}

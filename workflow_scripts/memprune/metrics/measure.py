@@ -6,7 +6,7 @@ what is a number (see `docs/metrics.md`).
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -14,16 +14,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from memprune.metrics.score_files import EVIDENCE, column_of, read_samples, read_windows
+from memprune.metrics.score_files import EVIDENCE, Rows, column_of, read_samples, read_windows
 
 
-def measure_samples(scores: Path, columns: Sequence[tuple[str, Mapping]], output: Path) -> None:
+def measure_samples(
+    scores: Path,
+    columns: Sequence[tuple[str, Mapping]],
+    output: Path,
+    read: Callable[[Path], tuple[pa.Table, Rows]] = read_samples,
+) -> None:
     """Write the measures of a score file's samples: what identifies a row, and a column a metric and setting.
 
-    `columns` are names of metrics with settings. The metadata holds `evidence`, a digest of all evidence.
-    Raises UserError when the score file is damaged.
+    `columns` are names of metrics with settings, `read` reads the file. The metadata holds `evidence`,
+    a digest of all evidence. Raises UserError when the score file is damaged.
     """
-    described, rows = read_samples(scores)
+    described, rows = read(scores)
     for name, settings in columns:
         metric = import_module(f"memprune.metrics.{name}")
         values = metric.measure(rows, **settings)

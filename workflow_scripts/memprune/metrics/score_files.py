@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from memprune.disk import readable
@@ -31,10 +32,26 @@ def read_samples(path: Path) -> tuple[pa.Table, Rows]:
     Raises UserError when the file is damaged.
     """
     with readable(path):
+        return with_rows(*read(path))
+
+
+def read_perturbed(path: Path) -> tuple[pa.Table, Rows]:
+    """The same of perturbed prefixes, whose suffixes are of one length, too: how many `tokens` are scored."""
+    with readable(path):
         table, shards = read(path)
-        evidence = {name: matrix(table, name) for name in EVIDENCE}
-        dtypes = np.repeat([shard["compute_dtype"] for shard in shards], [shard["rows"] for shard in shards])
-        return with_achieved(table.drop_columns(list(EVIDENCE))), Rows(**evidence, compute_dtype=dtypes)
+        length = pc.max(table["tokens"]).as_py()
+        for place, name in enumerate(table.column_names):
+            if name in EVIDENCE:
+                kind = pa.list_(table[name].type.value_type, length)
+                table = table.set_column(place, name, table[name].cast(kind))
+        return with_rows(table.drop_columns(["tokens"]), shards)
+
+
+def with_rows(table: pa.Table, shards: list[dict]) -> tuple[pa.Table, Rows]:
+    """What identifies the rows of a table, and their evidence."""
+    evidence = {name: matrix(table, name) for name in EVIDENCE}
+    dtypes = np.repeat([shard["compute_dtype"] for shard in shards], [shard["rows"] for shard in shards])
+    return with_achieved(table.drop_columns(list(EVIDENCE))), Rows(**evidence, compute_dtype=dtypes)
 
 
 def read_windows(path: Path) -> tuple[pa.Table, list[np.ndarray]]:

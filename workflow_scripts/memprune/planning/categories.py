@@ -4,10 +4,12 @@ CATEGORIES = {
     "Memorization": [
         "memorization",
         "memorization_non_members",
+        "memorization_fitted",
         "memorization_by_duplicates",
         "memorization_by_subset",
         "memorization_by_seed",
         "excess",
+        "perturbed",
         "paired",
         "power",
         "paper_layout",

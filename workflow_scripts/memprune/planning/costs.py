@@ -89,7 +89,8 @@ def count_starts(name: str, config: Config) -> int:
 def score_bytes(config: Config) -> int:
     """What a variant's evidence and measures take, in the store and in the results."""
     samples = config.samples
-    rows = len(config.seeds) * (samples.members + samples.non_members) * len(samples.context_lengths)
+    drawn = len(config.seeds) * (samples.members + samples.non_members) + samples.fitted
+    rows = drawn * len(samples.context_lengths)
     evidence = rows * samples.suffix * SUFFIX_BYTES
     evidence += window_bytes(config)
     others = list(other_texts(config))

@@ -4,7 +4,15 @@ from memprune.config.experiment import Config, Corpus
 from memprune.corpus.local_files import local_files
 
 CONCATENATED = "concatenated-0-0"  # the draw of concatenated text, which no seed decides
-SPLITS = {"member": "train", "non_member": "test", "perplexity": "validation", "concatenated": "validation"}
+SPLITS = {
+    "member": "train",
+    "non_member": "test",
+    "fitted": "train",
+    "perplexity": "validation",
+    "concatenated": "validation",
+    "calibration": "train",
+    "retraining": "train",
+}
 
 
 def member_draws(config: Config) -> list[str]:
@@ -17,6 +25,33 @@ def non_member_draws(config: Config) -> list[str]:
     return [f"non_member-{seed}-0" for seed in config.seeds]
 
 
+def fitted_draws(config: Config) -> list[str]:
+    """The names of the draws of samples that methods may be fitted to, part by part; none if none are.
+
+    They are the first seed's: a method is fitted once, and what other seeds add is measured on members.
+    """
+    parts = range(config.member_draws if config.samples.fitted else 0)
+    return [f"fitted-{config.seeds[0]}-{part}" for part in parts]
+
+
+def text_draws(config: Config) -> list[str]:
+    """The names of the draws of text for methods, the first seed's: calibration, then retraining."""
+    asked = [kind for kind in ("calibration", "retraining") if getattr(config, kind) is not None]
+    return [f"{kind}-{config.seeds[0]}-0" for kind in asked]
+
+
+def draws_left_out(config: Config, draw: str) -> list[str]:
+    """The draws whose documents a draw must not have.
+
+    Text for methods is from no sample's document, nor from that of text before it. Samples that are fitted to
+    share an order with the first seed's members (see `draw_settings`), but not with other seeds'.
+    """
+    kind, seed, _ = draw.split("-")
+    if draw in (texts := text_draws(config)):
+        return [*member_draws(config), *fitted_draws(config), *texts[: texts.index(draw)]]
+    return fitted_draws(config) if kind == "member" and int(seed) != config.seeds[0] else []
+
+
 def perplexity_draw(config: Config) -> str:
     """The name of the draw of perplexity windows, which is the first seed's."""
     return f"perplexity-{config.seeds[0]}-0"
@@ -24,7 +59,8 @@ def perplexity_draw(config: Config) -> str:
 
 def all_draws(config: Config) -> list[str]:
     """The names of all draws."""
-    draws = [*member_draws(config), *non_member_draws(config), perplexity_draw(config)]
+    samples = [*fitted_draws(config), *member_draws(config), *non_member_draws(config)]
+    draws = [*samples, perplexity_draw(config), *text_draws(config)]
     return draws + ([CONCATENATED] if config.concatenated else [])
 
 
@@ -43,8 +79,9 @@ def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
 def draw_settings(config: Config, draw: str) -> dict:
     """What a draw depends on, as JSON values; its `count` grows with the samples asked for.
 
-    Members of several parts are taken in turn, so a part has as many as the others, or one more. Concatenated
-    text has no seed: it stays in the split's own order.
+    Members of several parts are taken in turn, so a part has as many as the others, or one more. Samples that
+    methods may be fitted to are drawn like the first seed's members, from every second document of the same
+    order. Concatenated text has no seed: it stays in the split's own order.
     """
     kind, seed, part = draw.split("-")
     corpus, split = corpus_of(config, draw)
@@ -56,15 +93,21 @@ def draw_settings(config: Config, draw: str) -> dict:
         "corpus": corpus.model_dump(exclude=unused, exclude_none=True),
         "seed": None if concatenated else int(seed),
         "part": int(part),
-        "parts": config.member_draws if kind == "member" else 1,
+        "parts": config.member_draws if kind in ("member", "fitted") else 1,
     }
     samples = config.samples
     if concatenated:
         return settings | config.concatenated.model_dump()
     if kind == "perplexity":
         return settings | {"window": samples.perplexity_window, "count": samples.perplexity_windows}
+    if kind in ("calibration", "retraining"):
+        asked = getattr(config, kind)
+        return settings | {"window": asked.tokens, "count": asked.texts}
     settings |= {"window": samples.window, "offset": samples.offset}
     if kind == "non_member":
         return settings | {"count": samples.non_members}
-    count = len(range(int(part), samples.members, config.member_draws))
-    return settings | {"count": count, "balance_duplicates": samples.balance_duplicates}
+    asked = samples.fitted if kind == "fitted" else samples.members
+    count = len(range(int(part), asked, config.member_draws))
+    settings |= {"count": count, "balance_duplicates": samples.balance_duplicates}
+    shared = samples.fitted and int(seed) == config.seeds[0]
+    return settings | ({"every_second": int(kind == "fitted")} if shared else {})

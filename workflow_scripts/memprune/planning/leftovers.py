@@ -5,7 +5,7 @@ from pathlib import Path
 from memprune.config.experiment import Config
 
 STAGES, GENERATION = ("scores", "measures"), "generation.parquet"
-KINDS = ("memorization", "perplexity", "membership", "concatenated", "tasks")
+KINDS = ("memorization", "perplexity", "membership", "concatenated", "tasks", "perturbed")
 ENDINGS = {
     "levels": (".json",),
     "changes": (".safetensors", ".csv"),

@@ -26,11 +26,12 @@ def variant_operations(size: ModelSize, config: Config) -> float:
 
 def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
     """How many texts one variant is scored on, with how many tokens each, and how many are scored."""
-    samples = config.samples
+    samples, seeds = config.samples, len(config.seeds)
     by_pass = passes(samples.context_lengths, samples.anchor)
-    for count, own in product((samples.members, samples.non_members), by_pass):
+    counts = seeds * samples.members, seeds * samples.non_members, samples.fitted
+    for count, own in product(counts, by_pass):
         scored = set().union(*(range(length, length + samples.suffix) for length in own))
-        yield len(config.seeds) * count, max(own) + samples.suffix, len(scored)
+        yield count, max(own) + samples.suffix, len(scored)
     yield windows(config)
     yield from other_texts(config)
 
@@ -42,8 +43,11 @@ def other_texts(config: Config) -> Iterator[tuple[int, int, int]]:
     is read and one that is written, a token each at one time.
     """
     samples = config.samples
+    drawn = len(config.seeds) * (samples.members + samples.non_members)
     if config.membership is not None:
-        yield len(config.seeds) * (samples.members + samples.non_members), samples.window, samples.window - 1
+        yield drawn, samples.window, samples.window - 1
+    if config.perturbed is not None:
+        yield drawn * len(config.perturbed.shares), samples.window, samples.suffix
     if config.concatenated is not None and config.concatenated.windows is not None:
         yield config.concatenated.windows, config.concatenated.window, config.concatenated.window - 1
     if config.generation is not None:

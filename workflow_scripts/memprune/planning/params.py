@@ -51,6 +51,12 @@ def samples_spec(config: Config) -> str:
     return canonical({"suffix": str(config.samples.suffix)})
 
 
+def perturbed_spec(config: Config) -> str:
+    """What perturbed prefixes depend on beside the samples: shares, seed, and tokens of a suffix."""
+    asked = config.perturbed.model_dump() if config.perturbed else {}
+    return canonical(asked | {"suffix": config.samples.suffix})
+
+
 def model_place(config: Config, name: str) -> str:
     """The option of resolve_model.py that says where a model is."""
     model = config.models[name]
@@ -146,10 +152,10 @@ def metrics_spec(config: Config) -> str:
     return canonical({"columns": config.measured})
 
 
-def metrics_source(config: Config) -> str:
-    """The digest of the code that measures, with the configured metrics' and no others'."""
+def metrics_source(config: Config, script: str = "measure.py") -> str:
+    """The digest of the code of a script that measures, with the configured metrics' and no others'."""
     names = dict.fromkeys(name for name, _ in config.measured)
-    return source("measure.py", *(f"memprune.metrics.{name}" for name in names))
+    return source(script, *(f"memprune.metrics.{name}" for name in names))
 
 
 def order_spec(config: Config) -> str:

@@ -8,6 +8,7 @@ def blocks_of(config: Config) -> int:
     """How many blocks of rows a variant is scored in."""
     samples = config.samples
     drawn = len(config.seeds) * (block_count(samples.members) + block_count(samples.non_members))
+    drawn += block_count(samples.fitted)
     by_pass = passes(samples.context_lengths, samples.anchor)
     return len(by_pass) * drawn + block_count(samples.perplexity_windows)
 

@@ -40,13 +40,18 @@ def draw(results: str | Path, name: str) -> str:
 
 
 def samples(results: str | Path) -> str:
-    """Members and non-members."""
+    """Members, non-members, and samples that methods may be fitted to."""
     return f"{results}/samples/samples.parquet"
 
 
 def windows(results: str | Path) -> str:
     """The perplexity windows."""
     return f"{results}/samples/windows.parquet"
+
+
+def perturbed(results: str | Path) -> str:
+    """Samples of which some tokens of the prefix are replaced."""
+    return f"{results}/samples/perturbed.parquet"
 
 
 def level(results: str | Path, model: str, variant: str) -> str:
@@ -98,6 +103,8 @@ def texts(config: Config, kind: str) -> list[str]:
     results = results_of(config)
     if kind == "tasks":
         return [task(results, name) for name in task_names(config)]
+    if kind == "perturbed":
+        return [perturbed(results)]
     return [draw(results, CONCATENATED) if kind == "concatenated" else samples(results)]
 
 

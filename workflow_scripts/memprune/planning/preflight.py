@@ -29,6 +29,7 @@ PLANNED = (
     "membership",
     "concatenated",
     "tasks",
+    "perturbed",
     "generation",
     "measures",
     "membership_measures",
@@ -95,6 +96,9 @@ def check_lengths(config: Config, positions: int) -> None:
     check_positions(config.samples.window, config.samples.perplexity_window, positions)
     if config.concatenated is not None:
         check_texts("concatenated", config.concatenated.window, positions)
+    for kind in ("calibration", "retraining"):
+        if (text := getattr(config, kind)) is not None:
+            check_texts(kind, text.tokens, positions)
 
 
 def check_one_tokenizer(folders: Mapping[str, str]) -> None:

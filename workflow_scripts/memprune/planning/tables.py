@@ -41,6 +41,10 @@ SAID_IN_WORDS = [
 def table_names(config: Config) -> list[str]:
     """The names of the experiment's tables."""
     own = [*MEMORIZATION, *METRICS]
+    if config.samples.fitted:
+        own.append("memorization_fitted")
+    if config.perturbed:
+        own.append("perturbed")
     if config.generation or config.tasks or config.membership:
         own.append("metrics_between_strategies")
     if config.generation or config.tasks:

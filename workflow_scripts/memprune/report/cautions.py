@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from memprune.findings.words import listed, number_of
+from memprune.report.sample_choice import counted
 from memprune.results import Results
 
 FEW = 100  # members, with fewer of which intervals are wide
@@ -22,7 +23,7 @@ def cautions(own: Results, models: Sequence[str]) -> list[str]:
             if len(models) == 1
             else []
         ),
-        *samples(own.samples[own.samples.pooled]),
+        *samples(counted(own.samples)),
     ]
 
 

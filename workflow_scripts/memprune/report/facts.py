@@ -12,6 +12,7 @@ from memprune.findings.frames import level_label
 from memprune.findings.words import listed, number_of
 from memprune.report.parameters import parameters
 from memprune.report.provenance import provenance
+from memprune.report.sample_choice import counted
 from memprune.report.strategy_words import strategy_in_words
 from memprune.results import Results
 from memprune.store.source_code import ROOT
@@ -78,7 +79,8 @@ def strategies_in_words(perplexity: pd.DataFrame, config: Mapping) -> list[str]:
 
 def samples_in_words(own: Results) -> list[str]:
     """How many samples there are, how they are cut, and how often they stand in the training data."""
-    pooled = own.samples[own.samples.pooled]
+    pooled = counted(own.samples)
+    fitted = int((own.samples.split == "fitted").sum())
     members = pooled[pooled.split == "member"]
     lengths = sorted(set(own.tables["memorization"].context_length))
     suffix = own.samples.tokens.str.len().max() - max(lengths)
@@ -86,6 +88,7 @@ def samples_in_words(own: Results) -> list[str]:
     return [
         f"{len(members):,} members and {len(pooled) - len(members):,} non-members, "
         f"drawn with {'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}",
+        *([f"{fitted:,} more of training text that methods may be fitted to"] if fitted else []),
         f"k = {listed(lengths)} tokens of context before a suffix of {suffix}",
         duplicates_in_words(members.duplicates),
     ]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from memprune.findings.frames import level_label, variant_label
 from memprune.report.blobs import columns
-from memprune.report.sample_choice import choose
+from memprune.report.sample_choice import choose, counted
 from memprune.report.sample_continuations import generated, measures_of, written
 from memprune.report.sample_evidence import LOWEST, SHADES, matched_tokens, shading
 from memprune.report.sample_texts import own_decoder, texts_of
@@ -30,7 +30,7 @@ def sample_blobs(own: Results, count: int, texts: bool) -> dict[str, object]:
 
     Without `texts` none holds text of the corpus, or tokens. Raises UserError for a result that is damaged.
     """
-    pooled = own.samples[own.samples.pooled].reset_index(drop=True)
+    pooled = counted(own.samples).reset_index(drop=True)
     scored = scored_variants(own)
     if not scored or pooled.empty:
         return {"samples": {"models": [], "total": len(pooled)}}

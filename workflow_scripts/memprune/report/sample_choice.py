@@ -1,7 +1,12 @@
-"""Which samples a reader can look at: those that models reproduce before others."""
+"""Which samples a reader can look at: those that models reproduce before others, of those that count."""
 
 import numpy as np
 import pandas as pd
+
+
+def counted(samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples that tables count: pooled members and non-members, none that methods may be fitted to."""
+    return samples[samples.pooled & (samples.split != "fitted")]
 
 
 def choose(samples: pd.DataFrame, best: np.ndarray, count: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from memprune.disk import readable
@@ -34,7 +35,7 @@ def measure_membership(
     """
     described, evidence = read_evidence(scores)
     with readable(samples):
-        windows = pq.read_table(samples, columns=[*KEY, "tokens"])
+        windows = pq.read_table(samples, columns=[*KEY, "tokens"], filters=pc.field("split") != "fitted")
     check_same(described, windows, samples)
     other = None
     if reference is not None:
