@@ -35,6 +35,13 @@ from memprune.variants.names import level_order, split_variant, variant_name
 
 # Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
 SHARED_FOLDERS = ("mini-pile", "tiny-pythia", "logs")
+# What has to be drawn for each input of a method.
+DRAWN = {
+    "activations": ("calibration",),
+    "calibration": ("calibration",),
+    "gradients": ("samples.fitted", "calibration"),
+    "retraining": ("retraining",),
+}
 
 
 class Config(Section):
@@ -214,6 +221,19 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def check_inputs(self) -> "Config":
+        given = {
+            "calibration": self.calibration,
+            "retraining": self.retraining,
+            "samples.fitted": self.samples.fitted,
+        }
+        for name, strategy in self.strategies.items():
+            for key in (key for kind in strategy.inputs for key in DRAWN.get(kind, ())):
+                if not given[key]:
+                    raise ValueError(f"strategies.{name}: found no {key}, which its method needs; add it")
+        return self
+
+    @model_validator(mode="after")
     def check_generation(self) -> "Config":
         if self.generation is None:
             return self
@@ -284,7 +304,7 @@ class Config(Section):
         return [variant for variant in self.variants(model) if isinstance(split_variant(variant)[1], str)]
 
     def chain(self, variant: str) -> list[str]:
-        """The variants whose changes a variant's weights go through, in turn, itself the last; none for `dense`."""
+        """The variants whose changes a variant's weights go through, itself the last; none of `dense`."""
         if variant == "dense":
             return []
         after = self.strategies[split_variant(variant)[0]].after

@@ -1,7 +1,7 @@
-"""Solve for a level: change the weights, score the perplexity windows, and again, until perplexity rises as was asked.
+"""Solve for a level: change the weights, score the perplexity windows, and again, until that rises as asked.
 
-Each step's evidence passes through the store as a shard of its own change, so that the evaluation of the level
-found, which makes the same, finds it there.
+Each step's evidence passes through the store as a shard of its own change, so that the evaluation of the
+level found, which makes the same, finds it there.
 """
 
 import math
@@ -30,9 +30,8 @@ def solve_level(
 ) -> dict:
     """The level at which token perplexity is (1 + `target`) times that of `dense`, and every step tried.
 
-    `make_change_at(level, path)` writes the change of a level, for a moment, into `folder`, to stand after those
-    `before_it`; `device` is the class
-    of device, `cpu` or `cuda`. Gives JSON values: level, perplexity_increase, perplexity, dense_perplexity,
+    `make_change_at(level, path)` writes the change of a level, for a moment, into `folder`, to stand after
+    those `before_it`; `device` is the class of device, `cpu` or `cuda`. Gives JSON values: level, perplexity_increase, perplexity, dense_perplexity,
     and steps with the first three of these each. A perplexity beyond float64 is null, and so is its increase.
     Prints a line a step. Raises UserError when no level does it (see `find_level`), and what scoring raises.
     """

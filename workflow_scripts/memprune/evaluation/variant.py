@@ -22,8 +22,8 @@ from memprune.variants.changes import change_digest
 class Variant:
     """Which variant is scored on what, and how: files, and the settings of `evaluation` in `spec`.
 
-    `changes` is its chain, none for the dense model; `samples` and `windows` are None where they are not scored; `texts` are files
-    of other texts (see `memprune.evaluation.texts`).
+    `changes` is its chain, none for the dense model; `samples` and `windows` are None where they are not
+    scored; `texts` are files of other texts (see `memprune.evaluation.texts`).
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Write a variant of a model as a folder that transformers loads: the model's files, changed while copied.
 
-Layout, names, shapes and dtypes stay as they are; only weights of the tensors that a change names become others.
+Layout, names, shapes and dtypes stay as they are; only tensors that a change names become others.
 """
 
 import shutil

@@ -11,9 +11,9 @@ from memprune.models.manifest import Manifest
 class Asked:
     """A model, the chain of changes that the new one stands after, and the strategy's settings.
 
-    A method is a module of `memprune.methods` with a function `make(asked, path)`, which writes the change into
-    a file. It reads weights by `weights_of_variant(asked.manifest, asked.before)`, and what it needs beside
-    from files: `inputs` has them by name, as the configuration's `inputs` of the method lists them.
+    A method is a module of `memprune.methods` with a function `make(asked, path)`, which writes the change
+    into a file. It reads weights by `weights_of_variant(asked.manifest, asked.before)`, and what it needs
+    beside from files: `inputs` has them by name, as the configuration's `inputs` of the method lists them.
     """
 
     manifest: Manifest

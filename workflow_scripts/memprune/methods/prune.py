@@ -1,4 +1,4 @@
-"""Prune: a criterion ranks the weights, a strategy's selection says where the sparsity holds, a mask removes."""
+"""Prune: a criterion ranks the weights, a selection says where the sparsity holds, a mask removes them."""
 
 from collections import Counter
 from importlib import import_module

@@ -37,7 +37,12 @@ def fitted_draws(config: Config) -> list[str]:
 def text_draws(config: Config) -> list[str]:
     """The names of the draws of text for methods, the first seed's: calibration, then retraining."""
     asked = [kind for kind in ("calibration", "retraining") if getattr(config, kind) is not None]
-    return [f"{kind}-{config.seeds[0]}-0" for kind in asked]
+    return [text_draw(config, kind) for kind in asked]
+
+
+def text_draw(config: Config, kind: str) -> str:
+    """The name of the draw of one kind of text for methods."""
+    return f"{kind}-{config.seeds[0]}-0"
 
 
 def draws_left_out(config: Config, draw: str) -> list[str]:

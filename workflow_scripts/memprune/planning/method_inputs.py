@@ -2,6 +2,7 @@
 
 from memprune.config.experiment import Config
 from memprune.planning import paths
+from memprune.planning.draws import text_draw
 from memprune.variants.names import split_variant
 
 
@@ -13,8 +14,8 @@ def method_inputs(config: Config, model: str, variant: str) -> dict[str, str]:
         "magnitudes": lambda: paths.magnitudes(results, model),
         "activations": lambda: paths.statistics(results, model, before, "activations"),
         "gradients": lambda: paths.statistics(results, model, before, "gradients"),
-        "calibration": lambda: paths.draw(results, calibration_draw(config)),
-        "retraining": lambda: paths.draw(results, retraining_draw(config)),
+        "calibration": lambda: paths.draw(results, text_draw(config, "calibration")),
+        "retraining": lambda: paths.draw(results, text_draw(config, "retraining")),
         "checkpoint": lambda: paths.checkpoint(results, variant),
     }
     return {name: places[name]() for name in strategy.inputs}

@@ -79,7 +79,7 @@ def change_spec(config: Config, variant: str) -> str:
 
 
 def solve_spec(config: Config, variant: str) -> str:
-    """What a level that is found depends on: its change but for the level, the increase, and how is scored."""
+    """What a level that is found depends on: its change but for the level, the increase, and the scoring."""
     increase = increase_of(split_variant(variant)[1])
     scored = {"perplexity_increase": increase, "evaluation": config.evaluation.settings}
     return canonical({**json.loads(change_spec(config, variant)), **scored})

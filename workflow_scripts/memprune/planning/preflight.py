@@ -142,8 +142,8 @@ def check_disk(config: Config, folder: str, results: Path) -> None:
         needed -= sum(entry.size for entry in entries.all_entries() if entry.name.split("/")[0] in PLANNED)
     if needed > free:
         raise UserError(
-            f"store: changes and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB free; "
-            "set another folder with `store` or MEMPRUNE_STORE, or leave out models or levels"
+            f"store: changes and scores need {needed / GIGA:.1f} GB, {existing} has {free / GIGA:.1f} GB "
+            "free; set another folder with `store` or MEMPRUNE_STORE, or leave out models or levels"
         )
 
 

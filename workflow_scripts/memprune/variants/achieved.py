@@ -16,8 +16,9 @@ class Achieved:
     """How much of a model a variant lacks.
 
     `sparsity` is the share of the weights in scope that were removed, `removed` that of all prunable weights.
-    `variant_bytes` is what the model's tensors take as they are after its changes: without removed weights, and
-    with a bit for each weight in scope, which says whether it was removed; with them where that takes less.
+    `variant_bytes` is what the model's tensors take as they are after its changes: without removed weights,
+    and with a bit for each weight in scope, which says whether it was removed; with them where that takes
+    less.
     """
 
     sparsity: float
@@ -50,7 +51,7 @@ def achieved(manifest: Manifest, changes: Sequence[Path]) -> Achieved:
 
 @dataclass(frozen=True)
 class Left:
-    """What a chain of changes has left of a tensor: so many numbers of so many bits, and `beside` them bytes."""
+    """What a chain of changes has left of a tensor: so many numbers of so many bits, and bytes beside."""
 
     remaining: int
     bits: int

@@ -1,8 +1,8 @@
 """Change files: what a strategy does to a model's weights at a level.
 
-A change is a safetensors file of a kind, which says how its tensors become weights: see the module of each kind.
-Its metadata has one key, `change`: what `About` tells, as JSON (one key only, since the order of several
-differs from run to run, and the same change is to be the same bytes).
+A change is a safetensors file of a kind, which says how its tensors become weights: see the module of each
+kind. Its metadata has one key, `change`: what `About` tells, as JSON (one key only, since the order of
+several differs from run to run, and the same change is to be the same bytes).
 """
 
 import hashlib
@@ -45,7 +45,7 @@ class About:
 def write_change(about: About, tensors: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
     """Write a change: its tensors (uint8, uint16, uint32, float16 or float32), and what it is.
 
-    One tensor is in memory at a time: they go to the disk as they come, and the header before them afterwards.
+    One tensor is in memory at a time: they go to the disk as they come, and the header before them.
     """
     spooled = path.with_name(f"{path.name}.spooled")
     header: dict = {"__metadata__": {"change": json.dumps(asdict(about), sort_keys=True)}}

@@ -1,7 +1,7 @@
 """Codes, the changes that give matrices quantized weights: (code - zero) × scale, by group.
 
-A group is `group` consecutive weights of one output along the input, the axis `axis` of the matrix as stored; the
-last one of an output may be shorter. Codes have `bits` bits: of each matrix NAME the file has
+A group is `group` consecutive weights of one output along the input, the axis `axis` of the matrix as stored;
+the last one of an output may be shorter. Codes have `bits` bits: of each matrix NAME the file has
 
 - NAME.codes: uint8, bits × ⌈weights / 8⌉, a plane for each bit, lowest first, packed as masks are;
 - NAME.scales: float32, outputs × groups (groups × outputs where the input is the first axis);
@@ -59,7 +59,7 @@ def step(path: Path, tensor: Tensor, name: str) -> Step:
     bits, group, axis = details["bits"], details["group"], details["axis"]
     with safe_open(path, framework="numpy") as file:
         planes, scales = file.get_tensor(f"{name}.codes"), file.get_tensor(f"{name}.scales")
-        zeros = file.get_tensor(f"{name}.zeros") if f"{name}.zeros" in file.keys() else None
+        zeros = file.get_tensor(f"{name}.zeros") if f"{name}.zeros" in set(file.keys()) else None
 
     def put(part: slice, out: np.ndarray) -> None:
         codes = unpacked(planes, part).astype(np.float32)

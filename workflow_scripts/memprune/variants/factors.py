@@ -1,8 +1,8 @@
 """Factors, the changes that give matrices low-rank weights: left × right.
 
-Of each matrix NAME, rows × columns as stored, the file has NAME.left (rows × rank) and NAME.right (rank × columns),
-unsigned integers of their numbers' bits in the checkpoint's dtype. The product is computed in float32 and
-rounded to that dtype.
+Of each matrix NAME, rows × columns as stored, the file has NAME.left (rows × rank) and NAME.right (rank ×
+columns), unsigned integers of their numbers' bits in the checkpoint's dtype. The product is computed in
+float32 and rounded to that dtype.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Masks, the changes that remove weights: a uint8 vector for each matrix in scope.
 
-Bits are in the order of the flat matrix as stored, lowest bit first, 1 = kept. Of a matrix that is in scope in
-part, all other bits are 1. The details have `kept`, how many bits are 1 of each.
+Bits are in the order of the flat matrix as stored, lowest bit first, 1 = kept. Of a matrix that is in scope
+in part, all other bits are 1. The details have `kept`, how many bits are 1 of each.
 """
 
 import math

@@ -9,11 +9,11 @@ from memprune.config.values import Text
 
 
 class AnyStrategy(Section):
-    """A change of a model's weights, as data: a method, its settings, its levels, and what it stands after."""
+    """A change of a model's weights: a method, its settings, its levels, and what it stands after."""
 
     after: Annotated[
         Text | None,
-        Field(description="The variant whose weights are changed, as strategy@level; null: dense."),
+        Field(description="Variant whose weights are changed, strategy@level; null: dense."),
     ] = None
 
     @property
@@ -33,5 +33,5 @@ class AnyStrategy(Section):
 
     @property
     def takes_model_levels(self) -> bool:
-        """Whether a model may have its own levels in place of the strategy's: those that are shares of weights."""
+        """Whether levels are shares of weights, so that a model may have its own in their place."""
         return False

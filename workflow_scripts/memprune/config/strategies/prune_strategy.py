@@ -80,7 +80,8 @@ class PruneStrategy(ScopedStrategy):
                 )
         if self.allocation == "owl" and self.criterion not in ("magnitude", "wanda", "sparsegpt"):
             raise ValueError(
-                f"allocation: found owl with criterion {self.criterion}; allowed with magnitude, wanda, sparsegpt"
+                f"allocation: found owl with criterion {self.criterion}; allowed with magnitude, wanda and "
+                "sparsegpt"
             )
         return self
 
