@@ -31,8 +31,9 @@ def solve_level(
     """The level at which token perplexity is (1 + `target`) times that of `dense`, and every step tried.
 
     `make_change_at(level, path)` writes the change of a level, for a moment, into `folder`, to stand after
-    those `before_it`; `device` is the class of device, `cpu` or `cuda`. Gives JSON values: level, perplexity_increase, perplexity, dense_perplexity,
-    and steps with the first three of these each. A perplexity beyond float64 is null, and so is its increase.
+    those `before_it`; `device` is the class of device, `cpu` or `cuda`. Gives JSON values: level,
+    perplexity_increase, perplexity, dense_perplexity, and steps with the first three of these each. A
+    perplexity beyond float64 is null, and so is its increase.
     Prints a line a step. Raises UserError when no level does it (see `find_level`), and what scoring raises.
     """
     before = nll_per_token(dense, device, threads)

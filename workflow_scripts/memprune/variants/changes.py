@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +17,8 @@ import numpy as np
 from safetensors import safe_open
 
 Kind = Literal["mask", "values", "codes", "factors"]
-CODES = {np.dtype("uint8"): "U8", np.dtype("uint16"): "U16", np.dtype("uint32"): "U32"}
-CODES |= {np.dtype("float16"): "F16", np.dtype("float32"): "F32"}
+DTYPES = {np.dtype("uint8"): "U8", np.dtype("uint16"): "U16", np.dtype("uint32"): "U32"}
+DTYPES |= {np.dtype("float16"): "F16", np.dtype("float32"): "F32"}
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def write_change(about: About, tensors: Iterable[tuple[str, np.ndarray]], path: 
     One tensor is in memory at a time: they go to the disk as they come, and the header before them.
     """
     spooled = path.with_name(f"{path.name}.spooled")
-    header: dict = {"__metadata__": {"change": json.dumps(asdict(about), sort_keys=True)}}
+    header: dict = {"__metadata__": {"change": json.dumps(vars(about), sort_keys=True)}}
     with spooled.open("wb") as file:
         for name, tensor in tensors:
             start = file.tell()
             file.write(np.ascontiguousarray(tensor).data)
             offsets = [start, file.tell()]
             header[name] = {
-                "dtype": CODES[tensor.dtype],
+                "dtype": DTYPES[tensor.dtype],
                 "shape": list(tensor.shape),
                 "data_offsets": offsets,
             }
