@@ -1,4 +1,4 @@
-"""Matrices as methods that solve for weights take them: float32, inputs × outputs, however they are stored."""
+"""Matrices as methods solve for their weights: float32, inputs × outputs, however they are stored."""
 
 import numpy as np
 import torch

@@ -6,6 +6,7 @@ through it as it is now. One layer's Hessians are in memory at one time, and one
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 import numpy as np
@@ -29,18 +30,20 @@ def solve_in_turn(
     """Each matrix with what `solve` returns of it, and the bits of the weights that it then has, as stored.
 
     `solve(matrix, weights, curvature)` changes the weights, float32, inputs × outputs, in place. States of
-    the calibration text lie in the folder `scratch` meanwhile.
+    the calibration text lie in a file without a name in the folder `scratch` meanwhile.
     """
     source = open_source(asked)
-    states = States(source, read_texts(asked.inputs["calibration"], asked.manifest), scratch)
+    tokens = read_texts(asked.inputs["calibration"], asked.manifest)
     last = max(matrix.layer for matrix in matrices)
-    for number in range(last + 1):
-        own, changed = [matrix for matrix in matrices if matrix.layer == number], {}
-        for matrix, result, bits in solve_layer(asked, source, states, own, solve) if own else ():
-            yield matrix, result, bits
-            changed[matrix.name] = bits
-        if number < last:
-            states.advance(read_layer(with_tensors(source, changed), number))
+    with TemporaryFile(dir=scratch) as file:
+        states = States(source, tokens, file)
+        for number in range(last + 1):
+            own, changed = [matrix for matrix in matrices if matrix.layer == number], {}
+            for matrix, result, bits in solve_layer(asked, source, states, own, solve) if own else ():
+                yield matrix, result, bits
+                changed[matrix.name] = bits
+            if number < last:
+                states.advance(read_layer(with_tensors(source, changed), number))
 
 
 def solve_layer(
