@@ -72,7 +72,7 @@ def tensors(
     matrices = [own[0].matrix for own in regions.values()]
     for matrix, _, bits in solve_in_turn(asked, matrices, solve, scratch):
         yield matrix.name, bits.ravel()
-        remaining[matrix.name] = int(np.count_nonzero(without_sign(bits)))
+        remaining[matrix.name] = int(np.count_nonzero(without_sign(bits.copy())))
 
 
 def levels_of_layers(asked: Asked, allocation: str) -> Mapping[int, float]:
@@ -102,7 +102,7 @@ def prune_matrix(
             if kept is None:
                 removed[own] |= lowest(costs.masked_fill_(removed[own], torch.inf), quotas[i // ahead])
             else:
-                order = costs.masked_fill_(removed[own], -1).argsort(0, stable=True)
+                order = costs.masked_fill_(removed[own], -1).argsort(dim=0, stable=True)
                 removed[own].scatter_(0, order[: ahead - kept], True)
         return weights[i].masked_fill(removed[i], 0)
 
