@@ -45,10 +45,11 @@ class About:
 def write_change(about: About, tensors: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
     """Write a change: its tensors (uint8, uint16, uint32, float16 or float32), and what it is.
 
-    One tensor is in memory at a time: they go to the disk as they come, and the header before them.
+    One tensor is in memory at a time: they go to the disk as they come, and the header before them. What is
+    known of a tensor only once it is made may be filled into the dictionaries of `about` as it comes.
     """
     spooled = path.with_name(f"{path.name}.spooled")
-    header: dict = {"__metadata__": {"change": json.dumps(vars(about), sort_keys=True)}}
+    header: dict = {}
     with spooled.open("wb") as file:
         for name, tensor in tensors:
             start = file.tell()
@@ -59,6 +60,7 @@ def write_change(about: About, tensors: Iterable[tuple[str, np.ndarray]], path: 
                 "shape": list(tensor.shape),
                 "data_offsets": offsets,
             }
+    header["__metadata__"] = {"change": json.dumps(vars(about), sort_keys=True)}
     content = json.dumps(header).encode()
     content += b" " * (-len(content) % 8)
     with path.open("wb") as file, spooled.open("rb") as body:
