@@ -29,11 +29,8 @@ def make(asked: Asked, path: Path) -> None:
         changed = tensors_that_differ(weights, weights_of_variant(manifest, asked.before), manifest)
         matrices = {matrix.name for matrix in manifest.matrices}
         sizes = {name: weights.tensors[name].size for name in changed}
-        remaining = {
-            name: count_left(weights.bits(name), name, manifest.dtype, checkpoint)
-            if name in matrices
-            else size
-            for name, size in sizes.items()
+        remaining = sizes | {
+            name: count_left(weights.bits(name), name, checkpoint) for name in changed if name in matrices
         }
         about = About(
             kind="values",
@@ -42,7 +39,7 @@ def make(asked: Asked, path: Path) -> None:
             fingerprint=manifest.fingerprint,
             shapes={name: weights.tensors[name].shape for name in changed},
             remaining=remaining,
-            storage={name: (8 * BYTES[manifest.dtype], 0) for name in changed},
+            storage=dict.fromkeys(changed, (8 * BYTES[manifest.dtype], 0)),
             in_scope={name: size for name, size in sizes.items() if remaining[name] < size},
         )
         write_change(about, ((name, weights.bits(name).ravel()) for name in changed), path)
@@ -66,13 +63,13 @@ def tensors_that_differ(weights: Weights, before: Weights, manifest: Manifest) -
     return [name for name in names if not np.array_equal(weights.bits(name), before.bits(name))]
 
 
-def count_left(bits: np.ndarray, name: str, dtype: str, checkpoint: Manifest) -> int:
+def count_left(bits: np.ndarray, name: str, checkpoint: Manifest) -> int:
     """How many weights of a matrix are not 0; `bits` are overwritten.
 
     Raises UserError for those that are infinite or not a number.
     """
     magnitudes = without_sign(bits)
-    if magnitudes.max() >= EXPONENT[dtype]:
+    if magnitudes.max() >= EXPONENT[checkpoint.dtype]:
         raise UserError(
             f"{checkpoint.folder}: {name} has weights that are infinite or not a number; expected finite "
             "weights"

@@ -1,4 +1,4 @@
-"""Whether a checkpoint may stand in a model's place: the same tensors in the same shapes, computed with alike."""
+"""Whether a checkpoint may stand in a model's place: tensors of the same names, shapes and dtypes."""
 
 from dataclasses import fields
 from pathlib import Path

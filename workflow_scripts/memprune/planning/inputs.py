@@ -103,7 +103,7 @@ def check_scopes(config: Config) -> None:
 
 
 def check_ranks(strategy: str, model: str, size: ModelSize, config: Config) -> None:
-    """Raise UserError for a level that leaves a matrix in scope no rank; those that are found show it later."""
+    """Raise UserError for a level that leaves a matrix in scope no rank; one that is found shows it later."""
     roles, _ = scope_of(config.strategies[strategy].scope, size.architecture, model, strategy)
     levels = [level for level in config.levels(model, strategy) if isinstance(level, float)]
     for role, shape in matrix_shapes(size.architecture).items():

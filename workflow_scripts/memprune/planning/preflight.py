@@ -84,7 +84,7 @@ def check_local_model(name: str, folder: str, config: Config) -> None:
 
 
 def describe_whole(folder: str) -> Checkpoint:
-    """Describe a model folder; raises UserError for one that is not whole, or whose tokenizer does not fit."""
+    """Describe a model folder; raises UserError for one that is not whole or lacks a tokenizer that fits."""
     checkpoint = describe(folder)
     check_tokenizer_files(folder)
     check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
@@ -92,7 +92,7 @@ def describe_whole(folder: str) -> Checkpoint:
 
 
 def check_checkpoint(variant: str, folder: str, config: Config) -> None:
-    """Raise UserError unless a folder is each studied model with other weights, as far as local files show."""
+    """Raise UserError unless a folder is every studied model with other weights, as far as files show."""
     strategy, level = split_variant(variant)
     try:
         checkpoint = describe_whole(folder)
