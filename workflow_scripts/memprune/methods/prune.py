@@ -71,7 +71,7 @@ def count_remaining(asked: Asked, packed: dict[str, np.ndarray]) -> dict[str, in
     def remaining(name: str, bits: np.ndarray) -> int:
         pieces = slices(weights.tensors[name].size)
         return sum(
-            np.count_nonzero(without_sign(weights.read(name, piece, buffer)) * unpack(bits, piece))
+            int(np.count_nonzero(without_sign(weights.read(name, piece, buffer)) * unpack(bits, piece)))
             for piece in pieces
         )
 
