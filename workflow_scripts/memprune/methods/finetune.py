@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from memprune.errors import UserError
 from memprune.methods.asked import Asked
+from memprune.methods.read_tokens import read_texts
 from memprune.methods.removed import removed_weights
 from memprune.methods.trainable import load_trainable, take_device
 from memprune.methods.training_loop import Recipe, train
@@ -33,12 +33,6 @@ def make(asked: Asked, path: Path) -> None:
     train(trainable, removed, texts, recipe, what, asked.unfinished)
     trained = {name: parameter.data for name, parameter in trainable.parameters.items()}
     write_values(asked, trained, {name: int(own.sum()) for name, own in removed.items()}, path)
-
-
-def read_texts(path: Path) -> np.ndarray:
-    """The tokens of a draw of texts of one length: texts × tokens, int32."""
-    column = pq.read_table(path, columns=["tokens"])["tokens"].combine_chunks()
-    return column.flatten().to_numpy().reshape(len(column), -1)
 
 
 def write_values(asked: Asked, trained: dict[str, torch.Tensor], removed: dict[str, int], path: Path) -> None:

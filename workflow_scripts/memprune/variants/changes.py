@@ -43,12 +43,17 @@ class About:
 
 
 def write_change(about: About, tensors: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
-    """Write a change: its tensors (uint8, uint16, uint32, float16 or float32), and what it is.
+    """Write a change: its tensors (uint8, uint16, uint32, float16 or float32), and what it is."""
+    write_tensors({"change": json.dumps(vars(about), sort_keys=True)}, tensors, path)
+
+
+def write_tensors(metadata: Mapping[str, str], tensors: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
+    """Write a safetensors file of tensors of these dtypes.
 
     One tensor is in memory at a time: they go to the disk as they come, and the header before them.
     """
     spooled = path.with_name(f"{path.name}.spooled")
-    header: dict = {"__metadata__": {"change": json.dumps(vars(about), sort_keys=True)}}
+    header: dict = {"__metadata__": dict(metadata)}
     with spooled.open("wb") as file:
         for name, tensor in tensors:
             start = file.tell()
