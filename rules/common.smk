@@ -42,6 +42,7 @@ from memprune.planning.draws import (
     member_draws,
     non_member_draws,
     perplexity_draw,
+    text_draw,
 )
 from memprune.planning.leftovers import leftovers
 from memprune.planning.method_inputs import method_inputs

@@ -45,7 +45,7 @@ def main() -> None:
     )
 
     def compute(folder: Path) -> None:
-        from memprune.variants.zeros import zeros_table
+        from memprune.variants.zeros_table import zeros_table
 
         change = folder / "change.safetensors"
         with unchanged(asked.manifest.weights):

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from memprune.config.corpora import ENDINGS
 from memprune.config.experiment import Config
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
+from memprune.methods.groups import check_groups
+from memprune.methods.selection import WHOLE
 from memprune.planning.draws import SPLITS, corpus_of
 from memprune.planning.sizes import size_of
 from memprune.variants.scope import scope_of
@@ -88,3 +91,5 @@ def check_scopes(config: Config) -> None:
         for key, strategy in config.strategies.items():
             if isinstance(strategy, ScopedStrategy):
                 scope_of(strategy.scope, size.architecture, name, key)
+            if isinstance(strategy, PruneStrategy) and strategy.pattern not in (None, *WHOLE):
+                check_groups(strategy.selection, size.architecture, name, key)
