@@ -32,6 +32,33 @@ rule count_magnitudes:
         "count_magnitudes.py --manifest {input} --threads {threads} --output {output} > {log} 2>&1"
 
 
+rule gather_activations:
+    """Gathering activations on calibration text"""
+    input:
+        manifest=rules.resolve_model.output,
+        before=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
+        calibration=paths.draw(RESULTS, text_draw(CONFIG, "calibration")),
+    output:
+        paths.statistics(RESULTS, "{model}", "{variant}", "activations"),
+    log:
+        f"{RESULTS}/logs/gather_activations/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gather_activations/{{model}}/{{variant}}.tsv"
+    group:
+        of_model(resources.group("activations"))
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: resources.gather_activations(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=source("gather_activations.py"),
+        before=lambda wildcards, input: option("--before", *input.before) if input.before else "",
+        spec=option("--spec", params.gathering_spec(CONFIG)),
+    shell:
+        "gather_activations.py --variant {wildcards.variant} --manifest {input.manifest} {params.before}"
+        " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"
+
+
 rule solve_level:
     """Finding levels by their perplexity"""
     input:

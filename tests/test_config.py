@@ -8,7 +8,8 @@ import pytest
 import yaml
 from experiments import EMBEDDED, ROOT, changed
 
-from memprune.config.experiment import PARTS, Config, Strategy, check, load
+from memprune.config.experiment import PARTS, Config, check, load
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError
 from memprune.variants.names import split_variant
 from memprune.variants.scope import layers_in_scope
@@ -173,10 +174,13 @@ def test_what_a_strategy_cannot_be(settings, message):
 
 
 def test_a_selection_has_what_applies_alone():
-    plain, random = Strategy().selection.settings, Strategy(criterion="random").selection.settings
+    plain, random = PruneStrategy().selection.settings, PruneStrategy(criterion="random").selection.settings
     assert plain.keys() == {"roles", "layers", "allocation", "criterion"}
     assert random == {**plain, "criterion": "random", "seed": 0}
-    one, other = Strategy(heads=[[1, 0], [0, 1]]), Strategy(heads=[[0, 1], [1, 0]], matrices="attention")
+    one, other = (
+        PruneStrategy(heads=[[1, 0], [0, 1]]),
+        PruneStrategy(heads=[[0, 1], [1, 0]], matrices="attention"),
+    )
     assert one.selection == other.selection
 
 
@@ -293,4 +297,4 @@ def test_variants_are_named_and_read_back():
     ],
 )
 def test_layers_in_scope(layers, total, expected):
-    assert layers_in_scope(Strategy(layers=layers).selection, total) == expected
+    assert layers_in_scope(PruneStrategy(layers=layers).selection, total) == expected

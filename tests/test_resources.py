@@ -78,7 +78,7 @@ def test_tables_of_parts_are_put_together_by_a_small_job():
 
 
 def test_a_mask_asks_for_a_part_of_the_model_and_a_later_attempt_for_more():
-    first = resources.compute_mask(TWELVE_BILLION, 16)
+    first = resources.compute_change(TWELVE_BILLION, 16)
     assert 1000 + 6000 <= first.memory < 12_000
     assert first.at(3).memory == 3 * first.memory
     assert first.at(2).runtime == 2 * first.runtime
@@ -88,8 +88,8 @@ def test_a_mask_asks_for_a_part_of_the_model_and_a_later_attempt_for_more():
 def test_threads_and_groups_follow_the_size():
     small = size_of(Model(repo="EleutherAI/pythia-70m"))
     assert [resources.threads(size) for size in (small, BILLION, TWELVE_BILLION)] == [2, 16, 16]
-    of = resources.group("masks")
-    assert [of(size) for size in (small, BILLION, TWELVE_BILLION)] == ["masks", None, None]
+    of = resources.group("changes")
+    assert [of(size) for size in (small, BILLION, TWELVE_BILLION)] == ["changes", None, None]
 
 
 def test_a_model_of_unknown_size_is_taken_for_the_largest():

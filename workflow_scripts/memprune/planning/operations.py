@@ -72,6 +72,15 @@ def solving_operations(size: ModelSize, config: Config) -> float:
     return MOST_STEPS * count * scoring_operations(size, tokens, scored)
 
 
+def gathering_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to take calibration text through all of a model's layers."""
+    a, text = size.architecture, config.calibration
+    if text is None:
+        return 0.0
+    attention = a.layers * text.tokens**2 * a.heads * a.head_size
+    return 2 * text.texts * (a.layers * size.layer_weights * text.tokens + attention)
+
+
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:
     """Floating-point operations of a forced pass over one text of `tokens` tokens, the last `scored` scored.
 

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
-from memprune.planning.costs import generating_seconds, host_bytes, scoring_seconds, solving_seconds
+from memprune.planning.costs import (
+    gathering_bytes,
+    gathering_seconds,
+    generating_seconds,
+    host_bytes,
+    scoring_seconds,
+    solving_seconds,
+)
 from memprune.planning.machines import (
     CUDA_HOST_BYTES,
     FETCH_RATE,
@@ -71,6 +78,12 @@ def count_magnitudes(size: ModelSize, threads: int) -> Resources:
     """To read a model once in slices."""
     memory = PROCESS_BYTES + COUNT_BYTES * size.weights + threads * THREAD_BYTES
     return with_margins(memory, size.file_bytes / READ_RATE)
+
+
+def gather_activations(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To take calibration text through a model, a layer at a time."""
+    memory = PROCESS_BYTES + CUDA_HOST_BYTES if gpu else gathering_bytes(size)
+    return with_margins(memory, gathering_seconds(size, config, scoring_rate(threads, gpu, config)))
 
 
 def compute_change(size: ModelSize, threads: int) -> Resources:
