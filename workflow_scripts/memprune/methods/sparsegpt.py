@@ -21,7 +21,7 @@ from memprune.methods.asked import Asked
 from memprune.methods.by_input import is_input_first
 from memprune.methods.hessians import BLOCK, Curvature, settle
 from memprune.methods.layers_in_turn import solve_in_turn
-from memprune.methods.selection import Selection
+from memprune.methods.selection import Selection, n_of_m
 from memprune.models.manifest import Matrix
 from memprune.variants.changes import About, write_change
 from memprune.variants.floats import without_sign
@@ -92,7 +92,7 @@ def prune_matrix(
     removed = (weights == 0) | curvature.dead[:, None]
     weights.masked_fill_(removed, 0)
     diagonal = curvature.factor.diagonal()[:, None]
-    kept, ahead = map(int, pattern.split(":")) if pattern else (None, BLOCK)
+    kept, ahead = n_of_m(pattern) if pattern else (None, BLOCK)
     quotas = share_out(removed, pruned)
 
     def final(i: int) -> torch.Tensor:
