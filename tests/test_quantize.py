@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
-from second_order import weights_after
+from second_order import experiment, weights_after
 from tiny_models import log_probabilities, manifest_of, reference_model, tiny_model, write_mask_of
 from transformers import AutoModelForCausalLM
 
@@ -24,6 +24,7 @@ from memprune.methods.selection import Selection
 from memprune.models.manifest import Manifest
 from memprune.models.roles import MATRIX_GROUPS
 from memprune.models.weights import BYTES
+from memprune.planning.inputs import check_scopes
 from memprune.scoring.variant_model import load_variant
 from memprune.variants.achieved import achieved
 from memprune.variants.changes import About, about_change, write_change
@@ -183,3 +184,21 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=rf"models.tiny: {name} has weights that are infinite"):
         quantize.make(asked_of(manifest_of(folder), 4), tmp_path / "change.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ({"levels": [4, 9]}, "strategies.s.levels.1: found 9; input should be 2, 3, 4, 5, 6, 7 or 8"),
+        ({"levels": [1]}, "strategies.s.levels.0: found 1; input should be 2, 3, 4, 5, 6, 7 or 8"),
+        ({"levels": [4], "group": 0}, "strategies.s.group: found 0; input should be greater than or equal"),
+        ({"levels": [4], "algorithm": "gptq"}, "strategies.s: found no calibration, which its method needs"),
+        (
+            {"levels": [4], "matrices": ["query"]},
+            "strategies.s.matrices: found query, which model tiny-pythia-0.6m stores within query_key_value",
+        ),
+    ],
+)
+def test_what_no_model_can_be_quantized_to_is_told_before_any_job(strategy, message):
+    with pytest.raises(UserError, match=message):
+        check_scopes(experiment({"method": "quantize"} | strategy))
