@@ -1,5 +1,6 @@
 """Strategies that remove weights."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
@@ -8,7 +9,9 @@ from pydantic import Field, model_validator
 from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.target import AskedLevels
 from memprune.config.values import Index, Number, Seed, without_repeats
+from memprune.methods.groups import check_groups
 from memprune.methods.selection import WHOLE, Selection, n_of_m
+from memprune.models.architecture import Architecture
 from memprune.models.roles import ATTENTION, MATRIX_GROUPS, MLP
 from memprune.variants.scope import Scope
 
@@ -122,6 +125,13 @@ class PruneStrategy(ScopedStrategy):
                 f"allowed: {group}, or a list of {', '.join(roles)}"
             )
         return self
+
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        super().check_fit(architecture, model, name, levels)
+        if self.pattern not in (None, *WHOLE):
+            check_groups(self.selection, architecture, model, name)
 
     @property
     def named(self) -> tuple[str, ...]:
