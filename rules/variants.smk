@@ -11,6 +11,20 @@ def inputs_of(wildcards):
     return method_inputs(CONFIG, wildcards.model, variant_of(wildcards))
 
 
+def in_chain(name, before):
+    """The group of a small model's jobs, one for each number of changes that they stand after.
+
+    Of two of a chain the later may wait for what another rule gathers of the earlier one's variant, and a group
+    may not wait for a job that waits for it.
+    """
+
+    def group(wildcards):
+        count = len(before(CONFIG, wildcards.model, wildcards.get("variant") or variant_of(wildcards)))
+        return resources.group(f"{name}-after-{count}" if count else name)(SIZES[wildcards.model])
+
+    return group
+
+
 rule count_magnitudes:
     """Counting weights by magnitude"""
     input:
@@ -45,7 +59,7 @@ rule gather_activations:
     benchmark:
         f"{RESULTS}/benchmarks/gather_activations/{{model}}/{{variant}}.tsv"
     group:
-        of_model(resources.group("activations"))
+        in_chain("activations", paths.changes_of)
     threads: of_model(resources.threads)
     resources:
         **asked(lambda size, threads: resources.gather_activations(size, threads, GPU, CONFIG)),
@@ -75,7 +89,7 @@ rule solve_level:
     wildcard_constraints:
         level=TARGET,
     group:
-        of_model(resources.group("levels"))
+        in_chain("levels", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
         **asked(lambda size, threads: resources.solve_level(size, threads, GPU, CONFIG)),
@@ -106,7 +120,7 @@ rule compute_change:
     benchmark:
         f"{RESULTS}/benchmarks/compute_change/{{model}}/{{strategy}}@{{level}}.tsv"
     group:
-        of_model(resources.group("changes"))
+        in_chain("changes", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
         **asked(resources.compute_change),

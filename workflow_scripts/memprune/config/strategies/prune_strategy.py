@@ -168,7 +168,8 @@ class PruneStrategy(ScopedStrategy):
     @property
     def modules(self) -> tuple[str, ...]:
         if self.criterion == "sparsegpt":
-            return ("memprune.methods.sparsegpt",)
+            levels = (self.selection.module,) if self.allocation == "owl" else ()
+            return ("memprune.methods.sparsegpt", *levels)
         criterion = f"memprune.methods.criteria.{self.criterion}"
         return ("memprune.methods.prune", self.selection.module, criterion)
 

@@ -41,7 +41,13 @@ def keys(asked: Asked) -> Keys:
 
         return np.where(numbers == 0, np.uint32(0), descending(change("fitted") - share * change("others")))
 
-    return Keys(32, of)
+    return Keys(32, of, values)
+
+
+def values(keys: np.ndarray) -> np.ndarray:
+    """What a weight does against forgetting: its score with the other sign, 0 of one that is zero."""
+    scores = np.where(keys >> 31, keys, keys ^ np.uint32(0x7FFFFFFF)).view(np.float32)
+    return np.where(keys == 0, np.float32(0), -scores)
 
 
 def descending(scores: np.ndarray) -> np.ndarray:
