@@ -82,7 +82,7 @@ rule compute_change:
         of_model(resources.group("changes"))
     threads: of_model(resources.threads)
     resources:
-        **asked(resources.compute_change),
+        **asked(lambda size, threads: resources.compute_change(size, threads, CONFIG)),
     params:
         source=lambda wildcards: params.change_source(CONFIG, "compute_change.py", wildcards.strategy),
         before=lambda wildcards: params.before_option(CONFIG, wildcards.model, variant_of(wildcards)),

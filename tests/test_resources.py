@@ -78,7 +78,7 @@ def test_tables_of_parts_are_put_together_by_a_small_job():
 
 
 def test_a_mask_asks_for_a_part_of_the_model_and_a_later_attempt_for_more():
-    first = resources.compute_change(TWELVE_BILLION, 16)
+    first = resources.compute_change(TWELVE_BILLION, 16, experiment())
     assert 1000 + 6000 <= first.memory < 12_000
     assert first.at(3).memory == 3 * first.memory
     assert first.at(2).runtime == 2 * first.runtime

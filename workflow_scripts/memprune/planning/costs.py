@@ -161,9 +161,12 @@ def count_jobs(name: str, config: Config) -> int:
 
 
 def gathered(config: Config, name: str, variant: str) -> list[str]:
-    """What is gathered of one model alone for a variant's change: magnitudes, activations, gradients."""
+    """What is gathered of one model alone for a variant's change: magnitudes, activations, gradients, and
+    what is known of a checkpoint that stands for it."""
     inputs = method_inputs(config, name, variant)
-    return [inputs[kind] for kind in ("magnitudes", "activations", "gradients") if kind in inputs]
+    return [
+        inputs[kind] for kind in ("magnitudes", "activations", "gradients", "checkpoint") if kind in inputs
+    ]
 
 
 def bytes_of_change(size: ModelSize, model: str, name: str, strategy: Strategy, level: float | str) -> int:

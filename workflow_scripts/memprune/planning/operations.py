@@ -9,6 +9,7 @@ from itertools import product
 from memprune.config.experiment import Config
 from memprune.evaluation.bisection import MOST_STEPS
 from memprune.evaluation.shards import passes
+from memprune.models.shapes import matrix_shapes
 from memprune.planning.sizes import ModelSize
 
 
@@ -70,6 +71,17 @@ def solving_operations(size: ModelSize, config: Config) -> float:
     """Floating-point operations to find a level, at most."""
     count, tokens, scored = windows(config)
     return MOST_STEPS * count * scoring_operations(size, tokens, scored)
+
+
+def decomposing_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to decompose all of a model's matrices, where a strategy of low rank does.
+
+    Of an m × n matrix they are 6 m n² + 20 n³, n its shorter side (Golub and Van Loan 2013, figure 8.6.1).
+    """
+    if all(strategy.method != "low-rank" for strategy in config.strategies.values()):
+        return 0.0
+    sides = map(sorted, matrix_shapes(size.architecture).values())
+    return size.architecture.layers * sum(6 * m * n**2 + 20 * n**3 for n, m in sides)
 
 
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:

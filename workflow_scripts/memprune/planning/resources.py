@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
+from memprune.evaluation.bisection import MOST_STEPS
 from memprune.planning.costs import generating_seconds, host_bytes, scoring_seconds, solving_seconds
 from memprune.planning.machines import (
     CUDA_HOST_BYTES,
@@ -17,6 +18,7 @@ from memprune.planning.machines import (
     THREAD_RATE,
     gpu_rate,
 )
+from memprune.planning.operations import decomposing_operations
 from memprune.planning.parts import parts_of
 from memprune.planning.sizes import ModelSize
 
@@ -73,10 +75,18 @@ def count_magnitudes(size: ModelSize, threads: int) -> Resources:
     return with_margins(memory, size.file_bytes / READ_RATE)
 
 
-def compute_change(size: ModelSize, threads: int) -> Resources:
-    """To read a model twice."""
+def compute_change(size: ModelSize, threads: int, config: Config) -> Resources:
+    """To read a model twice, and to decompose its matrices where a strategy does.
+
+    Of Pythia's shapes the decomposition of a matrix takes less memory than a mask of the model does.
+    """
     memory = PROCESS_BYTES + MASK_BYTES * size.weights + threads * THREAD_BYTES
-    return with_margins(memory, 2 * size.file_bytes / READ_RATE)
+    return with_margins(memory, 2 * size.file_bytes / READ_RATE + decomposing_seconds(size, threads, config))
+
+
+def decomposing_seconds(size: ModelSize, threads: int, config: Config) -> float:
+    """Seconds to decompose a model's matrices once with `threads` of a CPU; 0 where no strategy does."""
+    return decomposing_operations(size, config) / (THREAD_RATE * threads)
 
 
 def export_variant(size: ModelSize, threads: int) -> Resources:
@@ -103,8 +113,9 @@ def scoring_rate(threads: int, gpu: int, config: Config) -> float:
 
 def solve_level(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
     """To make masks and to score the perplexity windows with them, in turns."""
-    scoring, masking = score_shards(size, threads, gpu, config), compute_change(size, threads)
+    scoring, masking = score_shards(size, threads, gpu, config), compute_change(size, threads, config)
     seconds = solving_seconds(size, config, scoring_rate(threads, gpu, config))
+    seconds += MOST_STEPS * decomposing_seconds(size, threads, config)
     return Resources(scoring.memory + masking.memory, with_margins(0, seconds).runtime)
 
 
