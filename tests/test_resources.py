@@ -1,12 +1,16 @@
 """What jobs ask for is at least what they are known to take, and grows with model, attempt and samples."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
-from experiments import experiment
+from experiments import experiment, local_experiment
 from tiny_models import tiny_model
 
 from memprune.config.experiment import Model
 from memprune.devices import footprint
 from memprune.devices.footprint import working_bytes
+from memprune.evaluation.bisection import MOST_STEPS
 from memprune.models.resolve_model import resolve_model
 from memprune.planning import resources
 from memprune.planning.costs import device_bytes, estimate, host_bytes
@@ -15,6 +19,7 @@ from memprune.planning.operations import variant_tokens
 from memprune.planning.parts import parts_of
 from memprune.planning.sizes import LARGEST, PYTHIA, assumed_sizes, size_of
 
+LOW_RANK = {"method": "low-rank", "levels": [0.5]}
 BILLION, TWELVE_BILLION = (size_of(Model(repo=f"EleutherAI/pythia-{name}")) for name in ("1b", "12b"))
 
 
@@ -49,6 +54,16 @@ def test_runtime_on_a_gpu_is_the_plans_with_a_margin(evaluation):
     minutes = 60 * plan.gpu_hours("A100", config.evaluation.dtype) / jobs
     asked = resources.score_shards(BILLION, 4, 1, config).runtime
     assert asked == resources.SPARE_MINUTES + int(resources.RUNTIME_MARGIN * minutes)
+
+
+def test_low_rank_asks_for_the_time_of_its_decompositions_at_each_step():
+    plain, low = experiment(), local_experiment(Path("m"), strategies={"low": LOW_RANK})
+    seconds = resources.decomposing_seconds(BILLION, 4, low)
+    assert seconds == 2 * resources.decomposing_seconds(BILLION, 8, low) > 0
+    for ask, steps in ((resources.compute_change, 1), (partial(resources.solve_level, gpu=0), MOST_STEPS)):
+        without, with_it = (ask(BILLION, 4, config=config).runtime for config in (plain, low))
+        more = resources.RUNTIME_MARGIN * steps * seconds / 60
+        assert with_it - without >= int(more) > 0
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
