@@ -170,7 +170,7 @@ def count_jobs(name: str, config: Config) -> int:
     measuring = variants * (1 + len(config.text_kinds))
     generating = 2 if config.generation else 0  # with its measures
     changes = variants - 1  # all variants but `dense`
-    inputs = gathered(config, name, "magnitudes", "activations", "gradients")
+    inputs = gathered(config, name, "magnitudes", "activations", "gradients", "checkpoint")
     changing = changes + len(inputs) + 1 if changes else 0  # a figure of zeros beside
     return manifest + scoring + measuring + generating + changing + len(config.targets(name))
 

@@ -1,0 +1,109 @@
+"""What jobs that change weights ask a cluster for: those that gather what methods need, and the methods' own."""
+
+from collections.abc import Sequence
+
+from memprune.config.experiment import Config
+from memprune.config.strategies.finetune_strategy import FinetuneStrategy
+from memprune.config.strategy import Strategy
+from memprune.evaluation.bisection import MOST_STEPS
+from memprune.methods.curvature_memory import curvature_bytes, curvature_operations, hessian_operations
+from memprune.methods.training_memory import FINETUNE_BYTES, FLOAT, GRADIENT_BYTES, training_bytes
+from memprune.planning.costs import gathering_bytes, gathering_seconds, solving_seconds, start_seconds
+from memprune.planning.machines import (
+    CUDA_HOST_BYTES,
+    PROCESS_BYTES,
+    READ_RATE,
+    SLOWEST,
+    THREAD_RATE,
+    gpu_rate,
+)
+from memprune.planning.operations import decomposing_operations, training_operations
+from memprune.planning.resources import Resources, rewrite, score_shards, scoring_rate, with_margins
+from memprune.planning.sizes import ModelSize
+
+
+def gather_activations(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To take calibration text through a model, a layer at a time."""
+    memory = PROCESS_BYTES + CUDA_HOST_BYTES if gpu else gathering_bytes(size)
+    return with_margins(memory, gathering_seconds(size, config, scoring_rate(threads, gpu, config)))
+
+
+def gather_gradients(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To differentiate a model twice: on samples that methods are fitted to, and on calibration text."""
+    samples, text = config.samples, config.calibration
+    texts = [(samples.fitted, samples.window)] + ([(text.texts, text.tokens)] if text else [])
+    return training(size, threads, gpu, texts, GRADIENT_BYTES)
+
+
+def compute_change(name: str, size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To make a change of the strategy `name`."""
+    strategy = config.strategies[name]
+    if isinstance(strategy, FinetuneStrategy):
+        texts = [(max(strategy.levels) * strategy.batch, config.retraining.tokens)]
+        return training(size, threads, gpu, texts, FINETUNE_BYTES)
+    if "calibration" in strategy.inputs:
+        return solving_by_curvature(size, threads, gpu, config)
+    if strategy.method == "low-rank":
+        return decomposing(size, threads)
+    return rewrite(size, threads)
+
+
+def solve_level(name: str, size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To make changes of the strategy `name` and to score the perplexity windows with them, in turns."""
+    scoring, changing = (
+        score_shards(size, threads, gpu, config),
+        compute_change(name, size, threads, gpu, config),
+    )
+    seconds = solving_seconds(size, config, scoring_rate(threads, gpu, config))
+    seconds += MOST_STEPS * changing_seconds(config.strategies[name], size, threads, gpu, config)
+    return Resources(scoring.memory + changing.memory, with_margins(0, seconds).runtime)
+
+
+def changing_seconds(strategy: Strategy, size: ModelSize, threads: int, gpu: int, config: Config) -> float:
+    """Seconds that a change's arithmetic takes, beside reading the model."""
+    if "calibration" in strategy.inputs:
+        return curvature_seconds(size, threads, gpu, config)
+    return decomposing_seconds(size, threads) if strategy.method == "low-rank" else 0.0
+
+
+def training(
+    size: ModelSize, threads: int, gpu: int, texts: Sequence[tuple[int, int]], bytes_a_weight: int
+) -> Resources:
+    """To differentiate a model in float32 on so many texts of so many tokens each."""
+    rate = gpu_rate(SLOWEST, "float32") if gpu else THREAD_RATE * threads
+    seconds = sum(count * training_operations(size, tokens) for count, tokens in texts) / rate
+    longest = max(tokens for _, tokens in texts)
+    # A GPU's job makes the model in the host's memory, too, and sends its weights on.
+    own = FLOAT * size.weights + CUDA_HOST_BYTES
+    memory = own if gpu else training_bytes(size.architecture, longest, bytes_a_weight)
+    return with_margins(PROCESS_BYTES + memory, start_seconds(size) + seconds)
+
+
+def solving_by_curvature(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To take calibration text through a model and solve each layer's matrices, a layer at a time."""
+    own = curvature_bytes(size.architecture)
+    memory = PROCESS_BYTES + CUDA_HOST_BYTES + own if gpu else gathering_bytes(size) + own
+    return with_margins(memory, curvature_seconds(size, threads, gpu, config))
+
+
+def curvature_seconds(size: ModelSize, threads: int, gpu: int, config: Config) -> float:
+    """Seconds of the same: each text goes through each layer twice, before and after its change."""
+    rate, text = scoring_rate(threads, gpu, config), config.calibration
+    operations = curvature_operations(size.architecture)
+    operations += hessian_operations(size.architecture, text.texts * text.tokens)
+    return 2 * gathering_seconds(size, config, rate) + operations / rate
+
+
+def decomposing(size: ModelSize, threads: int) -> Resources:
+    """To read a model twice and decompose its matrices.
+
+    Of Pythia's shapes the decomposition of a matrix takes less memory than a mask of the model does.
+    """
+    least = rewrite(size, threads)
+    seconds = 2 * size.file_bytes / READ_RATE + decomposing_seconds(size, threads)
+    return Resources(least.memory, with_margins(0, seconds).runtime)
+
+
+def decomposing_seconds(size: ModelSize, threads: int) -> float:
+    """Seconds to decompose a model's matrices once with `threads` of a CPU."""
+    return decomposing_operations(size) / (THREAD_RATE * threads)
