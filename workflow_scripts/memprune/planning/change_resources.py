@@ -1,4 +1,4 @@
-"""What jobs that change weights ask a cluster for: those that gather what methods need, and the methods' own."""
+"""What jobs that change weights ask a cluster for, and those that gather what methods need."""
 
 from collections.abc import Sequence
 

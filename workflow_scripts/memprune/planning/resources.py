@@ -73,7 +73,6 @@ def count_magnitudes(size: ModelSize, threads: int) -> Resources:
     return with_margins(memory, size.file_bytes / READ_RATE)
 
 
-<<<<<<< HEAD
 def rewrite(size: ModelSize, threads: int) -> Resources:
     """To read a model twice, as a mask does: what making any change takes at least."""
     memory = PROCESS_BYTES + MASK_BYTES * size.weights + threads * THREAD_BYTES
