@@ -25,6 +25,12 @@ def in_chain(name, before):
     return group
 
 
+def asked_by(wildcards, threads, attempt):
+    """The memory and runtime that a variant's change takes."""
+    size = SIZES[wildcards.model]
+    return resources.change_by(wildcards.strategy, size, threads, GPU, CONFIG).at(attempt)
+
+
 rule count_magnitudes:
     """Counting weights by magnitude"""
     input:
@@ -70,6 +76,34 @@ rule gather_activations:
         spec=option("--spec", params.gathering_spec(CONFIG)),
     shell:
         "gather_activations.py --variant {wildcards.variant} --manifest {input.manifest} {params.before}"
+        " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"
+
+
+rule gather_gradients:
+    """Gathering gradients on fitted samples and calibration text"""
+    input:
+        manifest=rules.resolve_model.output,
+        changes=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
+        samples=rules.extract_samples.output.samples,
+        calibration=paths.draw(RESULTS, text_draw(CONFIG, "calibration")),
+    output:
+        paths.statistics(RESULTS, "{model}", "{variant}", "gradients"),
+    log:
+        f"{RESULTS}/logs/gather_gradients/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gather_gradients/{{model}}/{{variant}}.tsv"
+    group:
+        of_model(resources.group("gradients"))
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: resources.gather_gradients(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=source("gather_gradients.py"),
+        changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
+        spec=option("--spec", params.gathering_spec(CONFIG)),
+    shell:
+        "gather_gradients.py --manifest {input.manifest} {params.changes} --samples {input.samples}"
         " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"
 
 
@@ -123,7 +157,9 @@ rule compute_change:
         in_chain("changes", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
-        **asked(resources.compute_change),
+        mem_mb=lambda wildcards, threads, attempt: asked_by(wildcards, threads, attempt).memory,
+        runtime=lambda wildcards, threads, attempt: asked_by(wildcards, threads, attempt).runtime,
+        gpu=lambda wildcards: GPU * uses_device(CONFIG, wildcards.strategy),
     params:
         source=lambda wildcards: params.change_source(CONFIG, "compute_change.py", wildcards.strategy),
         before=lambda wildcards: params.before_option(CONFIG, wildcards.model, variant_of(wildcards)),

@@ -81,7 +81,7 @@ def settle(
             value = final(start + i)
             torch.div(block[i] - value, row[i], out=errors[i])
             block[i] = value
-            block[i + 1 :].addr_(row[i + 1 :], errors[i], alpha=-1)
+            block[i + 1 :].addmm_(row[i + 1 :, None], errors[i : i + 1], alpha=-1)
         weights[end:].addmm_(factor[start:end, end:].t(), errors, alpha=-1)
 
 

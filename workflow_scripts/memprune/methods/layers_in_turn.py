@@ -14,6 +14,7 @@ import torch
 
 from memprune.methods.asked import Asked
 from memprune.methods.by_input import bits_as_stored, read_by_input
+from memprune.methods.curvature_memory import curvature_bytes
 from memprune.methods.hessians import Curvature, Hessians, curvature_of
 from memprune.methods.layerwise import States, open_source, read_texts, seen_as, with_tensors
 from memprune.models.manifest import Matrix
@@ -32,7 +33,7 @@ def solve_in_turn(
     `solve(matrix, weights, curvature)` changes the weights, float32, inputs × outputs, in place. States of
     the calibration text lie in a file without a name in the folder `scratch` meanwhile.
     """
-    source = open_source(asked)
+    source = open_source(asked, curvature_bytes(asked.manifest.architecture))
     tokens = read_texts(asked.inputs["calibration"], asked.manifest)
     last = max(matrix.layer for matrix in matrices)
     with TemporaryFile(dir=scratch) as file:

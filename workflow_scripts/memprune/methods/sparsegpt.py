@@ -21,7 +21,7 @@ from memprune.methods.asked import Asked
 from memprune.methods.by_input import is_input_first
 from memprune.methods.hessians import BLOCK, Curvature, settle
 from memprune.methods.layers_in_turn import solve_in_turn
-from memprune.methods.selection import Selection
+from memprune.methods.selection import Selection, n_of_m
 from memprune.models.manifest import Matrix
 from memprune.variants.changes import About, write_change
 from memprune.variants.floats import without_sign
@@ -72,7 +72,7 @@ def tensors(
     matrices = [own[0].matrix for own in regions.values()]
     for matrix, _, bits in solve_in_turn(asked, matrices, solve, scratch):
         yield matrix.name, bits.ravel()
-        remaining[matrix.name] = int(np.count_nonzero(without_sign(bits)))
+        remaining[matrix.name] = int(np.count_nonzero(without_sign(bits.copy())))
 
 
 def levels_of_layers(asked: Asked, allocation: str) -> Mapping[int, float]:
@@ -92,7 +92,7 @@ def prune_matrix(
     removed = (weights == 0) | curvature.dead[:, None]
     weights.masked_fill_(removed, 0)
     diagonal = curvature.factor.diagonal()[:, None]
-    kept, ahead = map(int, pattern.split(":")) if pattern else (None, BLOCK)
+    kept, ahead = n_of_m(pattern) if pattern else (None, BLOCK)
     quotas = share_out(removed, pruned)
 
     def final(i: int) -> torch.Tensor:
@@ -102,7 +102,7 @@ def prune_matrix(
             if kept is None:
                 removed[own] |= lowest(costs.masked_fill_(removed[own], torch.inf), quotas[i // ahead])
             else:
-                order = costs.masked_fill_(removed[own], -1).argsort(0, stable=True)
+                order = costs.masked_fill_(removed[own], -1).argsort(dim=0, stable=True)
                 removed[own].scatter_(0, order[: ahead - kept], True)
         return weights[i].masked_fill(removed[i], 0)
 

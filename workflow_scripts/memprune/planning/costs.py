@@ -194,7 +194,8 @@ def bytes_of_change(size: ModelSize, model: str, name: str, strategy: Strategy, 
     weights = len(layers) * sum(size.roles[role] for role in stored)
     bytes_a_weight = size.file_bytes / size.weights
     if strategy.method == "quantize":
-        return int(weights * (level / 8 + 4 / strategy.group))
+        beside = bytes_a_weight + (not strategy.symmetric)  # a group's scale, and its code for zero
+        return int(weights * (level / 8 + beside / strategy.group))
     if strategy.method == "low-rank":
         return int(weights * bytes_a_weight * (1 if isinstance(level, str) else 1 - level))
     return int(weights * bytes_a_weight) if strategy.criterion == "sparsegpt" else weights // 8

@@ -81,6 +81,14 @@ def gathering_operations(size: ModelSize, config: Config) -> float:
     return 2 * text.texts * (a.layers * size.layer_weights * text.tokens + attention)
 
 
+def training_operations(size: ModelSize, tokens: int) -> float:
+    """Floating-point operations to differentiate a loss on one text: three times those of scoring all of it.
+
+    The way back takes twice the way there (Kaplan et al. 2020, section 2.1).
+    """
+    return 3 * scoring_operations(size, tokens, tokens - 1)
+
+
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:
     """Floating-point operations of a forced pass over one text of `tokens` tokens, the last `scored` scored.
 

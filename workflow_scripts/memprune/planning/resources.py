@@ -3,10 +3,12 @@
 Costs are the plan's, with margins: asking for too little kills a job, for too much makes it wait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
+from memprune.config.strategies.finetune_strategy import FinetuneStrategy
+from memprune.methods.training_memory import FINETUNE_BYTES, FLOAT, GRADIENT_BYTES, training_bytes
 from memprune.planning.costs import (
     gathering_bytes,
     gathering_seconds,
@@ -14,6 +16,7 @@ from memprune.planning.costs import (
     host_bytes,
     scoring_seconds,
     solving_seconds,
+    start_seconds,
 )
 from memprune.planning.machines import (
     CUDA_HOST_BYTES,
@@ -24,6 +27,7 @@ from memprune.planning.machines import (
     THREAD_RATE,
     gpu_rate,
 )
+from memprune.planning.operations import training_operations
 from memprune.planning.parts import parts_of
 from memprune.planning.sizes import ModelSize
 
@@ -86,10 +90,48 @@ def gather_activations(size: ModelSize, threads: int, gpu: int, config: Config) 
     return with_margins(memory, gathering_seconds(size, config, scoring_rate(threads, gpu, config)))
 
 
+def gather_gradients(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To differentiate a model twice: on samples that methods are fitted to, and on calibration text."""
+    samples, text = config.samples, config.calibration
+    texts = [(samples.fitted, samples.window)] + ([(text.texts, text.tokens)] if text else [])
+    return training(size, threads, gpu, texts, GRADIENT_BYTES)
+
+
+def finetune(
+    size: ModelSize, threads: int, gpu: int, config: Config, strategy: FinetuneStrategy
+) -> Resources:
+    """To train a model for the most steps that a strategy asks for."""
+    texts = [(max(strategy.levels) * strategy.batch, config.retraining.tokens)]
+    return training(size, threads, gpu, texts, FINETUNE_BYTES)
+
+
+def training(
+    size: ModelSize, threads: int, gpu: int, texts: Sequence[tuple[int, int]], bytes_a_weight: int
+) -> Resources:
+    """To differentiate a model in float32 on so many texts of so many tokens each."""
+    rate = gpu_rate(SLOWEST, "float32") if gpu else THREAD_RATE * threads
+    seconds = (
+        start_seconds(size) + sum(count * training_operations(size, tokens) for count, tokens in texts) / rate
+    )
+    longest = max(tokens for _, tokens in texts)
+    # A GPU's job makes the model in the host's memory, too, and sends its weights on.
+    own = FLOAT * size.weights + CUDA_HOST_BYTES
+    memory = own if gpu else training_bytes(size.architecture, longest, bytes_a_weight)
+    return with_margins(PROCESS_BYTES + memory, seconds)
+
+
 def compute_change(size: ModelSize, threads: int) -> Resources:
     """To read a model twice."""
     memory = PROCESS_BYTES + MASK_BYTES * size.weights + threads * THREAD_BYTES
     return with_margins(memory, 2 * size.file_bytes / READ_RATE)
+
+
+def change_by(name: str, size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
+    """To make a change of the strategy `name`."""
+    strategy = config.strategies[name]
+    if isinstance(strategy, FinetuneStrategy):
+        return finetune(size, threads, gpu, config, strategy)
+    return compute_change(size, threads)
 
 
 def export_variant(size: ModelSize, threads: int) -> Resources:

@@ -90,6 +90,18 @@ class PruneStrategy(ScopedStrategy):
         return self
 
     @model_validator(mode="after")
+    def check_second_order(self) -> "PruneStrategy":
+        if self.criterion != "sparsegpt":
+            return self
+        if self.pattern is None and self.allocation not in ("matrix", "owl"):
+            raise ValueError(
+                f"allocation: found {self.allocation} with criterion sparsegpt; allowed: matrix, owl"
+            )
+        if self.heads is not None:
+            raise ValueError("heads: found with criterion sparsegpt; allowed: matrices and layers")
+        return self
+
+    @model_validator(mode="after")
     def check_groups(self) -> "PruneStrategy":
         if self.pattern is None or self.pattern in WHOLE:
             return self
