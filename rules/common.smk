@@ -42,9 +42,10 @@ from memprune.planning.draws import (
     member_draws,
     non_member_draws,
     perplexity_draw,
+    text_draw,
 )
 from memprune.planning.leftovers import leftovers
-from memprune.planning.method_inputs import method_inputs
+from memprune.planning.method_inputs import method_inputs, uses_device
 from memprune.planning.params import source
 from memprune.planning.parts import parts_of
 from memprune.planning.preflight import check_all

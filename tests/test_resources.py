@@ -1,6 +1,5 @@
 """What jobs ask for is at least what they are known to take, and grows with model, attempt and samples."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,11 +56,14 @@ def test_runtime_on_a_gpu_is_the_plans_with_a_margin(evaluation):
 
 
 def test_low_rank_asks_for_the_time_of_its_decompositions_at_each_step():
-    plain, low = (local_experiment(Path("m"), **own) for own in ({}, {"strategies": {"low": LOW_RANK}}))
-    seconds = resources.decomposing_seconds(BILLION, 4, low)
-    assert seconds == 2 * resources.decomposing_seconds(BILLION, 8, low) > 0
-    for ask, steps in ((resources.compute_change, 1), (partial(resources.solve_level, gpu=1), MOST_STEPS)):
-        without, with_it = (ask(BILLION, 4, config=config).runtime for config in (plain, low))
+    strategies = {"low": LOW_RANK, "global": {"levels": [0.3]}}
+    low = local_experiment(Path("m"), strategies=strategies)
+    plain = local_experiment(Path("m"), strategies={"global": {"levels": [0.3]}})
+    seconds = resources.decomposing_seconds(BILLION, 4)
+    assert seconds == 2 * resources.decomposing_seconds(BILLION, 8) > 0
+    changes = [resources.change_by(name, BILLION, 4, 1, low).runtime for name in ("low", "global")]
+    solving = [resources.solve_level(BILLION, 4, 1, config).runtime for config in (low, plain)]
+    for (with_it, without), steps in ((changes, 1), (solving, MOST_STEPS)):
         assert with_it - without >= int(resources.RUNTIME_MARGIN * steps * seconds / 60) > 0
 
 
@@ -92,7 +94,7 @@ def test_tables_of_parts_are_put_together_by_a_small_job():
 
 
 def test_a_mask_asks_for_a_part_of_the_model_and_a_later_attempt_for_more():
-    first = resources.compute_change(TWELVE_BILLION, 16, experiment())
+    first = resources.compute_change(TWELVE_BILLION, 16)
     assert 1000 + 6000 <= first.memory < 12_000
     assert first.at(3).memory == 3 * first.memory
     assert first.at(2).runtime == 2 * first.runtime

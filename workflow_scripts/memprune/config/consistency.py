@@ -107,21 +107,24 @@ def check_levels(config: "Config") -> None:
 
 
 def check_chains(config: "Config") -> None:
-    for name, strategy in config.strategies.items():
-        if strategy.after is None:
-            continue
-        found = f"strategies.{name}.after: found {strategy.after}"
+    after = {name: strategy.after for name, strategy in config.strategies.items() if strategy.after}
+    for name, variant in after.items():
         for model in config.studied:
-            if strategy.after not in (allowed := config.variants(model)[1:]):
-                others = ", ".join(variant for variant in allowed if split_variant(variant)[0] != name)
-                raise ValueError(f"{found}, allowed: a variant of model {model}: {others or 'there is none'}")
-        seen, before = [name], split_variant(strategy.after)[0]
-        while before not in seen and config.strategies[before].after:
+            if variant not in (known := config.variants(model)[1:]):
+                allowed = ", ".join(own for own in known if split_variant(own)[0] != name) or "none, add one"
+                raise ValueError(
+                    f"strategies.{name}.after: found {variant}, allowed for model {model}: {allowed}"
+                )
+    for name, variant in after.items():
+        seen, before = [name], split_variant(variant)[0]
+        while before in after and before not in seen:
             seen.append(before)
-            before = split_variant(config.strategies[before].after)[0]
+            before = split_variant(after[before])[0]
         if before in seen:
             loop = " after ".join([*seen, before])
-            raise ValueError(f"{found}, which loops: {loop}; give one of them no after")
+            raise ValueError(
+                f"strategies.{name}.after: found {variant}, which loops: {loop}; give one of them no after"
+            )
 
 
 def check_inputs(config: "Config") -> None:

@@ -8,19 +8,12 @@ from pathlib import Path
 
 from memprune.config.corpora import ENDINGS
 from memprune.config.experiment import Config
-from memprune.config.strategies.low_rank_strategy import LowRankStrategy
-from memprune.config.strategies.quantize_strategy import QuantizeStrategy
-from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
-from memprune.methods.ranks import rank_at
-from memprune.models.shapes import matrix_shapes
 from memprune.planning.draws import SPLITS, corpus_of
-from memprune.planning.sizes import ModelSize, size_of
-from memprune.variants.scope import check_whole, scope_of
+from memprune.planning.sizes import size_of
 
-WHOLE_MATRICES = (LowRankStrategy, QuantizeStrategy)  # the methods that change no part of a matrix
 TASK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
@@ -84,28 +77,11 @@ def check_folder(key: str, dataset: str, pattern: str) -> None:
 
 
 def check_scopes(config: Config) -> None:
-    """Raise UserError when a model lacks what a strategy changes, as far as the model's size is known.
-
-    Also for a part of a fused matrix where a method changes whole ones, and for a level that leaves no rank.
-    """
+    """Raise UserError when a model lacks what a strategy changes, as far as the model's size is known."""
     for name in config.studied:
         try:
             size = size_of(config.models[name])
         except UserError:
             continue  # it is not known before the model is fetched
         for key, strategy in config.strategies.items():
-            if isinstance(strategy, ScopedStrategy):
-                scope_of(strategy.scope, size.architecture, name, key)
-            if isinstance(strategy, WHOLE_MATRICES):
-                check_whole(strategy.scope, size.architecture, name, key)
-            if isinstance(strategy, LowRankStrategy):
-                check_ranks(key, name, size, config)
-
-
-def check_ranks(strategy: str, model: str, size: ModelSize, config: Config) -> None:
-    """Raise UserError for a level that leaves a matrix in scope no rank; one that is found shows it later."""
-    roles, _ = scope_of(config.strategies[strategy].scope, size.architecture, model, strategy)
-    levels = [level for level in config.levels(model, strategy) if isinstance(level, float)]
-    for role, shape in matrix_shapes(size.architecture).items():
-        if role in roles and levels:
-            rank_at(max(levels), shape, strategy)
+            strategy.check_fit(size.architecture, name, key, config.levels(name, key))

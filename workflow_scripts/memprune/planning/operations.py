@@ -73,15 +73,30 @@ def solving_operations(size: ModelSize, config: Config) -> float:
     return MOST_STEPS * count * scoring_operations(size, tokens, scored)
 
 
-def decomposing_operations(size: ModelSize, config: Config) -> float:
-    """Floating-point operations to decompose all of a model's matrices, where a strategy of low rank does.
+def decomposing_operations(size: ModelSize) -> float:
+    """Floating-point operations to decompose all of a model's matrices by their singular values.
 
     Of an m × n matrix they are 6 m n² + 20 n³, n its shorter side (Golub and Van Loan 2013, figure 8.6.1).
     """
-    if all(strategy.method != "low-rank" for strategy in config.strategies.values()):
-        return 0.0
     sides = map(sorted, matrix_shapes(size.architecture).values())
     return size.architecture.layers * sum(6 * m * n**2 + 20 * n**3 for n, m in sides)
+
+
+def gathering_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to take calibration text through all of a model's layers."""
+    a, text = size.architecture, config.calibration
+    if text is None:
+        return 0.0
+    attention = a.layers * text.tokens**2 * a.heads * a.head_size
+    return 2 * text.texts * (a.layers * size.layer_weights * text.tokens + attention)
+
+
+def training_operations(size: ModelSize, tokens: int) -> float:
+    """Floating-point operations to differentiate a loss on one text: three times those of scoring all of it.
+
+    The way back takes twice the way there (Kaplan et al. 2020, section 2.1).
+    """
+    return 3 * scoring_operations(size, tokens, tokens - 1)
 
 
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:

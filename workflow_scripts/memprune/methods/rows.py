@@ -1,0 +1,43 @@
+"""Sparsity in each row: of the weights of one output, its lowest go (Wanda, Sun et al. 2024, section 3)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from memprune.methods.asked import Asked
+from memprune.methods.by_output import drop_by_output
+from memprune.methods.selection_engine import Keys
+from memprune.models.families import FAMILIES
+from memprune.variants.regions import Region
+
+
+def drop(packed: Mapping[str, np.ndarray], regions: Sequence[Region], keys: Keys, asked: Asked) -> None:
+    """Take exactly round(level × weights of the row in scope) of each row out of the masks."""
+    for region in regions:
+        drop_in_rows(packed, region, keys, asked.level, asked)
+
+
+def drop_in_rows(
+    packed: Mapping[str, np.ndarray], region: Region, keys: Keys, level: float, asked: Asked
+) -> None:
+    """The same of one region, at a level of its own."""
+
+    def choose(values: np.ndarray) -> np.ndarray:
+        return lowest(values, round(level * values.shape[1]))
+
+    input_first = FAMILIES[asked.manifest.architecture.family].input_first
+    drop_by_output(packed, region, input_first, keys, choose, asked.threads)
+
+
+def lowest(values: np.ndarray, count: int) -> np.ndarray:
+    """Which `count` of each row are its lowest, as bool; of equal ones the first."""
+    if count == 0:
+        return np.zeros(values.shape, dtype=np.bool_)
+    values = np.ascontiguousarray(values)
+    threshold = np.partition(values, count - 1, axis=1)[:, count - 1 : count]
+    goes = values <= threshold
+    excess = goes.sum(axis=1) - count
+    for row in np.flatnonzero(excess):
+        last = np.flatnonzero(values[row] == threshold[row])[-excess[row] :]
+        goes[row, last] = False
+    return goes
