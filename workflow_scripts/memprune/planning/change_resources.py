@@ -1,7 +1,5 @@
 """What jobs that change weights ask a cluster for, and those that gather what methods need."""
 
-from collections.abc import Sequence
-
 from memprune.config.experiment import Config
 from memprune.config.strategies.finetune_strategy import FinetuneStrategy
 from memprune.config.strategy import Strategy
@@ -17,7 +15,7 @@ from memprune.planning.machines import (
     THREAD_RATE,
     gpu_rate,
 )
-from memprune.planning.operations import decomposing_operations, training_operations
+from memprune.planning.operations import decomposing_operations, finetuning_operations, gradient_operations
 from memprune.planning.resources import Resources, rewrite, score_shards, scoring_rate, with_margins
 from memprune.planning.sizes import ModelSize
 
@@ -29,18 +27,17 @@ def gather_activations(size: ModelSize, threads: int, gpu: int, config: Config) 
 
 
 def gather_gradients(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
-    """To differentiate a model twice: on samples that methods are fitted to, and on calibration text."""
-    samples, text = config.samples, config.calibration
-    texts = [(samples.fitted, samples.window)] + ([(text.texts, text.tokens)] if text else [])
-    return training(size, threads, gpu, texts, GRADIENT_BYTES)
+    """To differentiate a model on samples that methods are fitted to, and on calibration text."""
+    longest = max(config.samples.window, config.calibration.tokens if config.calibration else 0)
+    return training(size, threads, gpu, gradient_operations(size, config), longest, GRADIENT_BYTES)
 
 
 def compute_change(name: str, size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
     """To make a change of the strategy `name`."""
     strategy = config.strategies[name]
     if isinstance(strategy, FinetuneStrategy):
-        texts = [(max(strategy.levels) * strategy.batch, config.retraining.tokens)]
-        return training(size, threads, gpu, texts, FINETUNE_BYTES)
+        operations = finetuning_operations(size, config, strategy, max(strategy.levels))
+        return training(size, threads, gpu, operations, config.retraining.tokens, FINETUNE_BYTES)
     if "calibration" in strategy.inputs:
         return solving_by_curvature(size, threads, gpu, config)
     if strategy.method == "low-rank":
@@ -67,16 +64,16 @@ def changing_seconds(strategy: Strategy, size: ModelSize, threads: int, gpu: int
 
 
 def training(
-    size: ModelSize, threads: int, gpu: int, texts: Sequence[tuple[int, int]], bytes_a_weight: int
+    size: ModelSize, threads: int, gpu: int, operations: float, tokens: int, bytes_a_weight: int
 ) -> Resources:
-    """To differentiate a model in float32 on so many texts of so many tokens each."""
+    """To differentiate a model in float32, with texts of so many tokens at most.
+
+    A GPU's job has the weights in the host's memory, too, before it sends them on.
+    """
     rate = gpu_rate(SLOWEST, "float32") if gpu else THREAD_RATE * threads
-    seconds = sum(count * training_operations(size, tokens) for count, tokens in texts) / rate
-    longest = max(tokens for _, tokens in texts)
-    # A GPU's job makes the model in the host's memory, too, and sends its weights on.
-    own = FLOAT * size.weights + CUDA_HOST_BYTES
-    memory = own if gpu else training_bytes(size.architecture, longest, bytes_a_weight)
-    return with_margins(PROCESS_BYTES + memory, start_seconds(size) + seconds)
+    on_host = CUDA_HOST_BYTES + FLOAT * size.weights
+    memory = on_host if gpu else training_bytes(size.architecture, tokens, bytes_a_weight)
+    return with_margins(PROCESS_BYTES + memory, start_seconds(size) + operations / rate)
 
 
 def solving_by_curvature(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from memprune.config.experiment import Config
+from memprune.config.strategies.finetune_strategy import FinetuneStrategy
 from memprune.evaluation.bisection import MOST_STEPS
 from memprune.evaluation.shards import passes
 from memprune.models.shapes import matrix_shapes
@@ -80,6 +81,18 @@ def gathering_operations(size: ModelSize, config: Config) -> float:
         return 0.0
     attention = a.layers * text.tokens**2 * a.heads * a.head_size
     return 2 * text.texts * (a.layers * size.layer_weights * text.tokens + attention)
+
+
+def finetuning_operations(size: ModelSize, config: Config, strategy: FinetuneStrategy, steps: int) -> float:
+    """Floating-point operations of so many steps on retraining text."""
+    return steps * strategy.batch * training_operations(size, config.retraining.tokens)
+
+
+def gradient_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to gather gradients on fitted samples and calibration text."""
+    samples, text = config.samples, config.calibration
+    others = text.texts * training_operations(size, text.tokens) if text else 0.0
+    return samples.fitted * training_operations(size, samples.window) + others
 
 
 def training_operations(size: ModelSize, tokens: int) -> float:
