@@ -16,6 +16,7 @@ from tiny_models import VOCABULARY, log_probabilities, tiny_model, write_mask_of
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
+from memprune.config.experiment import check
 from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.corpus.document_windows import token_column
 from memprune.errors import UserError
@@ -26,6 +27,7 @@ from memprune.methods.training_loop import Recipe, learning_rate, texts_of_step
 from memprune.methods.training_memory import FLOAT, training_bytes
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
+from memprune.planning.preflight import check_memory
 from memprune.scoring.variant_model import load_variant
 from memprune.variants.achieved import achieved
 from memprune.variants.changes import About, about_change, write_change
@@ -270,6 +272,25 @@ def test_a_model_that_does_not_fit_is_told_before_it_is_loaded(tmp_path, monkeyp
     line = r"^strategies.tuned: found 0.00 GB free on cpu, needed 0.0[1-9] GB .*; try shorter texts, "
     with pytest.raises(UserError, match=line):
         finetune.make(asked_of(manifest, tmp_path), tmp_path / "change")
+
+
+def test_a_model_that_no_memory_holds_is_told_before_any_job(tmp_path, monkeypatch):
+    folder = str(tiny_model("gpt2", "float16", tmp_path / "model"))
+    content = {
+        "experiment": "tuned",
+        "corpus": {"source": "embedded"},
+        "retraining": {"texts": 8, "tokens": 64},
+        "models": {"tiny": {"path": folder}},
+        "strategies": {"tuned": {"method": "finetune", "levels": [2]}},
+        "evaluation": {"device": "cpu"},
+    }
+    check_memory(check(content, "my.yaml"), "my.yaml")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=10**6))
+    line = r"^my.yaml: strategies.tuned: found 0.0 GB of memory, needed 0.\d GB to train model tiny; "
+    with pytest.raises(UserError, match=line):
+        check_memory(check(content, "my.yaml"), "my.yaml")
+    content["evaluation"]["device"] = "auto"
+    check_memory(check(content, "my.yaml"), "my.yaml")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

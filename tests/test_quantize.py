@@ -147,7 +147,7 @@ def test_what_was_pruned_stays_zero_and_the_bytes_are_counted(family, tmp_path):
         assert (found[matrix.name][masked[matrix.name] == 0] == 0).all()
         assert about.remaining[matrix.name] == np.count_nonzero(masked[matrix.name])
         outputs, inputs = masked[matrix.name].shape
-        assert about.storage[matrix.name] == (4, outputs * -(-inputs // 12) * 3)
+        assert tuple(about.storage[matrix.name]) == (4, outputs * -(-inputs // 12) * 3)
     size = sum(m.weights for m in manifest.matrices if m.layer in (1, 2))
     pruned = achieved(manifest, [mask])
     both = achieved(manifest, [mask, change])

@@ -26,7 +26,7 @@ class Keys:
     """What ranks weights: unsigned integers of so many bits, of which the lowest go.
 
     `of` gives those of a slice of a flat matrix; they are overwritten when the same thread asks again.
-    `values` gives the numbers that some keys stand for, not negative, in the same order.
+    `values` gives the numbers that some keys stand for, in the same order.
     `counted` has what `histograms` gives of whole matrices, by name, as far as that is known.
     """
 

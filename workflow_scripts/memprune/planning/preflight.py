@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from memprune.config.experiment import Config, Model
 from memprune.config.published_figures import read_published
 from memprune.disk import existing_part
 from memprune.errors import UserError
 from memprune.evaluation.fit import check_positions, check_texts
+from memprune.methods.training_memory import FINETUNE_BYTES, training_bytes
 from memprune.models.alike import check_alike
 from memprune.models.checkpoint import check_vocabulary, describe
 from memprune.models.manifest import Checkpoint
@@ -19,7 +22,7 @@ from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed,
 from memprune.planning.costs import estimate
 from memprune.planning.inputs import check_files, check_scopes, check_tasks
 from memprune.planning.paths import checkpoint_folders, results_of
-from memprune.planning.sizes import cached_config
+from memprune.planning.sizes import cached_config, size_of
 from memprune.store import entries
 from memprune.variants.names import split_variant
 
@@ -47,6 +50,7 @@ def check_all(config: Config, source: str) -> None:
     what was found and what is allowed.
     """
     check_experiment(config, source)
+    check_memory(config, source)
     read_published()
     folder = entries.choose(config.store)
     check_store(folder)
@@ -139,6 +143,33 @@ def check_one_tokenizer(folders: Mapping[str, str]) -> None:
                 f"models.{name}: its tokenizer is not that of {first}; all models of an experiment must have "
                 "one tokenizer"
             )
+
+
+def check_memory(config: Config, source: str) -> None:
+    """Raise UserError for a model that is to be trained on a CPU, in more memory than this machine has.
+
+    Only where the configuration says `cpu`: with `auto`, another machine may have a GPU.
+    """
+    tuned = [name for name, strategy in config.strategies.items() if strategy.method == "finetune"]
+    if config.evaluation.device != "cpu" or not tuned:
+        return
+    installed = psutil.virtual_memory().total
+    for name in config.studied:
+        needed = finetuning_bytes(config, name)
+        if needed > installed:
+            raise UserError(
+                f"{source}: strategies.{tuned[0]}: found {installed / GIGA:.1f} GB of memory, needed "
+                f"{needed / GIGA:.1f} GB to train model {name}; leave it out, or set evaluation.device: cuda"
+            )
+
+
+def finetuning_bytes(config: Config, model: str) -> int:
+    """What it takes to train a model on the retraining text; 0 where the model's size is not known."""
+    try:
+        architecture = size_of(config.models[model]).architecture
+    except UserError:
+        return 0
+    return training_bytes(architecture, config.retraining.tokens, FINETUNE_BYTES)
 
 
 def check_store(folder: str) -> None:

@@ -180,8 +180,8 @@ class PruneStrategy(ScopedStrategy):
     @property
     def modules(self) -> tuple[str, ...]:
         if self.criterion == "sparsegpt":
-            owl = ("memprune.methods.owl",) if self.allocation == "owl" else ()
-            return ("memprune.methods.sparsegpt", *owl)
+            levels = (self.selection.module,) if self.allocation == "owl" else ()
+            return ("memprune.methods.sparsegpt", *levels)
         criterion = f"memprune.methods.criteria.{self.criterion}"
         return ("memprune.methods.prune", self.selection.module, criterion)
 

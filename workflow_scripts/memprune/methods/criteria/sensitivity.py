@@ -41,7 +41,7 @@ def keys(asked: Asked) -> Keys:
 
         return np.where(numbers == 0, np.uint32(0), descending(change("fitted") - share * change("others")))
 
-    return Keys(32, of)
+    return Keys(32, of, losses)
 
 
 def descending(scores: np.ndarray) -> np.ndarray:
@@ -51,3 +51,9 @@ def descending(scores: np.ndarray) -> np.ndarray:
     """
     bits = scores.view(np.uint32)
     return np.where(bits >> 31, bits, bits ^ np.uint32(0x7FFFFFFF))
+
+
+def losses(keys: np.ndarray) -> np.ndarray:
+    """The negatives of the scores that keys stand for, float32: the lowest go. Of weights that are zero 0."""
+    bits = np.where(keys >> 31, keys, keys ^ np.uint32(0x7FFFFFFF))
+    return np.where(keys == 0, np.float32(0), -bits.view(np.float32))
