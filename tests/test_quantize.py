@@ -1,5 +1,6 @@
 """Rounding to nearest by group, against its formula; quantized models against transformers."""
 
+from itertools import product
 from math import prod
 from pathlib import Path
 from shutil import copyfile
@@ -64,20 +65,19 @@ def rounded(numbers: np.ndarray, dtype: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("symmetric", [True, False])
-@pytest.mark.parametrize("bits", range(2, 9))
-def test_weights_are_the_nearest_of_their_group(bits, symmetric, dtype, family, tmp_path):
+def test_weights_are_the_nearest_of_their_group(dtype, family, tmp_path):
     """Rows of 32 and 64 (48 in Llama) inputs in groups of 12, of which the last ones end early."""
     manifest = manifest_of(tiny_model(family, dtype, tmp_path / "model", layers=1))
-    change = tmp_path / "change.safetensors"
-    quantize.make(asked_of(manifest, bits, symmetric=symmetric), change)
-    dense, found = weights_after(manifest, []), weights_after(manifest, [change])
-    assert set(about_change(change).shapes) == set(dense)
-    for name, weights in dense.items():
-        for start in range(0, weights.shape[1], 12):
-            group = slice(start, start + 12)
-            expected = np.stack([nearest(row, bits, symmetric, dtype) for row in weights[:, group]])
-            np.testing.assert_array_equal(found[name][:, group], rounded(expected, dtype))
+    change, dense = tmp_path / "change.safetensors", weights_after(manifest, [])
+    for bits, symmetric in product(range(2, 9), (True, False)):
+        quantize.make(asked_of(manifest, bits, symmetric=symmetric), change)
+        found = weights_after(manifest, [change])
+        assert set(about_change(change).shapes) == set(dense)
+        for name, weights in dense.items():
+            for start in range(0, weights.shape[1], 12):
+                group = slice(start, start + 12)
+                expected = np.stack([nearest(row, bits, symmetric, dtype) for row in weights[:, group]])
+                np.testing.assert_array_equal(found[name][:, group], rounded(expected, dtype))
 
 
 @settings(deadline=None)
