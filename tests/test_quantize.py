@@ -76,7 +76,8 @@ def test_weights_are_the_nearest_of_their_group(dtype, family, tmp_path):
         for name, weights in dense.items():
             for start in range(0, weights.shape[1], 12):
                 group = slice(start, start + 12)
-                expected = np.stack([nearest(row, bits, symmetric, dtype) for row in weights[:, group]])
+                rows = weights[:, group].astype(np.float32)
+                expected = np.stack([nearest(row, bits, symmetric, dtype) for row in rows])
                 np.testing.assert_array_equal(found[name][:, group], rounded(expected, dtype))
 
 
