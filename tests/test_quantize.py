@@ -41,23 +41,24 @@ def asked_of(manifest: Manifest, bits: int, **settings) -> Asked:
     return Asked(manifest, own, bits, "tested")
 
 
-def nearest(weights: np.ndarray, bits: int, symmetric: bool, dtype: str) -> np.ndarray:
-    """A group of weights, float32, on the nearest of its grid, as the formulas say."""
-    low, high = min(np.float32(0), weights.min()), max(np.float32(0), weights.max())
+def nearest(rows: np.ndarray, bits: int, symmetric: bool, dtype: str) -> np.ndarray:
+    """Groups of weights (one a row, float32) on the nearest of their grids, as the formulas say."""
+    zero = np.float32(0)
+    low, high = np.minimum(zero, rows.min(1)), np.maximum(zero, rows.max(1))
     steps = 2 ** (bits - 1) - 1 if symmetric else 2**bits - 1
-    reach = max(-low, high) if symmetric else high - low
-    scale = next_above(reach / np.float32(steps), dtype) if reach else np.float32(1)
-    zero = 0 if symmetric else np.round(-low / scale)
+    reach = np.maximum(-low, high) if symmetric else high - low
+    scale = next_above(reach / np.float32(steps), dtype)
+    zero = 0 if symmetric else np.round(-low / scale)[:, None]
     lowest, highest = (-steps, steps) if symmetric else (-zero, steps - zero)
-    return (np.clip(np.round(weights / scale), lowest, highest) * scale).astype(np.float32)
+    return np.clip(np.round(rows / scale[:, None]), lowest, highest) * scale[:, None]
 
 
-def next_above(value: float, dtype: str) -> np.float32:
-    """The smallest number of a dtype that is no smaller than a positive one: all weights are in reach."""
+def next_above(values: np.ndarray, dtype: str) -> np.ndarray:
+    """The smallest numbers of a dtype that are no smaller than positive ones: all weights are in reach."""
     info = torch.finfo(getattr(torch, dtype))
-    exponent = max(np.floor(np.log2(float(value))), np.log2(info.smallest_normal))
+    exponent = np.floor(np.log2(np.maximum(values, info.smallest_normal), dtype=np.float64))
     spacing = 2.0**exponent * info.eps
-    return np.float32(np.ceil(value / spacing) * spacing)
+    return (np.ceil(values / spacing) * spacing).astype(np.float32)
 
 
 def rounded(numbers: np.ndarray, dtype: str) -> np.ndarray:
@@ -76,8 +77,7 @@ def test_weights_are_the_nearest_of_their_group(dtype, family, tmp_path):
         for name, weights in dense.items():
             for start in range(0, weights.shape[1], 12):
                 group = slice(start, start + 12)
-                rows = weights[:, group].astype(np.float32)
-                expected = np.stack([nearest(row, bits, symmetric, dtype) for row in rows])
+                expected = nearest(weights[:, group].astype(np.float32), bits, symmetric, dtype)
                 np.testing.assert_array_equal(found[name][:, group], rounded(expected, dtype))
 
 
