@@ -11,10 +11,30 @@ def inputs_of(wildcards):
     return method_inputs(CONFIG, wildcards.model, variant_of(wildcards))
 
 
-def asked_by(wildcards, threads, attempt):
-    """The memory and runtime that a variant's change takes."""
-    size = SIZES[wildcards.model]
-    return resources.change_by(wildcards.strategy, size, threads, GPU, CONFIG).at(attempt)
+def in_chain(name, before):
+    """The group of a small model's jobs, one for each number of changes that they stand after.
+
+    Of two of a chain the later may wait for what another rule gathers of the earlier one's variant, and a group
+    may not wait for a job that waits for it.
+    """
+
+    def group(wildcards):
+        count = len(before(CONFIG, wildcards.model, wildcards.get("variant") or variant_of(wildcards)))
+        return resources.group(f"{name}-after-{count}" if count else name)(SIZES[wildcards.model])
+
+    return group
+
+
+def asked_by(estimate):
+    """The memory and runtime of jobs on a strategy: `estimate(strategy, size, threads, GPU, CONFIG)`."""
+
+    def at(wildcards, threads, attempt):
+        return estimate(wildcards.strategy, SIZES[wildcards.model], threads, GPU, CONFIG).at(attempt)
+
+    return {
+        "mem_mb": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).memory,
+        "runtime": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).runtime,
+    }
 
 
 rule count_magnitudes:
@@ -51,10 +71,10 @@ rule gather_activations:
     benchmark:
         f"{RESULTS}/benchmarks/gather_activations/{{model}}/{{variant}}.tsv"
     group:
-        of_model(resources.group("activations"))
+        in_chain("activations", paths.changes_of)
     threads: of_model(resources.threads)
     resources:
-        **asked(lambda size, threads: resources.gather_activations(size, threads, GPU, CONFIG)),
+        **asked(lambda size, threads: change_resources.gather_activations(size, threads, GPU, CONFIG)),
         gpu=GPU,
     params:
         source=source("gather_activations.py"),
@@ -82,7 +102,7 @@ rule gather_gradients:
         of_model(resources.group("gradients"))
     threads: of_model(resources.threads)
     resources:
-        **asked(lambda size, threads: resources.gather_gradients(size, threads, GPU, CONFIG)),
+        **asked(lambda size, threads: change_resources.gather_gradients(size, threads, GPU, CONFIG)),
         gpu=GPU,
     params:
         source=source("gather_gradients.py"),
@@ -109,10 +129,10 @@ rule solve_level:
     wildcard_constraints:
         level=TARGET,
     group:
-        of_model(resources.group("levels"))
+        in_chain("levels", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
-        **asked(lambda size, threads: resources.solve_level(size, threads, GPU, CONFIG)),
+        **asked_by(change_resources.solve_level),
         gpu=GPU,
     params:
         source=lambda wildcards: params.change_source(CONFIG, "solve_level.py", wildcards.strategy),
@@ -140,11 +160,10 @@ rule compute_change:
     benchmark:
         f"{RESULTS}/benchmarks/compute_change/{{model}}/{{strategy}}@{{level}}.tsv"
     group:
-        of_model(resources.group("changes"))
+        in_chain("changes", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
-        mem_mb=lambda wildcards, threads, attempt: asked_by(wildcards, threads, attempt).memory,
-        runtime=lambda wildcards, threads, attempt: asked_by(wildcards, threads, attempt).runtime,
+        **asked_by(change_resources.compute_change),
         gpu=lambda wildcards: GPU * uses_device(CONFIG, wildcards.strategy),
     params:
         source=lambda wildcards: params.change_source(CONFIG, "compute_change.py", wildcards.strategy),

@@ -14,8 +14,9 @@ from memprune.models import weights
 from memprune.models.manifest import Matrix
 from memprune.variants.regions import Region
 
+BLOCK = 2**17  # weights looked at at one time: their keys fit a core's own cache
 EIGHT = 8  # rows: their bits end where a byte does, whatever the length of a row
-# Of keys, outputs × inputs in scope, gives which go, bool.
+# Of keys, outputs × inputs in scope, gives which stay, bool.
 Choose = Callable[[np.ndarray], np.ndarray]
 
 
@@ -27,7 +28,7 @@ def drop_by_output(
     choose: Choose,
     threads: int,
 ) -> None:
-    """Take those weights of a region that `choose` names out of their matrix' mask (see `drop_lowest`).
+    """Take those weights of a region that `choose` does not keep out of their matrix' mask.
 
     `input_first` says that the matrix is stored input × output. `choose` sees keys as uint32, and rows in
     any portions.
@@ -37,14 +38,17 @@ def drop_by_output(
 
     def keep_rows(rows: slice) -> tuple[slice, np.ndarray]:
         """The bytes of the mask that some stored rows have, and their new bits."""
-        values = read_rows(keys, matrix, rows)
-        kept = np.ones(values.shape, dtype=np.bool_)
-        lines = within(region, rows)
-        chosen = values[lines]
-        if chosen.size:
-            kept[lines] = ~choose(chosen.T).T if input_first else ~choose(chosen)
+        kept = keep(read_rows(keys, matrix, rows), within(region, rows))
         start = rows.start * matrix.shape[1]
         return slice(start // 8, (start + kept.size + 7) // 8), np.packbits(kept, bitorder="little")
+
+    def keep(values: np.ndarray, lines: tuple | None) -> np.ndarray:
+        if lines is None:
+            return choose(values.T).T if input_first else choose(values)
+        kept = np.ones(values.shape, dtype=np.bool_)
+        if (chosen := values[lines]).size:
+            kept[lines] = choose(chosen.T).T if input_first else choose(chosen)
+        return kept
 
     portions = [slice(0, matrix.shape[0])] if input_first else list(blocks_of_rows(matrix))
     with ThreadPoolExecutor(threads) as pool:
@@ -53,9 +57,9 @@ def drop_by_output(
 
 
 def blocks_of_rows(matrix: Matrix) -> Iterator[slice]:
-    """Stored rows in portions of about a slice of the weights."""
+    """Stored rows in portions of about a block of weights."""
     rows, columns = matrix.shape
-    step = max(EIGHT, weights.SLICE // columns // EIGHT * EIGHT)
+    step = max(EIGHT, BLOCK // columns // EIGHT * EIGHT)
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
 
@@ -70,10 +74,10 @@ def read_rows(keys: Keys, matrix: Matrix, rows: slice) -> np.ndarray:
     return values.reshape(-1, columns)
 
 
-def within(region: Region, rows: slice) -> tuple:
-    """Where a region lies in some stored rows of its matrix, as an index of rows × columns."""
+def within(region: Region, rows: slice) -> tuple | None:
+    """Where a region lies in some stored rows of its matrix, as an index of rows × columns; None: all."""
     if region.lines is None:
-        return (slice(None), slice(None))
+        return None
     lines = np.array(region.lines)
     if region.axis == 1:
         return (slice(None), lines)

@@ -57,4 +57,4 @@ def gather(
                     raise UserError(f"{what}: found one of {name} that is not finite; expected finite ones")
                 yield f"{name}.{kind}", gradient
 
-    write_tensors({}, gradients(), path)
+    write_tensors(gradients(), path)

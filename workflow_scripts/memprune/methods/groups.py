@@ -29,21 +29,21 @@ def drop(packed: Mapping[str, np.ndarray], regions: Sequence[Region], keys: Keys
     input_first = FAMILIES[asked.manifest.architecture.family].input_first
 
     def choose(values: np.ndarray) -> np.ndarray:
-        return lowest_of_groups(values, size - kept, size)
+        return highest_of_groups(values, kept, size)
 
     for region in regions:
         drop_by_output(packed, region, input_first, keys, choose, asked.threads)
 
 
-def lowest_of_groups(values: np.ndarray, count: int, size: int) -> np.ndarray:
-    """Which `count` of every `size` values along a row are the lowest of theirs; of equal ones the first."""
+def highest_of_groups(values: np.ndarray, count: int, size: int) -> np.ndarray:
+    """Which `count` of every `size` values along a row are the highest of theirs; of equal ones the last."""
     places = np.ascontiguousarray(values.reshape(-1, size).T)  # place in the group × groups
-    lower = np.zeros(places.shape, dtype=np.uint8)  # how many of its group go before each
+    higher = np.zeros(places.shape, dtype=np.uint8)  # how many of its group stay before each
     for first, second in combinations(range(size), 2):
-        is_before = places[first] <= places[second]
-        lower[second] += is_before
-        lower[first] += ~is_before
-    return (lower < count).T.reshape(values.shape)
+        stays_before = places[first] > places[second]
+        higher[second] += stays_before
+        higher[first] += ~stays_before
+    return (higher < count).T.reshape(values.shape)
 
 
 def check_groups(selection: Selection, architecture: Architecture, model: str, strategy: str) -> None:

@@ -36,12 +36,15 @@ def seen_as(role: str) -> str:
     return SEEN_AS.get(role, role)
 
 
-def open_source(asked: Asked) -> Source:
-    """The weights that a method stands after, in float32 on the device of its class, which is leased."""
+def open_source(asked: Asked, beside: int = 0) -> Source:
+    """The weights that a method stands after, in float32 on the device of its class, which is leased.
+
+    `beside` are the bytes that the method takes there beside a layer and a batch.
+    """
     torch.set_num_threads(asked.threads)
     if asked.device == "cuda":
         asking = {"dtype": "float32", "batch_tokens": BATCH_TOKENS, "residency": "streamed"}
-        gpus.lease(device_bytes(asked.manifest.architecture, asking))
+        gpus.lease(device_bytes(asked.manifest.architecture, asking) + beside)
     return find_source(asked.manifest, asked.before, torch.float32, choose_device(asked.device))
 
 

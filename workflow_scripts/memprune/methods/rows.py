@@ -23,21 +23,23 @@ def drop_in_rows(
     """The same of one region, at a level of its own."""
 
     def choose(values: np.ndarray) -> np.ndarray:
-        return lowest(values, round(level * values.shape[1]))
+        return all_but_lowest(values, round(level * values.shape[1]))
 
     input_first = FAMILIES[asked.manifest.architecture.family].input_first
     drop_by_output(packed, region, input_first, keys, choose, asked.threads)
 
 
-def lowest(values: np.ndarray, count: int) -> np.ndarray:
-    """Which `count` of each row are its lowest, as bool; of equal ones the first."""
+def all_but_lowest(values: np.ndarray, count: int) -> np.ndarray:
+    """Which of each row stay when its `count` lowest go, as bool; of equal ones the first go."""
     if count == 0:
-        return np.zeros(values.shape, dtype=np.bool_)
+        return np.ones(values.shape, dtype=np.bool_)
     values = np.ascontiguousarray(values)
-    threshold = np.partition(values, count - 1, axis=1)[:, count - 1 : count]
-    goes = values <= threshold
-    excess = goes.sum(axis=1) - count
-    for row in np.flatnonzero(excess):
-        last = np.flatnonzero(values[row] == threshold[row])[-excess[row] :]
-        goes[row, last] = False
-    return goes
+    ordered = np.partition(values, count - 1, axis=1)
+    threshold = ordered[:, count - 1]
+    stays = values > threshold[:, None]
+    # Those of a row's values that equal the threshold all go, unless the rest has one, too.
+    rest = ordered[:, count:].min(axis=1, initial=np.iinfo(values.dtype).max)
+    for row in np.flatnonzero(rest == threshold):
+        equal = np.flatnonzero(values[row] == threshold[row])
+        stays[row, equal[count - np.count_nonzero(values[row] < threshold[row]) :]] = True
+    return stays

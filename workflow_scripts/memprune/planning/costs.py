@@ -177,7 +177,7 @@ def count_jobs(name: str, config: Config) -> int:
     measuring = variants * (1 + len(config.text_kinds))
     generating = 2 if config.generation else 0  # with its measures
     changes = variants - 1  # all variants but `dense`
-    inputs = gathered(config, name, "magnitudes", "activations", "gradients")
+    inputs = gathered(config, name, "magnitudes", "activations", "gradients", "checkpoint")
     changing = changes + len(inputs) + 1 if changes else 0  # a figure of zeros beside
     return manifest + scoring + measuring + generating + changing + len(config.targets(name))
 
@@ -211,7 +211,8 @@ def bytes_of_change(size: ModelSize, model: str, name: str, strategy: Strategy, 
     weights = len(layers) * sum(size.roles[role] for role in stored)
     bytes_a_weight = size.file_bytes / size.weights
     if strategy.method == "quantize":
-        return int(weights * (level / 8 + 4 / strategy.group))
+        beside = bytes_a_weight + (not strategy.symmetric)  # a group's scale, and its code for zero
+        return int(weights * (level / 8 + beside / strategy.group))
     if strategy.method == "low-rank":
         return int(weights * bytes_a_weight * (1 if isinstance(level, str) else 1 - level))
     return int(weights * bytes_a_weight) if strategy.criterion == "sparsegpt" else weights // 8

@@ -10,6 +10,7 @@ from memprune.config.experiment import Config
 from memprune.config.strategies.finetune_strategy import FinetuneStrategy
 from memprune.evaluation.bisection import MOST_STEPS
 from memprune.evaluation.shards import passes
+from memprune.models.shapes import matrix_shapes
 from memprune.planning.sizes import ModelSize
 
 
@@ -100,6 +101,15 @@ def training_operations(size: ModelSize, tokens: int) -> float:
     The way back takes twice the way there (Kaplan et al. 2020, section 2.1).
     """
     return 3 * scoring_operations(size, tokens, tokens - 1)
+
+
+def decomposing_operations(size: ModelSize) -> float:
+    """Floating-point operations to decompose all of a model's matrices.
+
+    Of an m × n matrix they are 6 m n² + 20 n³, n its shorter side (Golub and Van Loan 2013, figure 8.6.1).
+    """
+    sides = map(sorted, matrix_shapes(size.architecture).values())
+    return size.architecture.layers * sum(6 * m * n**2 + 20 * n**3 for n, m in sides)
 
 
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:

@@ -1,5 +1,6 @@
 """Strategies that remove weights."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
@@ -8,7 +9,9 @@ from pydantic import Field, model_validator
 from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.target import AskedLevels
 from memprune.config.values import Index, Number, Seed, without_repeats
+from memprune.methods.groups import check_groups
 from memprune.methods.selection import WHOLE, Selection, n_of_m
+from memprune.models.architecture import Architecture
 from memprune.models.roles import ATTENTION, MATRIX_GROUPS, MLP
 from memprune.variants.scope import Scope
 
@@ -87,6 +90,18 @@ class PruneStrategy(ScopedStrategy):
         return self
 
     @model_validator(mode="after")
+    def check_second_order(self) -> "PruneStrategy":
+        if self.criterion != "sparsegpt":
+            return self
+        if self.pattern is None and self.allocation not in ("matrix", "owl"):
+            raise ValueError(
+                f"allocation: found {self.allocation} with criterion sparsegpt; allowed: matrix, owl"
+            )
+        if self.heads is not None:
+            raise ValueError("heads: found with criterion sparsegpt; allowed: matrices and layers")
+        return self
+
+    @model_validator(mode="after")
     def check_groups(self) -> "PruneStrategy":
         if self.pattern is None or self.pattern in WHOLE:
             return self
@@ -123,6 +138,13 @@ class PruneStrategy(ScopedStrategy):
             )
         return self
 
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        super().check_fit(architecture, model, name, levels)
+        if self.pattern not in (None, *WHOLE):
+            check_groups(self.selection, architecture, model, name)
+
     @property
     def named(self) -> tuple[str, ...]:
         """The roles that are in scope of models that have them, in one order; of heads or neurons theirs."""
@@ -158,7 +180,8 @@ class PruneStrategy(ScopedStrategy):
     @property
     def modules(self) -> tuple[str, ...]:
         if self.criterion == "sparsegpt":
-            return ("memprune.methods.sparsegpt",)
+            levels = (self.selection.module,) if self.allocation == "owl" else ()
+            return ("memprune.methods.sparsegpt", *levels)
         criterion = f"memprune.methods.criteria.{self.criterion}"
         return ("memprune.methods.prune", self.selection.module, criterion)
 
