@@ -31,7 +31,7 @@ from memprune.jobs.arguments import option
 from memprune.jobs.display import set_display
 from memprune.jobs.failures import print_at_exit
 from memprune.models.model_files import input_files
-from memprune.planning import params, paths, resources
+from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.categories import category
 from memprune.planning.draws import (
     SPLITS,

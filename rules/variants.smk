@@ -25,10 +25,16 @@ def in_chain(name, before):
     return group
 
 
-def asked_by(wildcards, threads, attempt):
-    """The memory and runtime that a variant's change takes."""
-    size = SIZES[wildcards.model]
-    return resources.change_by(wildcards.strategy, size, threads, GPU, CONFIG).at(attempt)
+def asked_by(estimate):
+    """The memory and runtime of jobs on a strategy: `estimate(strategy, size, threads, GPU, CONFIG)`."""
+
+    def at(wildcards, threads, attempt):
+        return estimate(wildcards.strategy, SIZES[wildcards.model], threads, GPU, CONFIG).at(attempt)
+
+    return {
+        "mem_mb": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).memory,
+        "runtime": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).runtime,
+    }
 
 
 rule count_magnitudes:
@@ -68,7 +74,7 @@ rule gather_activations:
         in_chain("activations", paths.changes_of)
     threads: of_model(resources.threads)
     resources:
-        **asked(lambda size, threads: resources.gather_activations(size, threads, GPU, CONFIG)),
+        **asked(lambda size, threads: change_resources.gather_activations(size, threads, GPU, CONFIG)),
         gpu=GPU,
     params:
         source=source("gather_activations.py"),
@@ -96,7 +102,7 @@ rule gather_gradients:
         of_model(resources.group("gradients"))
     threads: of_model(resources.threads)
     resources:
-        **asked(lambda size, threads: resources.gather_gradients(size, threads, GPU, CONFIG)),
+        **asked(lambda size, threads: change_resources.gather_gradients(size, threads, GPU, CONFIG)),
         gpu=GPU,
     params:
         source=source("gather_gradients.py"),
@@ -126,7 +132,7 @@ rule solve_level:
         in_chain("levels", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
-        **asked(lambda size, threads: resources.solve_level(size, threads, GPU, CONFIG)),
+        **asked_by(change_resources.solve_level),
         gpu=GPU,
     params:
         source=lambda wildcards: params.change_source(CONFIG, "solve_level.py", wildcards.strategy),
@@ -157,8 +163,7 @@ rule compute_change:
         in_chain("changes", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
-        mem_mb=lambda wildcards, threads, attempt: asked_by(wildcards, threads, attempt).memory,
-        runtime=lambda wildcards, threads, attempt: asked_by(wildcards, threads, attempt).runtime,
+        **asked_by(change_resources.compute_change),
         gpu=lambda wildcards: GPU * uses_device(CONFIG, wildcards.strategy),
     params:
         source=lambda wildcards: params.change_source(CONFIG, "compute_change.py", wildcards.strategy),

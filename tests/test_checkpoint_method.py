@@ -16,7 +16,7 @@ from tiny_models import log_probabilities, tiny_model, write_mask_of
 from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError
 from memprune.exports.export_variant import export_variant
-from memprune.methods import checkpoint
+from memprune.methods import given_checkpoint
 from memprune.methods.asked import Asked
 from memprune.models.manifest import Manifest, write_manifest
 from memprune.models.resolve_model import resolve_model
@@ -45,7 +45,7 @@ def made(manifest: Manifest, folder: Path, to: Path, before=()) -> Path:
     """The change by which a model becomes the checkpoint in a folder."""
     described, path = to / "checkpoint.json", to / "change.safetensors"
     write_manifest(resolve_model("trained@0.5", folder), described)
-    checkpoint.make(Asked(manifest, {}, 0.5, "trained", before, {"checkpoint": described}), path)
+    given_checkpoint.make(Asked(manifest, {}, 0.5, "trained", before, {"checkpoint": described}), path)
     return path
 
 

@@ -6,16 +6,12 @@ import numpy as np
 import pytest
 from calibrated import Calibrated, calibrate
 from conftest import FAMILIES
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter, ValidationError
 from tiny_models import tiny_model
 
 from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.config.strategy import Strategy
 from memprune.errors import UserError
-from memprune.methods.criteria import sensitivity
 from memprune.methods.groups import check_groups
 from memprune.models.resolve_model import resolve_model
 
@@ -163,10 +159,3 @@ def test_rows_that_are_no_whole_number_of_groups_are_refused(pattern, scope, lin
         check_groups(selection, a, "m", "s")
     assert str(refused.value).startswith("strategies.s.pattern: ")
     assert line in str(refused.value)
-
-
-@given(arrays(np.float32, 20, elements=st.floats(allow_nan=False, allow_infinity=False, width=32)))
-def test_values_of_sensitivity_are_in_the_order_of_its_keys(scores):
-    found = sensitivity.values(sensitivity.descending(scores))
-    np.testing.assert_array_equal(found, -scores)
-    assert sensitivity.values(np.zeros(1, dtype=np.uint32)) == 0  # a weight that is zero already

@@ -19,7 +19,7 @@ def curvature_bytes(architecture: Architecture) -> int:
 def curvature_operations(architecture: Architecture) -> float:
     """Floating-point operations to invert all layers' Hessians and to solve their matrices.
 
-    Of n inputs 3 n³ to factor, invert and factor again (Golub and Van Loan 2013, sections 4.2 and 5.1), and of
+    Of n inputs 3 n³ to factor, invert and factor again (Golub and Van Loan 2013, sections 4.2, 5.1), and of
     m outputs m n², since each input's error goes to all after it.
     """
     shapes = matrix_shapes(architecture)

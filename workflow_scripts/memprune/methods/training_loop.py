@@ -26,7 +26,7 @@ from memprune.methods.trainable import Trainable, add_gradients
 WARM_UP = 0.1  # of all steps
 BETAS = (0.9, 0.95)  # of Pythia's and other language models' pretraining
 CLIP = 1.0  # the largest norm of all gradients together
-TOLD = 20  # lines in the log
+TOLD = 10  # steps whose mean loss is told, the first and the last
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,12 @@ def train(
                 parameter.grad.masked_fill_(zeros, 0)  # so their moments and steps are zero, too
             clip_grad_norm_(parameters.values(), CLIP)
             optimizer.step()
+            bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
             bar.update()
-            if (step + 1) * TOLD // recipe.steps > step * TOLD // recipe.steps:
-                bar.write(f"step {step + 1} of {recipe.steps}: loss {losses[-1]:.4f}")
             if unfinished and time.monotonic() >= due and step + 1 < recipe.steps:
                 due = training_state.save(parameters, optimizer, losses, unfinished)
+    first, last = np.mean(losses[:TOLD]), np.mean(losses[-TOLD:])
+    print(f"mean loss of the first steps {first:.4f}, of the last {last:.4f}", flush=True)
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:

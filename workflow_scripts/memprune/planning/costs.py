@@ -6,6 +6,7 @@ Nothing here needs network, a GPU or a model's weights. What is assumed of machi
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config, Evaluation
+from memprune.config.strategies.finetune_strategy import FinetuneStrategy
 from memprune.config.strategy import Strategy
 from memprune.devices.footprint import BATCH_TOKENS, layer_bytes, room_on_gpu, working_bytes
 from memprune.evaluation.bisection import MOST_STEPS
@@ -13,7 +14,9 @@ from memprune.models.weights import BYTES
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
 from memprune.planning.method_inputs import method_inputs
 from memprune.planning.operations import (
+    finetuning_operations,
     gathering_operations,
+    gradient_operations,
     other_texts,
     scoring_operations,
     solving_operations,
@@ -61,6 +64,7 @@ def estimate(name: str, config: Config) -> Estimate:
     """
     size, variants = size_of(config.models[name]), len(config.variants(name))
     targets, gatherings = len(config.targets(name)), len(gathered(config, name, "activations"))
+    gradients, tuned = len(gathered(config, name, "gradients")), finetunings(config, name)
     return Estimate(
         model=name,
         weights=size.weights,
@@ -68,9 +72,12 @@ def estimate(name: str, config: Config) -> Estimate:
         tokens=variants * variant_tokens(config) + targets * solving_tokens(config),
         operations=variants * variant_operations(size, config)
         + targets * solving_operations(size, config)
-        + gatherings * gathering_operations(size, config),
+        + gatherings * gathering_operations(size, config)
+        + gradients * gradient_operations(size, config)
+        + sum(finetuning_operations(size, config, strategy, steps) for strategy, steps in tuned),
         jobs=count_jobs(name, config),
-        start_seconds=(count_starts(name, config) + gatherings) * start_seconds(size),
+        start_seconds=(count_starts(name, config) + gatherings + gradients + len(tuned))
+        * start_seconds(size),
         device_bytes=device_bytes(size, config.evaluation),
         host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
@@ -170,7 +177,7 @@ def count_jobs(name: str, config: Config) -> int:
     measuring = variants * (1 + len(config.text_kinds))
     generating = 2 if config.generation else 0  # with its measures
     changes = variants - 1  # all variants but `dense`
-    inputs = gathered(config, name, "magnitudes", "activations", "gradients")
+    inputs = gathered(config, name, "magnitudes", "activations", "gradients", "checkpoint")
     changing = changes + len(inputs) + 1 if changes else 0  # a figure of zeros beside
     return manifest + scoring + measuring + generating + changing + len(config.targets(name))
 
@@ -179,6 +186,16 @@ def gathered(config: Config, name: str, *kinds: str) -> set[str]:
     """What is gathered of one model alone for its variants' changes, of some kinds of inputs."""
     inputs = [method_inputs(config, name, variant) for variant in config.variants(name)[1:]]
     return {own[kind] for own in inputs for kind in kinds if kind in own}
+
+
+def finetunings(config: Config, name: str) -> list[tuple[FinetuneStrategy, int]]:
+    """The strategies that train one model, with the steps of each of their variants."""
+    return [
+        (strategy, steps)
+        for key, strategy in config.strategies.items()
+        if isinstance(strategy, FinetuneStrategy)
+        for steps in config.levels(name, key)
+    ]
 
 
 def bytes_of_change(size: ModelSize, model: str, name: str, strategy: Strategy, level: float | str) -> int:
