@@ -1,6 +1,8 @@
 """Which tables an experiment has: those of any, and those of what its configuration asks for beside."""
 
 from memprune.config.experiment import Config
+from memprune.findings.strategy_methods import has_chains, stores_otherwise
+from memprune.planning.methods_known import methods_known
 
 MEMORIZATION = [
     "memorization",
@@ -35,6 +37,8 @@ SAID_IN_WORDS = [
     "metrics",
     "agreement",
     "membership",
+    "memorization_fitted",
+    "lasting",
 ]
 
 
@@ -45,6 +49,11 @@ def table_names(config: Config) -> list[str]:
         own.append("memorization_fitted")
     if config.perturbed:
         own.append("perturbed")
+    methods = methods_known(config)
+    if config.perturbed or has_chains(methods):
+        own.append("lasting")
+    if stores_otherwise(methods):
+        own.append("at_equal_bytes")
     if config.generation or config.tasks or config.membership:
         own.append("metrics_between_strategies")
     if config.generation or config.tasks:
