@@ -7,10 +7,8 @@ import pandas as pd
 
 from memprune.findings.answers import Tables, collapsed_variants
 from memprune.findings.answers_quality import lost_most
-from memprune.findings.lasting_table import LONGER, PERTURBED, SAMPLED
+from memprune.findings.lasting_table import LONGER, NOT_STRATEGIES, PERTURBED, SAMPLED
 from memprune.findings.words import SIGNIFICANT, counted, number_of, p_value
-
-NOT_STRATEGIES = (LONGER, PERTURBED, SAMPLED)
 
 
 def does_it_last(tables: Tables) -> list[str]:

@@ -17,6 +17,7 @@ from memprune.findings.paired_tests import tested
 from memprune.findings.strategy_methods import Methods, base_of, level_in_words
 
 PERTURBED, LONGER, SAMPLED = "perturbed prefix", "longer context", "sampling"
+NOT_STRATEGIES = (PERTURBED, LONGER, SAMPLED)
 SAMPLING = "discoverable"  # so begin the columns of samples of that metric
 SHARES = ("before", "after", "attacked", "dense_attacked")
 COLUMNS = [

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from memprune.findings.frames import variant_label
 from memprune.findings.words import percent
 from memprune.variants.names import TARGET, increase_of
 
@@ -55,6 +56,13 @@ def strongest(rows: pd.DataFrame, methods: Methods) -> pd.DataFrame:
     order = strength(rows, methods)
     highest = order.groupby([rows.model, rows.strategy], observed=True).transform("max")
     return rows[order == highest]
+
+
+def along(points: pd.DataFrame, strategy: str, methods: Methods) -> pd.DataFrame:
+    """One model's rows of a strategy, the lightest level first, behind the row of what it changes."""
+    levels = points[points.strategy == strategy]
+    levels = levels.loc[strength(levels, methods).sort_values(kind="stable").index]
+    return pd.concat([points[variant_label(points) == base_of(strategy, methods)], levels])
 
 
 def level_in_words(strategy: str, label: str, methods: Methods) -> str:

@@ -41,7 +41,7 @@ def verdicts_table(
     strategy's level before, for the first to that of the variant that it changes. Only what removes weights
     can be `stalled`: of fewer bits or more training nobody expects that it forgets. `same_scores_as` is an
     earlier variant of the model with the same evidence to the last bit, null if there is none. With
-    `generated` there are also `repeated_4grams` and `distinct_2`, means over the continuations of non-
+    `generated` there are also `repeated_4grams` and `distinct_2`, means over the continuations of others than
     members.
     """
     table = perplexity[[*VARIANT, "token_perplexity"]].assign(variant=variant_label(perplexity))

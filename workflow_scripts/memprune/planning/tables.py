@@ -32,6 +32,7 @@ SAID_IN_WORDS = [
     "excess",
     "verdicts",
     "at_equal_perplexity",
+    "at_equal_bytes",
     "frontier",
     "published",
     "metrics",
@@ -63,6 +64,12 @@ def table_names(config: Config) -> list[str]:
     if config.concatenated:
         own.append("concatenated_perplexity")
     return own
+
+
+def quantities_drawn(config: Config) -> list[str]:
+    """What strategies are compared at in a figure each."""
+    compared = {name.removeprefix("at_equal_") for name in table_names(config)}
+    return [name for name in ("sparsity", "removed", "bytes", "perplexity") if name in compared]
 
 
 def tables_in_words(config: Config) -> list[str]:

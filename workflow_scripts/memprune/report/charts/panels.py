@@ -1,7 +1,8 @@
 """What charts share: the looks of strategies, the layers that they are made of, and a panel a model.
 
 The page gives a chart its data, `rows`, and the looks of the lines that they are of. A row's `line` is its
-strategy; where lines go from the dense model on, its row is there for each strategy too, under its name.
+strategy; where lines go from the dense model on, the row of what a strategy changes is there for it too, under
+its name.
 """
 
 from collections.abc import Sequence
