@@ -70,7 +70,7 @@ def fabricate(
             path = folder / f"scores/{model}/{name}.memorization.parquet"
             write_sample_scores(path, evidence, (model, strategy, level), achieved, **described)
             if name != "dense":
-                write_zeros(folder / f"masks/{model}/{name}.csv", level)
+                write_zeros(folder / f"changes/{model}/{name}.csv", level)
             known = {"model": model, "strategy": strategy, "level": level, "target": None, **achieved}
             matched = np.cumprod(evidence.greedy, axis=1).sum(axis=1)
             written.append(continuations(drawn, known, matched[-samples:]))

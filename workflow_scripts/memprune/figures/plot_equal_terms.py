@@ -48,8 +48,8 @@ def plot(
     """A curve with its 95 % band for each strategy, from what it changes on, at the largest k.
 
     `points` is the table `frontier`, `quantity` one of `QUANTITIES`. Curves are those that the tables
-    `at_equal_…` interpolate on; the levels that they leave out are counted below their panel. A strategy along
-    which the quantity stays the same has none.
+    `at_equal_…` interpolate on; the levels that they leave out are counted below their panel. A strategy
+    along which the quantity stays the same has none.
     """
     largest_k = points.context_length.max()
     points = points[points.context_length == largest_k]

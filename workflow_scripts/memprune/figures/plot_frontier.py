@@ -33,8 +33,8 @@ def plot(
     """A thin line per model and strategy from what it changes through its levels, at the largest k.
 
     `points` is the table `frontier`. Dense models, by name, are joined by a line: the alternative to changing
-    one. What is on the frontier has a ring and a number, which the legend explains. Collapsed variants are counted
-    below the figure.
+    one. What is on the frontier has a ring and a number, which the legend explains. Collapsed variants are
+    counted below the figure.
     """
     largest_k = points.context_length.max()
     points = points[points.context_length == largest_k]

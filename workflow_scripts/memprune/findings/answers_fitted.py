@@ -18,8 +18,8 @@ def of_fitted_variants(tables: Tables, model: str) -> list[str]:
     sentences = []
     for row in own[own.fitted].itertuples():
         sentence = (
-            f"**{model}**: {row.variant} is fitted to samples of training text, and to none of the members, of which it "
-            f"extracts {counted(row.extracted, row.samples, row.ci_low, row.ci_high)}"
+            f"**{model}**: {row.variant} is fitted to samples of training text, and to none of the members, "
+            f"of which it extracts {counted(row.extracted, row.samples, row.ci_low, row.ci_high)}"
         )
         if "memorization_fitted" in tables:
             of_fitted = of_model(tables["memorization_fitted"], model).set_index("variant")

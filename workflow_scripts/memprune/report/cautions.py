@@ -49,8 +49,8 @@ def strategies(verdicts: pd.DataFrame) -> list[str]:
     if not collapsed:
         return []
     return [
-        f"{collapsed} of {number_of(len(changed), 'changed variant')} collapsed, that is, they predict no text "
-        "any more: that they extract little is no forgetting."
+        f"{collapsed} of {number_of(len(changed), 'changed variant')} collapsed, that is, they predict no "
+        "text any more: that they extract little is no forgetting."
     ]
 
 

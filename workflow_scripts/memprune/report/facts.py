@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from memprune.findings.frames import level_label
-from memprune.findings.strategy_methods import Methods, change_in_words, level_in_words
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, change_in_words, level_in_words
 from memprune.findings.words import listed, number_of
 from memprune.report.parameters import parameters
 from memprune.report.provenance import provenance
@@ -23,7 +23,9 @@ MANY = 12  # strategies or models, of which more are not described one by one
 UNKNOWN = "unknown: there are no scores"
 
 
-def facts(own: Results, models: Sequence[str], config: Mapping, methods: Methods) -> dict[str, list[str]]:
+def facts(
+    own: Results, models: Sequence[str], config: Mapping, methods: Methods = ALL_PRUNE
+) -> dict[str, list[str]]:
     """Names of facts, and lines that say what they are, for a reader who has not seen the configuration."""
     return {
         "Models": models_in_words(own, models),

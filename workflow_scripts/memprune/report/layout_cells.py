@@ -6,7 +6,7 @@ import pandas as pd
 
 from memprune.findings.frames import in_order, variant_label
 from memprune.findings.paper_layout import in_columns, mean_over_k
-from memprune.findings.strategy_methods import Methods
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 
 NAMED = ["quantity", "context_length", "model", "variant", "strategy", "value"]
 NUMBERS = [
@@ -19,7 +19,10 @@ TESTS = ["difference", "difference_ci_low", "difference_ci_high", "lost", "gaine
 
 
 def layout_cells(
-    tables: Mapping[str, pd.DataFrame], models: Sequence[str], strategies: Sequence[str], methods: Methods
+    tables: Mapping[str, pd.DataFrame],
+    models: Sequence[str],
+    strategies: Sequence[str],
+    methods: Methods = ALL_PRUNE,
 ) -> pd.DataFrame:
     """A row for every quantity, model and variant, in the order of `paper_layout`.
 

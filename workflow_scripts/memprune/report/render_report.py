@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from memprune import results
 from memprune.disk import readable, written_whole
-from memprune.findings.strategy_methods import Methods
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 from memprune.report.blobs import blob
 from memprune.report.cautions import cautions
 from memprune.report.charts.all_charts import all_charts
@@ -30,19 +30,20 @@ def render_report(
     folder: Path,
     models: Sequence[str],
     strategies: Sequence[str],
-    methods: Methods,
     heads: Mapping[str, Mapping[str, Sequence[int]]],
     texts: bool,
     samples: int,
     config: Mapping,
     output: Path,
+    methods: Methods = ALL_PRUNE,
 ) -> None:
     """Write the report of the results in `folder` to `output`.
 
-    `models` are those that are no control, `strategies` all, each in the configuration's order, of which `methods` says what they are; `heads` gives
-    by model the layer and head of each strategy that ablates one head; `texts` says whether the corpus's text
-    may be shown, `samples` how many of them can be looked at, `config` is the configuration as it was given.
-    Raises UserError for a result that is missing or damaged.
+    `models` are those that are no control, `strategies` all, each in the configuration's order, `methods`
+    what is known of these (see `memprune.findings.strategy_methods`); `heads` gives by model the layer and
+    head of each strategy that ablates one head; `texts` says whether the corpus's text may be shown,
+    `samples` how many of them can be looked at, `config` is the configuration as it was given. Raises
+    UserError for a result that is missing or damaged.
     """
     own = results.load(folder)
     with readable(folder / "findings.md"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from memprune.findings.strategy_methods import Methods, stores_otherwise
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, stores_otherwise
 from memprune.report.blobs import columns
 from memprune.report.charts import chart_frames as frames
 from memprune.report.charts.at_equal import at_equal
@@ -27,16 +27,16 @@ def all_charts(
     models: Sequence[str],
     strategies: Sequence[str],
     heads: Mapping[str, Mapping[str, Sequence[int]]],
-    methods: Methods,
+    methods: Methods = ALL_PRUNE,
 ) -> dict:
     """`charts`, what the page needs to draw each, and `frames`, their data by name.
 
     A chart has `name`, `title`, `caption`, `source` (the files that its numbers are from), `empty` (what is
     said where no row is left), `left_out` (of what kind variants are that lack what a view `needs`), `frame`,
-    `any_k` (it shows all context lengths), `from_dense` (lines start at what a strategy changes), `select` (the label
-    by which a reader picks one of its `views`, each a specification of Vega-Lite) and `choose` (the column of
-    which a reader picks one value, at first `initial` if there is that). Charts are left out whose data the
-    experiment does not have.
+    `any_k` (it shows all context lengths), `from_dense` (lines start at what a strategy changes), `select`
+    (the label by which a reader picks one of its `views`, each a specification of Vega-Lite) and `choose`
+    (the column of which a reader picks one value, at first `initial` if there is that). Charts are left out
+    whose data the experiment does not have.
     """
     variants = frames.variants_frame(own, models, methods)
     memorization = frames.memorization_frame(own, variants, methods)

@@ -16,7 +16,7 @@ QUANTITIES = {  # the column of a curve, what readers call it, and its axis
         ".3~g",
     ),
 }
-NEEDS = {"sparsity": "on_sparsity", "removed": "on_removed", "bytes_saved": "on_bytes"}
+NEEDS = {"sparsity": ["moves_sparsity"], "removed": ["moves_removed"], "bytes_saved": ["moves_bytes"]}
 
 
 def at_equal(models: Sequence[str], by_bytes: bool) -> dict:
@@ -32,12 +32,13 @@ def at_equal(models: Sequence[str], by_bytes: bool) -> dict:
         "strategy changes and ends before the first collapsed level.",
         "source": "tables/frontier.csv",
         "empty": "No model is chosen, so there is no curve.",
-        "left_out": "which have collapsed, come after a level that has, or are of a strategy that does not move this",
+        "left_out": "which have collapsed, come after a level that has, or are of a strategy that does "
+        "not change this",
         "frame": "memorization",
         "from_dense": True,
         "select": "At equal",
         "views": [
-            {"label": label, "needs": [NEEDS.get(name, "on_curve"), name], "spec": spec(name, models)}
+            {"label": label, "needs": ["on_curve", *NEEDS.get(name, []), name], "spec": spec(name, models)}
             for name, (label, *_) in QUANTITIES.items()
             if by_bytes or name != "bytes_saved"
         ],

@@ -7,57 +7,63 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from memprune.findings.equal_terms import curves_of, moved
+from memprune.findings.equal_terms import curves_of
 from memprune.findings.frames import VARIANT, level_label, variant_label
 from memprune.findings.frontier import with_perplexity
-from memprune.findings.strategy_methods import Methods, base_of, level_in_words, strength
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, along, base_of, level_in_words, strength
 from memprune.results import Results, read_csv
 
-ON_CURVES = {  # columns of what stands on a curve that moves a quantity
-    "on_curve": None,
-    "on_sparsity": "sparsity",
-    "on_removed": "removed",
-    "on_bytes": "bytes_saved",
-}
+MOVES = {"moves_sparsity": "sparsity", "moves_removed": "removed", "moves_bytes": "variant_bytes"}
 FRACTION = ("extracted", "samples", "fraction", "ci_low", "ci_high")
 COSTS = ("token_perplexity", "perplexity_ratio", "perplexity_ratio_ci_low", "perplexity_ratio_ci_high")
 NON_MEMBERS = ("non_member_extracted", "non_member_samples", "excess", "excess_ci_low", "excess_ci_high")
 AUC = ("score", "members", "non_members", "auc", "auc_ci_low", "auc_ci_high")
 
 
-def variants_frame(own: Results, models: Sequence[str], methods: Methods) -> pd.DataFrame:
+def variants_frame(own: Results, models: Sequence[str], methods: Methods = ALL_PRUNE) -> pd.DataFrame:
     """A row a variant, of these models: what was asked of it, what it achieved and cost, and its verdict.
 
     `at` is its level in words, `after` the variant that its strategy changes, both null for dense models;
-    `order` is the place of its level among its strategy's, the lightest 1, and 0 for dense models; `weights` are
-    the prunable weights of its model, `bytes_saved` the share of the dense model's bytes that it lacks.
+    `order` is the place of its level among its strategy's, the lightest 1, and 0 for dense models; `moves_…`
+    is null where its strategy does not change that quantity; `bytes_saved` is the share of the dense model's
+    bytes that it lacks; `weights` are the prunable weights of its model.
     """
     table = of_models(own.tables["perplexity"], models)
     weights = {model: sum(m.weights for m in own.manifest(model).matrices) for model in models}
     changed = table.strategy != "dense"
-    names = zip(table.strategy.where(changed), level_label(table), strict=True)
+    labels = zip(table.strategy, level_label(table), strict=True)
+    words = [None if name == "dense" else level_in_words(name, label, methods) for name, label in labels]
     dense_bytes = table[~changed].set_index("model").variant_bytes
+    moves = {name: moving(table, quantity, methods) for name, quantity in MOVES.items()}
     order = strength(table, methods).groupby([table.model, table.strategy]).rank(method="first")
     return pd.DataFrame(
         {
             "model": table.model,
             "strategy": table.strategy,
             "variant": variant_label(table),
-            "at": [
-                level_in_words(*name, methods) if changes else None
-                for name, changes in zip(names, changed, strict=True)
-            ],
-            "after": [base_of(name, methods) if name != "dense" else None for name in table.strategy],
+            "at": words,
+            "after": [None if name == "dense" else base_of(name, methods) for name in table.strategy],
             "order": order.where(changed, 0),
             "level": table.level,
             "sparsity": table.sparsity,
             "removed": table.removed,
             "bytes_saved": 1 - table.variant_bytes / table.model.map(dense_bytes),
             **{name: table[name] for name in COSTS},
+            **moves,
             "verdict": table.verdict,
             "weights": table.model.map(weights),
         }
     ).reset_index(drop=True)
+
+
+def moving(table: pd.DataFrame, quantity: str, methods: Methods) -> pd.Series:
+    """True where a row's strategy changes a quantity, and for dense models; else null."""
+    moves = table.strategy == "dense"
+    for _, own in table.groupby("model"):
+        for strategy in set(own.strategy) - {"dense"}:
+            values = along(own, strategy, methods)[quantity]
+            moves[own.index[own.strategy == strategy]] = len(set(values)) > 1
+    return moves.astype(object).where(moves, None)
 
 
 def of_models(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -73,24 +79,21 @@ def rows_of(table: pd.DataFrame, variants: pd.DataFrame, columns: Sequence[str])
     return table[list(columns)].assign(of=[places[name] for name in names])
 
 
-def memorization_frame(own: Results, variants: pd.DataFrame, methods: Methods) -> pd.DataFrame:
+def memorization_frame(own: Results, variants: pd.DataFrame, methods: Methods = ALL_PRUNE) -> pd.DataFrame:
     """A row a variant and context length; `on_curve` is null where a strategy has no curve any more.
 
     Curves are those of `memprune.findings.equal_terms`: they end before the first collapsed level.
-    `on_sparsity`, `on_removed` and `on_bytes` are null, too, where a strategy does not move that quantity.
     """
     table = of_models(own.tables["memorization"], list(variants.model))
     perplexity = of_models(own.tables["perplexity"], list(variants.model))
     table = table.assign(collapsed=table.verdict == "collapsed")
     points = with_perplexity(table[[*VARIANT, "context_length", *FRACTION, "collapsed"]], perplexity)
-    is_on = {name: points.strategy == "dense" for name in ON_CURVES}
+    on_curve = points.strategy == "dense"
     for _, group in points.groupby(["model", "context_length"]):
-        curves = curves_of(group, methods)
-        for name, quantity in ON_CURVES.items():
-            for strategy, curve in (moved(curves, quantity) if quantity else curves).items():
-                is_on[name][curve.index[curve.strategy == strategy]] = True
-    points = points.assign(**{name: on.astype(object).where(on, None) for name, on in is_on.items()})
-    return rows_of(points, variants, ["context_length", *FRACTION, *ON_CURVES])
+        for strategy, curve in curves_of(group, methods).items():
+            on_curve[curve.index[curve.strategy == strategy]] = True
+    points = points.assign(on_curve=on_curve.astype(object).where(on_curve, None))
+    return rows_of(points, variants, ["context_length", *FRACTION, "on_curve"])
 
 
 def stratum_frame(own: Results, variants: pd.DataFrame, stratum: str) -> pd.DataFrame:
@@ -113,7 +116,7 @@ def membership_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame | Non
 
 
 def zeros_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
-    """A row a variant with zeros, decoder layer and role of matrices: `zeros` of how many `matrix_weights`."""
+    """A row a variant with zeros, layer and role of matrices: `zeros` of how many `matrix_weights`."""
     parts = [
         read_csv(own.path("changes", model, variant, ".csv")).assign(of=place)
         for place, (model, variant) in enumerate(zip(variants.model, variants.variant, strict=True))
@@ -133,7 +136,7 @@ def heads_frame(
 
     `heads` gives by model the layer and head that each strategy ablates, at level 1.
     """
-    rows = memorization.drop(columns=list(ON_CURVES)).join(variants[["model", "strategy", "at"]], on="of")
+    rows = memorization.drop(columns="on_curve").join(variants[["model", "strategy", "at"]], on="of")
     dense = rows[rows.strategy == "dense"].set_index(["model", "context_length"]).fraction
     names = zip(rows.model, rows.strategy, strict=True)
     rows = rows.assign(place=[heads.get(model, {}).get(strategy) for model, strategy in names])

@@ -20,10 +20,10 @@ def excess_chart(models: Sequence[str]) -> dict:
         "the two are alike, and nothing is memorized. Thin lines are 95 % intervals.",
         "source": "tables/excess.csv",
         "empty": "No model is chosen, so there is nothing to draw.",
-        "left_out": "of strategies that do not move sparsity",
+        "left_out": "of strategies that do not change sparsity",
         "frame": "excess",
         "from_dense": True,
-        "views": [{"needs": ["excess", "on_sparsity"], "spec": panels(layers, models)}],
+        "views": [{"needs": ["excess", "moves_sparsity"], "spec": panels(layers, models)}],
     }
 
 

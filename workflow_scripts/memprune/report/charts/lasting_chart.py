@@ -64,9 +64,9 @@ def lasting_chart() -> dict:
     return {
         "name": "lasting",
         "title": "Does forgetting last?",
-        "caption": "What is extracted before a change, after it, and when the changed model is attacked: by a "
-        "strategy after it, a longer context, sampling in place of greedy decoding, or a prefix with replaced "
-        "tokens. What was only hidden comes back. Thin lines are 95 % intervals.",
+        "caption": "What is extracted before a change, after it, and when the changed model is attacked: "
+        "by a strategy after it, a longer context, sampling in place of greedy decoding, or a prefix with "
+        "replaced tokens. What was only hidden comes back. Thin lines are 95 % intervals.",
         "source": "tables/lasting.csv",
         "empty": "No variant that you have chosen was attacked.",
         "frame": "lasting",

@@ -27,9 +27,9 @@ def membership_chart(models: Sequence[str]) -> dict:
         "guessing, 1 is always right. Thin lines are 95 % intervals.",
         "source": "tables/membership.csv",
         "empty": "No model is chosen, so there is nothing to draw.",
-        "left_out": "of strategies that do not move sparsity",
+        "left_out": "of strategies that do not change sparsity",
         "frame": "membership",
         "from_dense": True,
         "choose": "score",
-        "views": [{"needs": ["auc", "on_sparsity"], "spec": panels(layers, models)}],
+        "views": [{"needs": ["auc", "moves_sparsity"], "spec": panels(layers, models)}],
     }
