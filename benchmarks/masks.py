@@ -2,7 +2,6 @@
 
 import statistics
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from cases import (
@@ -15,6 +14,7 @@ from cases import (
     timed,
     write_report,
 )
+from safetensors.numpy import save_file
 
 SPARSITY, LEVELS, THREADS = 0.3, (0.1, 0.3, 0.5), 2
 STRATEGIES = {
@@ -57,19 +57,29 @@ def torch_prune(folder: str) -> dict:
     return {"seconds": seconds, "bytes_per_weight": (peak_bytes() - before) / count}
 
 
+def asked_for(manifest, strategy, level: float, counted: Path):
+    """What a strategy's mask at a level is asked for with."""
+    from memprune.methods.asked import Asked
+
+    return Asked(
+        manifest, strategy.settings, level, "benchmark", inputs={"magnitudes": counted}, threads=THREADS
+    )
+
+
 def memprune(folder: str) -> dict:
     """Count and prune the same: seconds of each, and bytes for each weight beyond the process's own."""
-    from memprune.config.experiment import Strategy
+    from memprune.config.strategies.prune_strategy import PruneStrategy
     from memprune.methods.criteria import magnitude
     from memprune.methods.prune import compute_mask
-    from memprune.methods.selection_engine import histograms
 
     manifest = manifest_of(folder)
     count = sum(matrix.weights for matrix in manifest.matrices)
-    histograms([], magnitude.keys(manifest, None), THREADS)  # imports torch
+    import torch  # noqa: F401  counting needs it
+
     before = resident_bytes()
-    counted = magnitude.count(manifest, THREADS)
-    prune = (compute_mask, manifest, counted, Strategy().selection, SPARSITY, "global", THREADS)
+    counted = Path(folder) / "magnitudes"
+    save_file(magnitude.count(manifest, THREADS), counted)
+    prune = (compute_mask, asked_for(manifest, PruneStrategy(), SPARSITY, counted))
     timed(*prune)
     peak = peak_bytes()
     return {
@@ -81,23 +91,24 @@ def memprune(folder: str) -> dict:
 
 def paper(folder: str) -> dict:
     """All strategies at all levels: seconds of reading the files once, of the count, and of each mask."""
-    from memprune.config.experiment import Strategy
+    from memprune.config.strategies.prune_strategy import PruneStrategy
     from memprune.methods.criteria import magnitude
-    from memprune.methods.prune import compute_mask
-    from memprune.variants.masks import write_mask
+    from memprune.methods.prune import about_mask, compute_mask
+    from memprune.variants.changes import write_change
 
     manifest = manifest_of(folder)
-    shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
     masks: dict[str, list[float]] = {}
     reading = median_seconds(3, read_once, folder, manifest.files)
     histograms, counting = timed(magnitude.count, manifest, THREADS)
     with tempfile.TemporaryDirectory() as scratch:
+        counted = Path(scratch) / "magnitudes"
+        save_file(histograms, counted)
         for name, settings in STRATEGIES.items():
-            selection = Strategy(**settings).selection
             for level in LEVELS:
-                packed, compute = timed(compute_mask, manifest, histograms, selection, level, name, THREADS)
-                about = {"selection": asdict(selection), "level": level, "fingerprint": ""}
-                _, write = timed(write_mask, packed, shapes, about, Path(scratch) / "mask.safetensors")
+                asked = asked_for(manifest, PruneStrategy(**settings), level, counted)
+                packed, compute = timed(compute_mask, asked)
+                about, mask = about_mask(asked, packed), Path(scratch) / "mask.safetensors"
+                _, write = timed(write_change, about, packed.items(), mask)
                 masks[f"{name}@{level}"] = [compute, write]
     return {"reading": reading, "counting": counting, "masks": masks}
 

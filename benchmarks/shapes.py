@@ -33,9 +33,15 @@ def tensor_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     return tensors | {"embed_out.weight": (vocabulary, d)}
 
 
-def make_checkpoint(size: str, dtype: str, folder: Path) -> Path:
-    """Write a checkpoint of a size, in files of `SHARD` bytes at most, unless the folder has it."""
-    config, folder = known_config(f"EleutherAI/pythia-{size}"), folder / f"pythia-{size}-{dtype}"
+def make_checkpoint(size: str, dtype: str, folder: Path, layers: int | None = None) -> Path:
+    """Write a checkpoint of a size, in files of `SHARD` bytes at most, unless the folder has it.
+
+    With `layers` it has the first of these alone.
+    """
+    config, name = known_config(f"EleutherAI/pythia-{size}"), f"pythia-{size}-{dtype}"
+    if layers is not None:
+        config, name = config | {"num_hidden_layers": layers}, f"{name}-{layers}"
+    folder = folder / name
     if (folder / "config.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)

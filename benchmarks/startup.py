@@ -39,22 +39,24 @@ def memprune(folder: str, mask: str) -> dict:
 
     torch.set_num_threads(THREADS)
     imported, before = time.perf_counter(), resident_bytes()
-    load_variant(manifest_of(folder), Path(mask), torch.float32, torch.device("cpu"))
+    load_variant(manifest_of(folder), [Path(mask)], torch.float32, torch.device("cpu"))
     loaded = time.perf_counter() - imported
     return {"imports": imported - start, "load": loaded, "memory": peak_bytes() - before}
 
 
 def write_global_mask(folder: str, path: str) -> dict:
     """Write the mask that both apply."""
-    from memprune.config.experiment import Strategy
-    from memprune.methods.criteria import magnitude
-    from memprune.methods.prune import compute_mask
-    from memprune.variants.masks import write_mask
+    from safetensors.numpy import save_file
 
-    manifest = manifest_of(folder)
-    histograms = magnitude.count(manifest, THREADS)
-    packed = compute_mask(manifest, histograms, Strategy().selection, SPARSITY, "global", THREADS)
-    write_mask(packed, {matrix.name: matrix.shape for matrix in manifest.matrices}, {}, Path(path))
+    from memprune.config.strategies.prune_strategy import PruneStrategy
+    from memprune.methods.asked import Asked
+    from memprune.methods.criteria import magnitude
+    from memprune.methods.prune import make
+
+    manifest, counted = manifest_of(folder), Path(f"{path}.magnitudes")
+    save_file(magnitude.count(manifest, THREADS), counted)
+    inputs = {"magnitudes": counted}
+    make(Asked(manifest, PruneStrategy().settings, SPARSITY, "global", inputs=inputs), Path(path))
     return {}
 
 

@@ -31,7 +31,7 @@ from memprune.jobs.arguments import option
 from memprune.jobs.display import set_display
 from memprune.jobs.failures import print_at_exit
 from memprune.models.model_files import input_files
-from memprune.planning import params, paths, resources
+from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.categories import category
 from memprune.planning.draws import (
     SPLITS,
@@ -42,9 +42,10 @@ from memprune.planning.draws import (
     member_draws,
     non_member_draws,
     perplexity_draw,
+    text_draw,
 )
 from memprune.planning.leftovers import leftovers
-from memprune.planning.method_inputs import method_inputs
+from memprune.planning.method_inputs import method_inputs, uses_device
 from memprune.planning.params import source
 from memprune.planning.parts import parts_of
 from memprune.planning.preflight import check_all
@@ -99,6 +100,8 @@ FIGURES = f"{RESULTS}/figures"
 FIRST_MODEL = next(iter(CONFIG.models))  # its tokenizer is the experiment's
 PRUNED_MODELS = CONFIG.studied if paths.pruning(CONFIG) else []
 SIZES = assumed_sizes(CONFIG)
+# To describe a model that stands for a variant: those that are studied have its size.
+CHECKPOINT = resources.resolve_model(SIZES[CONFIG.studied[0]], 1)
 
 # As many jobs score at one time as this machine has GPUs; `--resources gpu=N` goes before. A cluster's profile
 # has that option, since the machine that submits may have none; a job there does not see it, and must ask for the

@@ -41,6 +41,27 @@ rule resolve_model:
         "resolve_model.py --name {wildcards.model} {params.place} --output {output} > {log} 2>&1"
 
 
+rule resolve_checkpoint:
+    """Describing models that stand for variants"""
+    input:
+        checkpoint_files,
+    output:
+        paths.checkpoint(RESULTS, "{strategy}@{level}"),
+    log:
+        f"{RESULTS}/logs/resolve_checkpoint/{{strategy}}@{{level}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/resolve_checkpoint/{{strategy}}@{{level}}.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: CHECKPOINT.at(attempt).memory,
+        runtime=lambda wildcards, attempt: CHECKPOINT.at(attempt).runtime,
+    params:
+        source=source("resolve_model.py"),
+        place=lambda wildcards: option("--folder", paths.checkpoint_folders(CONFIG)[variant_of(wildcards)]),
+    shell:
+        "resolve_model.py --name {wildcards.strategy}@{wildcards.level} {params.place} --output {output}"
+        " > {log} 2>&1"
+
+
 rule train_suite:
     """Training the tiny-pythia suite"""
     output:

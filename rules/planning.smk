@@ -13,7 +13,18 @@ def model_files(wildcards):
     model = CONFIG.models[wildcards.model]
     if model.repo is not None:
         return paths.fetched(RESULTS, wildcards.model)
-    return [ancient(str(path)) for path in input_files(model.path)]
+    return local_files(model.path)
+
+
+def checkpoint_files(wildcards):
+    """What is described of a model that stands for a variant: its local files."""
+    force_stale()
+    return local_files(paths.checkpoint_folders(CONFIG)[variant_of(wildcards)])
+
+
+def local_files(folder):
+    """The files that decide what a local model is, whatever their times say."""
+    return [ancient(str(path)) for path in input_files(folder)]
 
 
 @cache
@@ -46,6 +57,7 @@ def experiment_files():
         *(rules.build_mini_pile.output if embedded else []),
         *expand(rules.fetch_model.output, model=fetched),
         *expand(rules.resolve_model.output, model=CONFIG.models),
+        *paths.all_checkpoints(CONFIG),
         *paths.all_magnitudes(CONFIG),
         *expand(rules.draw_samples.output, draw=all_draws(CONFIG)),
         *rules.extract_samples.output,

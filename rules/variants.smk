@@ -11,6 +11,32 @@ def inputs_of(wildcards):
     return method_inputs(CONFIG, wildcards.model, variant_of(wildcards))
 
 
+def in_chain(name, before):
+    """The group of a small model's jobs, one for each number of changes that they stand after.
+
+    Of two of a chain the later may wait for what another rule gathers of the earlier one's variant, and a group
+    may not wait for a job that waits for it.
+    """
+
+    def group(wildcards):
+        count = len(before(CONFIG, wildcards.model, wildcards.get("variant") or variant_of(wildcards)))
+        return resources.group(f"{name}-after-{count}" if count else name)(SIZES[wildcards.model])
+
+    return group
+
+
+def asked_by(estimate):
+    """The memory and runtime of jobs on a strategy: `estimate(strategy, size, threads, GPU, CONFIG)`."""
+
+    def at(wildcards, threads, attempt):
+        return estimate(wildcards.strategy, SIZES[wildcards.model], threads, GPU, CONFIG).at(attempt)
+
+    return {
+        "mem_mb": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).memory,
+        "runtime": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).runtime,
+    }
+
+
 rule count_magnitudes:
     """Counting weights by magnitude"""
     input:
@@ -32,6 +58,61 @@ rule count_magnitudes:
         "count_magnitudes.py --manifest {input} --threads {threads} --output {output} > {log} 2>&1"
 
 
+rule gather_activations:
+    """Gathering activations on calibration text"""
+    input:
+        manifest=rules.resolve_model.output,
+        before=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
+        calibration=paths.draw(RESULTS, text_draw(CONFIG, "calibration")),
+    output:
+        paths.statistics(RESULTS, "{model}", "{variant}", "activations"),
+    log:
+        f"{RESULTS}/logs/gather_activations/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gather_activations/{{model}}/{{variant}}.tsv"
+    group:
+        in_chain("activations", paths.changes_of)
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: change_resources.gather_activations(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=source("gather_activations.py"),
+        before=lambda wildcards, input: option("--before", *input.before) if input.before else "",
+        spec=option("--spec", params.gathering_spec(CONFIG)),
+    shell:
+        "gather_activations.py --variant {wildcards.variant} --manifest {input.manifest} {params.before}"
+        " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"
+
+
+rule gather_gradients:
+    """Gathering gradients on fitted samples and calibration text"""
+    input:
+        manifest=rules.resolve_model.output,
+        changes=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
+        samples=rules.extract_samples.output.samples,
+        calibration=paths.draw(RESULTS, text_draw(CONFIG, "calibration")),
+    output:
+        paths.statistics(RESULTS, "{model}", "{variant}", "gradients"),
+    log:
+        f"{RESULTS}/logs/gather_gradients/{{model}}/{{variant}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gather_gradients/{{model}}/{{variant}}.tsv"
+    group:
+        of_model(resources.group("gradients"))
+    threads: of_model(resources.threads)
+    resources:
+        **asked(lambda size, threads: change_resources.gather_gradients(size, threads, GPU, CONFIG)),
+        gpu=GPU,
+    params:
+        source=source("gather_gradients.py"),
+        changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
+        spec=option("--spec", params.gathering_spec(CONFIG)),
+    shell:
+        "gather_gradients.py --manifest {input.manifest} {params.changes} --samples {input.samples}"
+        " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"
+
+
 rule solve_level:
     """Finding levels by their perplexity"""
     input:
@@ -48,10 +129,10 @@ rule solve_level:
     wildcard_constraints:
         level=TARGET,
     group:
-        of_model(resources.group("levels"))
+        in_chain("levels", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
-        **asked(lambda size, threads: resources.solve_level(size, threads, GPU, CONFIG)),
+        **asked_by(change_resources.solve_level),
         gpu=GPU,
     params:
         source=lambda wildcards: params.change_source(CONFIG, "solve_level.py", wildcards.strategy),
@@ -79,10 +160,11 @@ rule compute_change:
     benchmark:
         f"{RESULTS}/benchmarks/compute_change/{{model}}/{{strategy}}@{{level}}.tsv"
     group:
-        of_model(resources.group("changes"))
+        in_chain("changes", paths.changes_before)
     threads: of_model(resources.threads)
     resources:
-        **asked(resources.compute_change),
+        **asked_by(change_resources.compute_change),
+        gpu=lambda wildcards: GPU * uses_device(CONFIG, wildcards.strategy),
     params:
         source=lambda wildcards: params.change_source(CONFIG, "compute_change.py", wildcards.strategy),
         before=lambda wildcards: params.before_option(CONFIG, wildcards.model, variant_of(wildcards)),

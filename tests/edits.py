@@ -26,7 +26,7 @@ SPARSITY = {"plot_sparsity": 2}
 # 2 models; dense and 2 strategies at one level, at two for the larger model; 2 context lengths × members and
 # non-members, and perplexity.
 ALL_JOBS = (
-    {"resolve_model": 2, "count_magnitudes": 2, "compute_mask": 6, "evaluate": 8, "measure": 8}
+    {"resolve_model": 2, "count_magnitudes": 2, "compute_change": 6, "evaluate": 8, "measure": 8}
     | {"draw_samples": 3, "extract_samples": 1}
     | TABLES
     | SPARSITY

@@ -25,7 +25,7 @@ OUTPUTS = {
     "solve_level": {"output"},
     "draw_samples": {"output"},
     "extract_samples": {"samples", "windows"},
-    "compute_mask": {"mask", "statistics"},
+    "compute_change": {"change", "zeros"},
     "score_shards": {"receipt"},
     "evaluate": {"memorization", "perplexity"},
     "measure": {"memorization", "perplexity"},

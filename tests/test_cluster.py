@@ -26,7 +26,7 @@ OVERRIDES = [
     "--resources", "mem_mb=8000", "gpu=1",
     "--default-resources", "slurm_partition=toy", "mem_mb=1000", "runtime=10",
     "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1",
-    "--latency-wait", "10", "--group-components", "models=3", "masks=3", "evaluations=3",
+    "--latency-wait", "10", "--group-components", "models=3", "changes=3", "evaluations=3",
 ]  # fmt: skip
 
 

@@ -8,8 +8,10 @@ import pytest
 import yaml
 from experiments import EMBEDDED, ROOT, changed
 
-from memprune.config.experiment import PARTS, Config, Strategy, check, load
+from memprune.config.experiment import PARTS, Config, check, load
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError
+from memprune.planning import paths
 from memprune.variants.names import split_variant
 from memprune.variants.scope import layers_in_scope
 
@@ -172,11 +174,95 @@ def test_what_a_strategy_cannot_be(settings, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("strategies", "message"),
+    [
+        (
+            {"s": {"after": "globall@0.5", "levels": [0.3]}},
+            "strategies.s.after: found globall@0.5, allowed: a variant of model tiny-pythia-0.6m: global@0.5",
+        ),
+        (
+            {"s": {"after": "global@0.6", "levels": [0.3]}},
+            "strategies.s.after: found global@0.6, allowed: a variant of model tiny-pythia-0.6m: global@0.5",
+        ),
+        (
+            {"s": {"after": "s@0.3", "levels": [0.3]}},
+            "strategies.s.after: found s@0.3, which loops: s after s; give one of them no after",
+        ),
+        (
+            {"s": {"after": "t@0.2", "levels": [0.3]}, "t": {"after": "s@0.3", "levels": [0.2]}},
+            "strategies.s.after: found t@0.2, which loops: s after t after s; give one of them no after",
+        ),
+        (
+            {"s": {"method": "low_rank", "levels": [0.3]}},
+            "strategies.s.method: found 'low_rank'; allowed: prune, quantize, low-rank, finetune, checkpoint",
+        ),
+        (
+            {"s": {"method": "low-rank", "allocation": "row", "levels": [0.3]}},
+            "strategies.s.allocation: unknown key; nearest known key: matrices; allowed: after, matrices",
+        ),
+        (
+            {"s": {"method": "low-rank", "levels": [1.5]}},
+            "strategies.s.levels.0: found 1.5; input should be less than or equal to 1",
+        ),
+        ({"s": {"method": "low-rank"}}, "strategies.s.levels: missing, and model tiny-pythia-0.6m has no"),
+        (
+            {"s": {"method": "low-rank", "weighting": "inputs", "levels": [0.3]}},
+            "strategies.s.weighting: found 'inputs'; input should be 'none' or 'activations'",
+        ),
+        (
+            {"s": {"method": "low-rank", "weighting": "activations", "levels": [0.3]}},
+            "strategies.s: found no calibration, which its method needs; add it",
+        ),
+        ({"s": {"method": "checkpoint"}}, "strategies.s.checkpoints: missing key; required"),
+        (
+            {"s": {"method": "checkpoint", "checkpoints": {}}},
+            "strategies.s.checkpoints: found {}; dictionary",
+        ),
+        (
+            {"s": {"method": "checkpoint", "checkpoints": {1.5: "a"}}},
+            "strategies.s.checkpoints.1.5: found 1.5; input should be less than or equal to 1",
+        ),
+        (
+            {"s": {"method": "checkpoint", "checkpoints": {0.5: "a"}, "levels": [0.5]}},
+            "strategies.s.levels: unknown key; nearest known key: checkpoints; allowed: after, method, check",
+        ),
+        (
+            {"s": {"method": "quantize", "levels": [9]}},
+            "strategies.s.levels.0: found 9; input should be 2, 3, 4, 5, 6, 7 or 8",
+        ),
+        (
+            {"s": {"method": "quantize", "algorithm": "gptq", "levels": [4]}},
+            "strategies.s: found no calibration, which its method needs; add it",
+        ),
+        (
+            {"s": {"method": "finetune", "levels": [100]}},
+            "strategies.s: found no retraining, which its method needs; add it",
+        ),
+    ],
+)
+def test_what_a_method_or_a_chain_cannot_be(strategies, message):
+    content = changed("strategies", {"global": {"levels": [0.5]}, **strategies})
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        check(content, "my.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_stands_for_a_level_of_its_strategy():
+    trained = {"method": "checkpoint", "checkpoints": {0.7: "b", 0.5: "a"}}
+    config = check(changed("strategies", {"trained": trained}), "my.yaml")
+    assert config.variants("tiny-pythia-0.6m") == ["dense", "trained@0.5", "trained@0.7"]
+    assert paths.checkpoint_folders(config) == {"trained@0.5": "a", "trained@0.7": "b"}
+
+
 def test_a_selection_has_what_applies_alone():
-    plain, random = Strategy().selection.settings, Strategy(criterion="random").selection.settings
+    plain, random = PruneStrategy().selection.settings, PruneStrategy(criterion="random").selection.settings
     assert plain.keys() == {"roles", "layers", "allocation", "criterion"}
     assert random == {**plain, "criterion": "random", "seed": 0}
-    one, other = Strategy(heads=[[1, 0], [0, 1]]), Strategy(heads=[[0, 1], [1, 0]], matrices="attention")
+    one, other = (
+        PruneStrategy(heads=[[1, 0], [0, 1]]),
+        PruneStrategy(heads=[[0, 1], [1, 0]], matrices="attention"),
+    )
     assert one.selection == other.selection
 
 
@@ -211,7 +297,7 @@ def test_a_file_that_is_not_yaml(tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("name", ["attention", "embedded", "paper", "pythia-memorized"])
+@pytest.mark.parametrize("name", ["attention", "embedded", "in-training", "paper", "pythia-memorized"])
 def test_shipped_configurations_are_valid(name):
     assert load(ROOT / f"config/{name}.yaml").experiment == name
 
@@ -293,4 +379,4 @@ def test_variants_are_named_and_read_back():
     ],
 )
 def test_layers_in_scope(layers, total, expected):
-    assert layers_in_scope(Strategy(layers=layers).selection, total) == expected
+    assert layers_in_scope(PruneStrategy(layers=layers).selection, total) == expected

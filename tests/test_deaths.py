@@ -15,7 +15,7 @@ import pytest
 from project import STUB_VARIABLES, lay_out_stubs
 
 RULES = [
-    "build_mini_pile", "fetch_model", "resolve_model", "count_magnitudes", "compute_mask", "draw_samples",
+    "build_mini_pile", "fetch_model", "resolve_model", "count_magnitudes", "compute_change", "draw_samples",
     "extract_samples", "solve_level", "score_shards", "evaluate", "measure", "aggregate_tables",
     "write_findings", "plot_trade_off", "render_report",
 ]  # fmt: skip

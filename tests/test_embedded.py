@@ -81,7 +81,7 @@ def tokens_reproduced(model, texts: np.ndarray, k: int) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "variant"), VARIANTS)
 def test_every_samples_exact_match_equals_greedy_decoding(results, windows, model, variant):
-    mask = None if variant == "dense" else results / f"masks/{model}/{variant}.safetensors"
+    mask = None if variant == "dense" else results / f"changes/{model}/{variant}.safetensors"
     path = EMBEDDED.models[model].path
     threads = torch.get_num_threads()
     # Beside other processes that compute, threads would wait for one another.
@@ -98,9 +98,9 @@ def test_every_samples_exact_match_equals_greedy_decoding(results, windows, mode
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "variant"), VARIANTS)
 def test_every_continuation_is_what_generate_gives_from_the_start(results, windows, model, variant):
-    mask = None if variant == "dense" else results / f"masks/{model}/{variant}.safetensors"
+    mask = None if variant == "dense" else results / f"changes/{model}/{variant}.safetensors"
     manifest = read_manifest(results / f"models/{model}/manifest.json")
-    ours = load_variant(manifest, (mask,), torch.float32, torch.device("cpu"))
+    ours = load_variant(manifest, [mask] if mask else [], torch.float32, torch.device("cpu"))
     reference = reference_model(ROOT / EMBEDDED.models[model].path, mask, "float32")
     expected = greedy(reference, windows[:, :-SUFFIX], SUFFIX)
     np.testing.assert_array_equal(continue_suffixes(ours, windows, SUFFIX, BATCH_TOKENS), expected)

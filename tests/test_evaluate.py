@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_models import tiny_model, write_mask_of
 
-from memprune.config.strategy import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.evaluation.columns import suffix_columns, window_columns
 from memprune.evaluation.evaluate import write_scores
 from memprune.evaluation.score_shards import score_shards
@@ -113,10 +113,10 @@ def test_windows_keep_each_scored_tokens_log_probability(tmp_path):
 @pytest.mark.parametrize("matrices", ["all", "attention"])
 def test_what_a_mask_has_achieved_is_counted(matrices, family, tmp_path):
     manifest = resolve_model("tiny", tiny_model(family, "float16", tmp_path / "model"))
-    assert achieved(manifest, None) == Achieved(0.0, 0.0, manifest.tensor_bytes)
+    assert achieved(manifest, []) == Achieved(0.0, 0.0, manifest.tensor_bytes)
     mask = tmp_path / "mask.safetensors"
-    write_mask_of(manifest, Strategy(matrices=matrices, allocation="global").selection, 0.3, mask)
-    found = achieved(manifest, mask)
+    write_mask_of(manifest, PruneStrategy(matrices=matrices, allocation="global").selection, 0.3, mask)
+    found = achieved(manifest, [mask])
     roles = ("query_key_value", "query", "key", "value", "output")
     own = [m.weights for m in manifest.matrices if matrices == "all" or m.role in roles]
     removed = round(0.3 * sum(own))

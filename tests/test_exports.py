@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from tiny_models import reference_model, tiny_model, tiny_tokenizer, write_mask_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from memprune.config.strategy import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.disk import folder_written_whole
 from memprune.errors import UserError
 from memprune.exports import export_variant as module
@@ -27,10 +27,12 @@ from memprune.exports.export_variant import export_variant
 from memprune.models import weights as weights_module
 from memprune.models.manifest import Manifest, read_manifest, write_manifest
 from memprune.models.resolve_model import resolve_model
-from memprune.variants.masks import read_mask, write_mask
+from memprune.variants.changes import About, write_change
+from memprune.variants.masks import read_mask
+from memprune.variants.weights_of_variant import Weights
 
 TEXT = "In the beginning was the word"
-SELECTION = {"roles": ["up"], "layers": "all", "allocation": "global", "criterion": "magnitude"}
+SETTINGS = {"roles": ["up"], "layers": "all", "allocation": "global", "criterion": "magnitude"}
 
 
 def sharded(folder: Path) -> None:
@@ -49,15 +51,24 @@ def random_mask(manifest: Manifest, path: Path, fingerprint: str | None = None) 
         m.name: np.packbits(generator.random(m.weights) < 0.7, bitorder="little")
         for m in matrices
     }  # fmt: skip
-    about = {"selection": SELECTION, "level": 0.3, "fingerprint": fingerprint or manifest.fingerprint}
-    about["in_scope"] = {m.name: m.weights for m in matrices}
-    write_mask(packed, {m.name: m.shape for m in matrices}, about, path)
+    kept = {name: int(np.bitwise_count(bits).sum()) for name, bits in packed.items()}
+    about = About(
+        kind="mask",
+        settings=SETTINGS,
+        level=0.3,
+        fingerprint=fingerprint or manifest.fingerprint,
+        shapes={m.name: m.shape for m in matrices},
+        remaining=kept,
+        in_scope={m.name: m.weights for m in matrices},
+        details={"kept": kept},
+    )
+    write_change(about, packed.items(), path)
     return path
 
 
 def exported(manifest: Manifest, mask: Path | None, folder: Path) -> dict[str, bool]:
     folder.mkdir()
-    return export_variant(manifest, mask, folder)
+    return export_variant(manifest, [mask] if mask else [], folder)
 
 
 def bits(tensor: torch.Tensor) -> torch.Tensor:
@@ -147,13 +158,13 @@ def test_weights_pass_through_in_slices(tmp_path, monkeypatch):
     mask = random_mask(manifest, tmp_path / "mask.safetensors")
     monkeypatch.setattr(weights_module, "SLICE", 512)
     monkeypatch.setattr(module, "CHUNK", 512)
-    lengths = []
+    lengths, read = [], Weights.read
 
-    def read(tensor, part, buffer):
+    def counted(weights, name, part, buffer):
         lengths.append(part.stop - part.start)
-        return weights_module.read(tensor, part, buffer)
+        return read(weights, name, part, buffer)
 
-    monkeypatch.setattr(module, "read", read)
+    monkeypatch.setattr(Weights, "read", counted)
     tracemalloc.start()
     exported(manifest, mask, tmp_path / "export")
     _, peak = tracemalloc.get_traced_memory()
@@ -168,15 +179,15 @@ def test_an_interrupted_export_leaves_nothing(manifest, tmp_path, monkeypatch):
     mask = random_mask(manifest, tmp_path / "mask.safetensors")
     target, written = tmp_path / "exports/tiny/global@0.3", []
 
-    def write_masked(source, tensors, mask, path):
+    def write_changed(source, weights, names, path):
         written.append(path)
         path.write_text("half")
         if len(written) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "write_masked", write_masked)
+    monkeypatch.setattr(module, "write_changed", write_changed)
     with pytest.raises(KeyboardInterrupt), folder_written_whole(target) as folder:
-        export_variant(manifest, mask, folder)
+        export_variant(manifest, [mask], folder)
     assert len(written) == 2
     assert list(target.parent.iterdir()) == []
 
@@ -225,7 +236,7 @@ def test_files_that_are_not_the_manifests_are_refused(spoil, line, manifest, tmp
 
 def test_a_mask_of_other_weights_is_refused(manifest, tmp_path):
     mask = random_mask(manifest, tmp_path / "mask.safetensors", fingerprint="0" * 64)
-    with pytest.raises(UserError, match=r"found a mask of other weights \(000000000000\) than those of tiny"):
+    with pytest.raises(UserError, match=r"a change of other weights \(000000000000\) than those of tiny"):
         exported(manifest, mask, tmp_path / "export")
 
 
@@ -241,7 +252,7 @@ def test_the_card_says_what_was_done(manifest, tmp_path):
     mask = random_mask(manifest, tmp_path / "mask.safetensors")
     fetched = {"repo": "owner/tiny", "revision": "main", "commit": "abc", "folder": "/secret"}
     files = exported(manifest, mask, tmp_path / "export")
-    card = ModelCard(model_card(manifest, "half@0.3", mask, fetched, files))
+    card = ModelCard(model_card(manifest, "half@0.3", [mask], fetched, files))
     assert card.data.base_model == "owner/tiny"
     assert card.data.library_name == "transformers"
     assert card.data.tags == ["memprune", "pruning"]
@@ -261,18 +272,18 @@ def test_the_card_says_what_was_done(manifest, tmp_path):
         assert f"\n{line}\n" in card.text
     assert "/secret" not in str(card)
     assert str(tmp_path) not in str(card)
-    [changed] = [line for line in card.text.splitlines() if line.startswith("- Files with weights removed")]
+    [changed] = [line for line in card.text.splitlines() if line.startswith("- Files with changed weights")]
     assert all((f"`{name}`" in changed) == is_changed for name, is_changed in files.items())
 
 
 def test_the_card_of_a_dense_local_model_claims_nothing(manifest, tmp_path):
     files = exported(manifest, None, tmp_path / "export")
-    card = ModelCard(model_card(manifest, "dense", None, None, files))
+    card = ModelCard(model_card(manifest, "dense", [], None, files))
     assert card.data.base_model is None
     assert card.data.tags == ["memprune"]
     assert "| base model | tiny, a local folder |" in card.text
     assert "strategy" not in card.text
-    assert "- Files with weights removed, otherwise as in the base model: none." in card.text
+    assert "- Files with changed weights, otherwise as in the base model: none." in card.text
 
 
 def test_the_script_verifies_the_mask_and_writes_the_card(manifest, tmp_path):
@@ -282,7 +293,7 @@ def test_the_script_verifies_the_mask_and_writes_the_card(manifest, tmp_path):
     record.write_text(json.dumps({"repo": "owner/tiny", "revision": "main", "commit": "abc"}))
     command = [
         sys.executable, ROOT / "workflow_scripts/export_variant.py", "--variant", "half@0.3",
-        "--manifest", tmp_path / "manifest.json", "--mask", mask, "--fetched", record,
+        "--manifest", tmp_path / "manifest.json", "--changes", mask, "--fetched", record,
         "--output", tmp_path / "export",
     ]  # fmt: skip
     subprocess.run(command, check=True)
@@ -295,7 +306,7 @@ def test_a_variant_is_exported_by_its_folders_name(project):
     targets = [f"results/tiny/exports/{name}" for name in ("small/global@0.3", "large/dense")]
     done = snakemake(project, *targets, "--configfile", "tiny.yaml", snakefile=project / "Snakefile")
     assert done.returncode == 0, done.stdout + done.stderr
-    for target, mask in zip(targets, ("masks/small/global@0.3.safetensors", None), strict=True):
+    for target, mask in zip(targets, ("changes/small/global@0.3.safetensors", None), strict=True):
         own_mask = project / "results/tiny" / mask if mask else None
         manifest = read_manifest(project / f"results/tiny/models/{target.split('/')[-2]}/manifest.json")
         source = project / manifest.folder
@@ -309,11 +320,12 @@ def test_a_variant_is_exported_by_its_folders_name(project):
 
 def test_the_card_names_parts_heads_and_seed(tmp_path):
     manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path / "model"))
-    strategy = Strategy(matrices=["query", "output"], heads=[[1, 2], [0, 3]], criterion="random", seed=7)
+    strategy = PruneStrategy(matrices=["query", "output"], heads=[[1, 2], [0, 3]], criterion="random", seed=7)
     write_mask_of(manifest, strategy.selection, 0.5, tmp_path / "mask.safetensors")
-    card = model_card(manifest, "heads@0.5", tmp_path / "mask.safetensors", None, {})
+    card = model_card(manifest, "heads@0.5", [tmp_path / "mask.safetensors"], None, {})
     for line in (
-        "| criterion | random, seed 7 |",
+        "| criterion | random |",
+        "| seed | 7 |",
         "| matrices | output, query |",
         "| heads, as [layer, head] | [0, 3], [1, 2] |",
         "| achieved sparsity in scope | 0.500000 |",

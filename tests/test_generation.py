@@ -17,7 +17,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from safetensors.torch import load_file, save_file
 from tiny_models import DEVICES, VOCABULARY, greedy, reference_model, tiny_model, write_mask_of
 
-from memprune.config.strategy import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError
 from memprune.evaluation.generate import generate
 from memprune.evaluation.tasks import IDENTIFYING
@@ -82,7 +82,7 @@ def test_a_streamed_model_continues_in_the_same_way(family, block_tokens):
 def test_a_masked_model_continues_as_transformers_with_these_weights_zero(family, tmp_path):
     manifest = resolve_model("tiny", folder_of(family))
     mask = tmp_path / "mask.safetensors"
-    write_mask_of(manifest, Strategy(allocation="global").selection, 0.4, mask)
+    write_mask_of(manifest, PruneStrategy(allocation="global").selection, 0.4, mask)
     samples, dense = windows_of(family)
     expected = greedy(reference_model(folder_of(family), mask, "float32"), samples[:, :CONTEXT], SUFFIX)
     found = continue_suffixes(load_variant(manifest, (mask,), torch.float32, CPU), samples, SUFFIX, 100)
@@ -171,7 +171,7 @@ def variants(tmp_path, monkeypatch):
 
     def make(samples: int, members: int = 7, non_members: int = 5) -> Variant:
         path = write_samples(tmp_path / "samples.parquet", members, non_members, manifest.tokenizer)
-        return Variant("dense", manifest, None, path, None, {**SPEC, "samples": samples})
+        return Variant("dense", manifest, (), path, None, {**SPEC, "samples": samples})
 
     return make
 
@@ -202,8 +202,8 @@ def test_more_samples_and_other_variants_compute_only_what_is_missing(variants, 
     assert table.column_names == [*VARIANT, *IDENTIFYING, "context_length", "tokens"]
     pruned = variants(6)
     mask = tmp_path / "mask.safetensors"
-    write_mask_of(pruned.manifest, Strategy(allocation="global").selection, 0.4, mask)
-    rows, table = continued(replace(pruned, name="global@0.4", mask=mask))
+    write_mask_of(pruned.manifest, PruneStrategy(allocation="global").selection, 0.4, mask)
+    rows, table = continued(replace(pruned, name="global@0.4", changes=[mask]))
     assert rows == 11
     assert table.slice(0, 1).select(VARIANT[:4]).to_pylist() == [
         {"model": "tiny", "strategy": "global", "level": 0.4, "target": None}

@@ -10,7 +10,8 @@ from experiments import EMBEDDED
 from tiny_models import tiny_model
 
 from memprune.config.corpora import ENDINGS
-from memprune.config.experiment import Config, Strategy, check, load
+from memprune.config.experiment import Config, check, load
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.corpus.sources import files
 from memprune.errors import UserError
 from memprune.evaluation.receipts import device_of
@@ -127,24 +128,24 @@ def test_what_a_strategy_names_and_a_model_has(settings):
 
 
 def test_the_order_of_a_strategys_lists_changes_no_mask():
-    one = Strategy(matrices=["up", "down"], layers=[2, 0], levels=[0.3])
-    other = Strategy(matrices=["down", "up"], layers=[0, 2], levels=[0.3])
+    one = PruneStrategy(matrices=["up", "down"], layers=[2, 0], levels=[0.3])
+    other = PruneStrategy(matrices=["down", "up"], layers=[0, 2], levels=[0.3])
     assert one.selection == other.selection
 
 
 def test_left_over_is_what_the_workflow_has_made_and_no_other_file(tmp_path):
     checked = load(Path(__file__).parents[1] / "config/embedded.yaml")
     kept = [
-        "masks/tiny-pythia-3.5m/global@0.5.csv",
-        "masks/tiny-pythia-3.5m/notes.txt",
-        "masks/tiny-pythia-3.5m/mine.csv",
-        "masks/tiny-pythia-3.5m/.global@0.9.csv.123.tmp",
+        "changes/tiny-pythia-3.5m/global@0.5.csv",
+        "changes/tiny-pythia-3.5m/notes.txt",
+        "changes/tiny-pythia-3.5m/mine.csv",
+        "changes/tiny-pythia-3.5m/.global@0.9.csv.123.tmp",
         "scores/tiny-pythia-3.5m/dense.memorization.parquet",
         "scores/tiny-pythia-3.5m/generation.parquet",
         "scores/tiny-pythia-3.5m/global@0.5.parts/0.json",
         "measures/tiny-pythia-3.5m/global@0.5.perplexity.parquet",
     ]
-    left = ["masks/old/global@0.3.csv", "scores/old/dense.memorization.parquet"]
+    left = ["changes/old/global@0.3.csv", "scores/old/dense.memorization.parquet"]
     left += ["scores/tiny-pythia-3.5m/global@0.9.parts/0.json"]
     left += ["measures/tiny-pythia-3.5m/global@0.9.perplexity.parquet", "scores/old/generation.parquet"]
     for name in kept + left:

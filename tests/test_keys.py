@@ -35,7 +35,7 @@ JOBS = {
     "draw_samples": ["samples/draws/member-0-0.parquet", "samples/draws/perplexity-0-0.parquet"],
     "extract_samples": ["samples/samples.parquet"],
     "count_magnitudes": ["models/small/magnitudes.safetensors"],
-    "compute_mask": ["masks/small/global@0.3.safetensors"],
+    "compute_change": ["changes/small/global@0.3.safetensors"],
     "evaluate": ["scores/small/global@0.3.memorization.parquet"],
     "measure": ["measures/small/global@0.3.memorization.parquet"],
     "aggregate_tables": ["tables/memorization.csv"],
@@ -90,7 +90,7 @@ def test_a_job_reads_its_inputs_and_no_other_file_of_the_project(finished):
         pytest.skip("strace is not installed")
     known, opened = records(finished), opened_by_job(trace, finished)
     assert {Path(name).parts[2] for name in opened} == {
-        "models", "samples", "masks", "scores", "measures", "tables", "figures", "findings.md",
+        "models", "samples", "changes", "scores", "measures", "tables", "figures", "findings.md",
         "report.html",
     }  # fmt: skip
     for last, files in opened.items():

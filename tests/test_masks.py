@@ -17,28 +17,32 @@ from safetensors.torch import load_file, save_file
 from tiny_models import tiny_model, write_mask_of
 from torch_masks import check_against_torch_prune, mask_of, weights_of
 
-from memprune.config.experiment import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError
 from memprune.methods.criteria import magnitude
-from memprune.methods.prune import all_kept, mask_statistics
+from memprune.methods.prune import all_kept
+from memprune.methods.selection import Selection
 from memprune.methods.selection_engine import drop_lowest
 from memprune.models import weights as weights_module
 from memprune.models.manifest import Matrix
 from memprune.models.resolve_model import resolve_model
 from memprune.models.roles import MATRIX_GROUPS
-from memprune.variants.masks import mask_digest, read_mask, unpack
+from memprune.variants.changes import change_digest
+from memprune.variants.masks import read_mask, unpack
 from memprune.variants.regions import Region
-from memprune.variants.scope import Selection, layers_in_scope, regions_in_scope
+from memprune.variants.scope import layers_in_scope, regions_in_scope
+from memprune.variants.weights_of_variant import weights_of_variant
+from memprune.variants.zeros_table import zeros_table
 
 FILE = "model.safetensors"
 DTYPES = ("float32", "float16", "bfloat16")
 PAPER = {
-    "layer-wise": Strategy(allocation="matrix"),
-    "by layer": Strategy(allocation="layer"),
-    "global": Strategy(allocation="global"),
-    "attention-only": Strategy(matrices="attention"),
-    "first-25": Strategy(layers="first 25 %"),
-    "last-25": Strategy(layers="last 25 %"),
+    "layer-wise": PruneStrategy(allocation="matrix"),
+    "by layer": PruneStrategy(allocation="layer"),
+    "global": PruneStrategy(allocation="global"),
+    "attention-only": PruneStrategy(matrices="attention"),
+    "first-25": PruneStrategy(layers="first 25 %"),
+    "last-25": PruneStrategy(layers="last 25 %"),
 }
 
 
@@ -71,7 +75,7 @@ def test_scope_is_what_the_strategy_says(manifest, tmp_path):
 
 def test_statistics_are_recounted_and_cover_the_model(manifest, tmp_path):
     masks = mask_of(manifest, PAPER["first-25"].selection, 0.3, tmp_path)
-    table = pd.DataFrame(mask_statistics(manifest, tmp_path / "mask.safetensors")).set_index("matrix")
+    table = pd.DataFrame(zeros_table(manifest, [tmp_path / "mask.safetensors"])).set_index("matrix")
     assert list(table.index) == [m.name for m in manifest.matrices]
     for name in table.index:
         zeros = int((~masks[name]).sum()) if name in masks else 0
@@ -97,8 +101,8 @@ def masks_of_tensors(tensors: dict[str, torch.Tensor], pruned: int, threads: int
         save_file(tensors, Path(folder) / FILE)
         about = SimpleNamespace(folder=folder, files=[FILE], dtype=dtype, matrices=matrices)
         counted = magnitude.count(about, threads)
-        keys = magnitude.keys(about, None)
-        drop_lowest(packed, list(map(Region, matrices)), keys, counted, pruned, threads)
+        keys = magnitude.magnitudes(about, weights_of_variant(about, []), counted)
+        drop_lowest(packed, list(map(Region, matrices)), keys, pruned, threads)
     kept = [unpack(packed[name], slice(0, len(tensor))) for name, tensor in tensors.items()]
     return np.concatenate(kept)
 
@@ -154,12 +158,12 @@ def test_a_strategy_without_matrices_says_what_it_looked_for(tmp_path):
     with pytest.raises(
         UserError, match=r"strategies.gates: no matrix in model tiny; looked for gate"
     ) as caught:
-        regions_in_scope(manifest, Strategy(matrices=["gate"]).selection, "gates")
+        regions_in_scope(manifest, PruneStrategy(matrices=["gate"]).selection, "gates")
     assert "the model has query_key_value, query, key, value, output, up, down in 4 layers" in str(
         caught.value
     )
     with pytest.raises(UserError, match=r"in layers \[9\]"):
-        regions_in_scope(manifest, Strategy(layers=[9]).selection, "deep")
+        regions_in_scope(manifest, PruneStrategy(layers=[9]).selection, "deep")
 
 
 def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):
@@ -175,7 +179,7 @@ def test_a_mask_file_whose_bits_do_not_add_up_is_an_error(tmp_path):
 
 def test_a_masks_digest_tells_its_bits_and_no_more(tmp_path):
     manifest = resolve_model("tiny", tiny_model("gpt_neox", "float16", tmp_path / "model"))
-    first_layer = Selection(("up",), (0,), "global", "magnitude")
+    first_layer = Selection(roles=("up",), layers=(0,))
     for name, selection, level in [
         ("a", first_layer, 0.3),
         ("same bits", replace(first_layer, layers="first 25 %"), 0.3),
@@ -183,7 +187,7 @@ def test_a_masks_digest_tells_its_bits_and_no_more(tmp_path):
         ("other matrix", replace(first_layer, roles=("down",)), 0.3),
     ]:
         write_mask_of(manifest, selection, level, tmp_path / name)
-    digests = [mask_digest(tmp_path / name) for name in ("a", "same bits", "other bits", "other matrix")]
+    digests = [change_digest(tmp_path / name) for name in ("a", "same bits", "other bits", "other matrix")]
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
 
@@ -194,7 +198,8 @@ def test_metadata_tells_selection_and_fingerprint(tmp_path):
     manifest = resolve_model("tiny", tiny_model("opt", "bfloat16", tmp_path / "model"))
     mask_of(manifest, PAPER["global"].selection, 0.3, tmp_path)
     with safe_open(tmp_path / "mask.safetensors", framework="numpy") as file:
-        about = json.loads(file.metadata()["mask"])
-    assert about["selection"]["allocation"] == "global"
+        about = json.loads(file.metadata()["change"])
+    assert about["kind"] == "mask"
+    assert about["settings"]["allocation"] == "global"
     assert about["level"] == 0.3
     assert about["fingerprint"] == manifest.fingerprint

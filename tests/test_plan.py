@@ -73,7 +73,7 @@ def test_unknown_repository_tells_how_to_fetch_its_configuration():
         size_of(Model(repo="some/other", revision="v1"))
 
 
-def test_mask_bytes_are_those_of_the_masks(tmp_path):
+def test_bytes_of_changes_are_those_of_the_masks(tmp_path):
     content = yaml.safe_load((ROOT / "config/embedded.yaml").read_text())
     content["models"] = {"tiny": {"path": str(tiny_model("gpt_neox", "float16", tmp_path / "model"))}}
     bits = {"layer-wise": 4, "global": 4, "attention-only": 4, "first-25": 1, "last-25": 1}  # layers in scope
@@ -83,7 +83,7 @@ def test_mask_bytes_are_those_of_the_masks(tmp_path):
         levels[name] * layers * (4 * 32**2 if name == "attention-only" else 4 * 32**2 + 2 * 32 * 64) // 8
         for name, layers in bits.items()
     )
-    assert estimate("tiny", check(content, "test")).mask_bytes == expected
+    assert estimate("tiny", check(content, "test")).change_bytes == expected
 
 
 def test_paper_is_planned_without_network():
@@ -142,7 +142,7 @@ def test_a_control_costs_its_dense_model_alone():
     del content["models"]["pythia-160m"]["levels"]
     content["models"]["pythia-410m"]["control"] = "pythia-160m"
     cost = estimate("pythia-160m", check(content, "test"))
-    assert (cost.variants, cost.mask_bytes, cost.jobs) == (1, 0, 2 + 1 + 1)
+    assert (cost.variants, cost.change_bytes, cost.jobs) == (1, 0, 2 + 1 + 1)
 
 
 def test_operations_are_those_that_torch_counts(tmp_path):
@@ -168,9 +168,9 @@ def test_masks_and_scores_that_do_not_fit_the_disk_are_an_error_before_any_job(t
     config = load(ROOT / "config/paper.yaml")
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=26 * 10**9))
-    with pytest.raises(UserError, match=r"masks and scores need 29\.\d GB, .* has 26\.0 GB free"):
+    with pytest.raises(UserError, match=r"changes and scores need 29\.\d GB, .* has 26\.0 GB free"):
         check_disk(config, str(tmp_path / "store"), tmp_path / "results/paper")
-    mask = tmp_path / "results/paper/masks/pythia-12b/global@0.4.safetensors"
+    mask = tmp_path / "results/paper/changes/pythia-12b/global@0.4.safetensors"
     mask.parent.mkdir(parents=True)
     mask.touch()
     os.truncate(mask, 5 * 10**9)  # a part is done
@@ -182,8 +182,8 @@ def test_work_that_would_only_link_what_the_store_has_is_not_refused(tmp_path, m
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=10**9))
     monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "store"))
-    for kind, size in {"mask": 20 * 10**9, "magnitudes": 10**12, "memorization": 10 * 10**9}.items():
-        with pytest.raises(UserError, match=r"masks and scores need .* has 1\.0 GB free"):
+    for kind, size in {"change": 20 * 10**9, "magnitudes": 10**12, "memorization": 10 * 10**9}.items():
+        with pytest.raises(UserError, match=r"changes and scores need .* has 1\.0 GB free"):
             check_disk(config, str(tmp_path / "store"), tmp_path / "results/paper")
         entry = tmp_path / "store" / kind / "0123"
         entry.mkdir(parents=True)

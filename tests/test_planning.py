@@ -40,30 +40,30 @@ PARTS = {"evaluation": {"shards_per_job": 3}}  # of 2 × (2 + 1) + 1 blocks
 
 def test_every_pruned_variant_has_a_mask_and_its_zeros():
     names = ["m/global@0.3", "m/first@0.3", "n/global@0.2", "n/global@0.5", "n/first@0.2", "n/first@0.5"]
-    assert paths.all_masks(experiment()) == [
-        f"results/e/masks/{name}{ending}" for name in names for ending in (".safetensors", ".csv")
+    assert paths.all_changes(experiment()) == [
+        f"results/e/changes/{name}{ending}" for name in names for ending in (".safetensors", ".csv")
     ]
-    assert paths.all_masks(experiment(strategies={})) == []
+    assert paths.all_changes(experiment(strategies={})) == []
 
 
 def test_every_variant_has_scores_and_all_but_dense_are_scored_with_a_mask_that_is_made():
     config = experiment()
-    masks = set(paths.all_masks(config))
+    masks = set(paths.all_changes(config))
     for kind in ("memorization", "perplexity"):
         scores = paths.all_scores(config, kind)
         assert len(scores) == len(set(scores)) == 2 + 2 + 4
         assert scores[0] == f"results/e/scores/m/dense.{kind}.parquet"
     for model in config.models:
-        assert paths.masks_of(config, model, "dense") == []
+        assert paths.changes_of(config, model, "dense") == []
         for variant in config.variants(model)[1:]:
-            assert set(paths.masks_of(config, model, variant)) < masks
+            assert set(paths.changes_of(config, model, variant)) < masks
 
 
 def test_a_figure_of_sparsity_shows_each_strategy_at_its_highest_level():
     config = experiment()
     for model, highest in (("m", 0.3), ("n", 0.5)):
         found = paths.zeros_at_highest_levels(config, model)
-        assert set(found) < set(paths.all_masks(config))
+        assert set(found) < set(paths.all_changes(config))
         assert [split_variant(Path(path).stem) for path in found] == [("global", highest), ("first", highest)]
 
 
@@ -103,7 +103,7 @@ def test_a_control_is_evaluated_dense_and_in_tables_but_neither_pruned_nor_in_fi
     config = experiment(models=models)
     assert config.variants("once") == ["dense"]
     assert config.variants("m") == config.variants("n") == ["dense", "global@0.3", "first@0.3"]
-    assert not [path for path in paths.all_masks(config) if "/once/" in path]
+    assert not [path for path in paths.all_changes(config) if "/once/" in path]
     assert json.loads(params.order_spec(config))["models"] == ["m", "n"]
     tables = json.loads(params.tables_spec(config))
     assert (tables["models"], tables["controls"]) == (["m", "once", "n"], {"m": "once"})
@@ -116,9 +116,9 @@ def test_specs_are_the_same_for_the_same_settings_and_no_others():
     """The names of strategies and the order of keys decide nothing; order, levels and roles do."""
     config = experiment()
     renamed = experiment(strategies={"other": {"levels": [0.3], "allocation": "global", "matrices": "all"}})
-    assert params.mask_spec(config, "global", "0.30") == params.mask_spec(renamed, "other", "0.3")
-    assert params.mask_spec(config, "global", "0.3") != params.mask_spec(config, "global", "0.2")
-    assert params.mask_spec(config, "global", "0.3") != params.mask_spec(config, "first", "0.3")
+    assert params.change_spec(config, "global@0.30") == params.change_spec(renamed, "other@0.3")
+    assert params.change_spec(config, "global@0.3") != params.change_spec(config, "global@0.2")
+    assert params.change_spec(config, "global@0.3") != params.change_spec(config, "first@0.3")
     assert params.evaluation_spec(config) == params.evaluation_spec(experiment(**PARTS))
     assert params.evaluation_spec(config) != params.evaluation_spec(
         experiment(evaluation={"dtype": "bfloat16"})
@@ -169,15 +169,18 @@ def test_a_draw_depends_on_the_code_of_its_own_corpus(draw):
     files, embedded = experiment(), experiment(corpus={"source": "embedded"})
     assert params.draw_source(files, draw) != params.draw_source(embedded, draw)
     assert params.draw_source(files, draw) == params.draw_source(files, "non_member-0-0")
-    assert params.pruning_source(files, "compute_mask.py", "global").startswith("source: ")
+    assert params.change_source(files, "compute_change.py", "global").startswith("source: ")
 
 
 def test_options_say_where_a_model_and_a_mask_are():
     config = experiment()
     assert params.model_place(config, "m") == "--fetched results/e/models/m/fetched.json"
     assert params.model_place(config, "n") == option("--folder", "my models/n") == "--folder 'my models/n'"
-    assert params.mask_option(config, "m", "dense") == ""
-    assert params.mask_option(config, "m", "first@0.3") == "--mask results/e/masks/m/first@0.3.safetensors"
+    assert params.changes_option(config, "m", "dense") == ""
+    assert (
+        params.changes_option(config, "m", "first@0.3")
+        == "--changes results/e/changes/m/first@0.3.safetensors"
+    )
 
 
 def test_what_cannot_be_read_any_more_is_a_changed_source(tmp_path, monkeypatch):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from memprune.config.experiment import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
+from memprune.methods.asked import Asked
 from memprune.methods.criteria import random
 from memprune.methods.prune import compute_mask
 from memprune.models import weights as weights_module
@@ -22,8 +23,8 @@ MODEL = SimpleNamespace(
 
 def kept(level: float, threads: int = 2, **settings) -> np.ndarray:
     """What a random strategy keeps of a model that is nowhere: matrices × rows × columns."""
-    selection = Strategy(matrices=["up"], criterion="random", **settings).selection
-    packed = compute_mask(MODEL, {}, selection, level, "s", threads)
+    selection = PruneStrategy(matrices=["up"], criterion="random", **settings).selection
+    packed = compute_mask(Asked(MODEL, selection.settings, level, "s", threads=threads))
     masks = [unpack(packed[m.name], slice(0, m.weights)).reshape(m.shape) for m in MATRICES]
     return np.stack(masks)
 
@@ -60,7 +61,8 @@ def test_what_goes_at_a_level_goes_at_higher_ones():
 
 
 def test_keys_are_these_on_every_machine():
-    keys = random.keys(MODEL, 5).of(MATRICES[1], slice(8, 13))
+    of = random.keys(Asked(MODEL, {"seed": 5}, 0.5, "s")).of
+    keys = of(MATRICES[1], slice(8, 13))
     assert keys.tolist() == [2429989949, 1743879057, 2312074059, 2624157260, 3944130475]
-    whole = random.keys(MODEL, 5).of(MATRICES[1], slice(0, 16))
+    whole = of(MATRICES[1], slice(0, 16))
     np.testing.assert_array_equal(whole[8:13], keys)

@@ -13,15 +13,17 @@ from safetensors.numpy import save_file
 from tiny_models import log_probabilities, reference_model, tiny_model, write_mask_of
 from torch_masks import check_against_torch_prune, mask_of, weights_of
 
-from memprune.config.experiment import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError
+from memprune.methods.asked import Asked
 from memprune.methods.prune import compute_mask
 from memprune.models import weights as weights_module
 from memprune.models.manifest import Matrix
 from memprune.models.resolve_model import resolve_model
 from memprune.scoring.variant_model import load_variant
 from memprune.variants.achieved import achieved
-from memprune.variants.masks import about_mask, unpack
+from memprune.variants.changes import about_change
+from memprune.variants.masks import unpack
 from memprune.variants.scope import regions_in_scope
 
 HEADS, SIZE, HIDDEN = 4, 8, 32  # of the tiny models
@@ -50,7 +52,7 @@ def test_masks_of_fused_parts_are_those_of_separate_matrices(family, roles, allo
         for role in roles:
             key = {"matrix": (name, role), "layer": layer, "global": 0}[allocation]
             groups.setdefault(key, []).append(f"{name} {role}")
-    strategy = Strategy(matrices=list(roles), allocation=allocation)
+    strategy = PruneStrategy(matrices=list(roles), allocation=allocation)
     for level in (0.3, 1.0):
         fused = mask_of(manifest, strategy.selection, level, tmp_path)
         kept = {k: v for n in names for k, v in separated(family, n, fused[n]).items()}
@@ -64,7 +66,7 @@ def test_masks_of_fused_parts_are_those_of_separate_matrices(family, roles, allo
 def test_groups_take_the_fused_matrix_as_one(family, tmp_path):
     manifest = resolve_model("tiny", tiny_model(family, "float16", tmp_path))
     for matrices in ("all", "attention", ["query_key_value"]):
-        scope = regions_in_scope(manifest, Strategy(matrices=matrices).selection, "s")
+        scope = regions_in_scope(manifest, PruneStrategy(matrices=matrices).selection, "s")
         assert all(region.lines is None for region in scope)
         assert sum(region.matrix.role == "query_key_value" for region in scope) == 4
 
@@ -150,7 +152,7 @@ def random_model(case: dict, folder: str) -> tuple[SimpleNamespace, dict[str, np
 @given(cases(), st.sampled_from([1, 3]))
 def test_parts_are_selected_exactly(case, threads):
     """The first of a stable sort of the parts in scope go; in slices of 16, with ties everywhere."""
-    strategy = Strategy(**{key: case[key] for key in ("matrices", "heads", "allocation", "criterion")})
+    strategy = PruneStrategy(**{key: case[key] for key in ("matrices", "heads", "allocation", "criterion")})
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights_module, "SLICE", 16)
         model, weights = random_model(case, folder)
@@ -168,7 +170,7 @@ def test_parts_are_selected_exactly(case, threads):
             with pytest.raises(UserError, match=r"^strategies.s.heads: found heads of model m that share"):
                 regions_in_scope(model, strategy.selection, "s")
             return
-        packed = compute_mask(model, {}, strategy.selection, case["level"], "s", threads)
+        packed = compute_mask(Asked(model, strategy.settings, case["level"], "s", threads=threads))
     kept = {name: unpack(bits, slice(0, weights[name].size)) for name, bits in packed.items()}
     assert all(int(np.bitwise_count(bits).sum()) == kept[name].sum() for name, bits in packed.items())
     outside = {name: np.ones(weights[name].size, dtype=bool) for name in kept}
@@ -210,15 +212,15 @@ def zeroed(model, family: str, layer: int, head: int) -> None:
 def test_a_model_without_a_head_is_transformers_with_its_weights_zero(family, tmp_path):
     folder, mask = tiny_model(family, "float32", tmp_path / "model"), tmp_path / "mask.safetensors"
     manifest = resolve_model("tiny", folder)
-    write_mask_of(manifest, Strategy(heads=[[1, 2]]).selection, 1.0, mask)
+    write_mask_of(manifest, PruneStrategy(heads=[[1, 2]]).selection, 1.0, mask)
     model = reference_model(folder, None, "float32")
     before = {name: values.clone() for name, values in model.state_dict().items()}
     zeroed(model, family, 1, 2)
     removed = sum(int((before[name] != values).sum()) for name, values in model.state_dict().items())
-    found = achieved(manifest, mask)
+    found = achieved(manifest, [mask])
     assert found.sparsity == 1
     assert (
-        sum(about_mask(mask)["in_scope"].values())
+        sum(about_change(mask).in_scope.values())
         == removed
         == (2 if family == "llama" else 4) * SIZE * HIDDEN
     )
@@ -235,13 +237,15 @@ def test_a_model_without_a_head_is_transformers_with_its_weights_zero(family, tm
 
 def test_shared_keys_are_in_scope_with_all_heads_that_share_them(tmp_path):
     manifest = resolve_model("tiny", tiny_model("llama", "float16", tmp_path))  # two heads share one
-    both = regions_in_scope(manifest, Strategy(heads=[[0, 2], [0, 3], [1, 2]]).selection, "s")
+    both = regions_in_scope(manifest, PruneStrategy(heads=[[0, 2], [0, 3], [1, 2]]).selection, "s")
     assert [(r.matrix.layer, r.matrix.role, r.lines[0], r.axis, len(r.lines)) for r in both] == [
         (0, "query", 16, 0, 16), (0, "key", 8, 0, 8), (0, "value", 8, 0, 8), (0, "output", 16, 1, 16),
         (1, "query", 16, 0, 8), (1, "output", 16, 1, 8),
     ]  # fmt: skip
     with pytest.raises(UserError, match="share key and value with others; name all 2 that share them"):
-        regions_in_scope(manifest, Strategy(heads=[[0, 1], [0, 2]], matrices=["key", "value"]).selection, "s")
+        regions_in_scope(
+            manifest, PruneStrategy(heads=[[0, 1], [0, 2]], matrices=["key", "value"]).selection, "s"
+        )
 
 
 @pytest.mark.parametrize("place", [[4, 0], [0, 4]])
@@ -251,4 +255,4 @@ def test_a_head_that_a_model_lacks_is_named(place, family, tmp_path):
         rf"^strategies.s.heads: found \[{place[0]}, {place[1]}\], allowed in model tiny: layers 0 to 3, heads"
     )
     with pytest.raises(UserError, match=message):
-        regions_in_scope(manifest, Strategy(heads=[[0, 0], place]).selection, "s")
+        regions_in_scope(manifest, PruneStrategy(heads=[[0, 0], place]).selection, "s")

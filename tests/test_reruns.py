@@ -36,24 +36,24 @@ from edits import (
 )
 from project import EXPERIMENT, change_config, copy_project, entries, lay_out, run, snakemake
 
-COMPUTE_MASK = "pruned = round(level * sum(region.weights for region in group))"
+COMPUTE_MASK = "pruned = round(asked.level * sum(region.weights for region in group))"
 SETTINGS = {
     "a level added to one strategy, and a metric's settings changed": (
         all_of(
             change_config(strategies__global={"levels": [0.1, 0.3]}),
             change_config(discoverable={"n": [2, 3]}),
         ),
-        {"compute_mask": 1, "evaluate": 1, "measure": 9} | TABLES,
-        {"mask": 1, "measures": 9} | evaluations(1) | figures(8),
+        {"compute_change": 1, "evaluate": 1, "measure": 9} | TABLES,
+        {"change": 1, "measures": 9} | evaluations(1) | figures(8),
     ),
     "a strategy's scope changed": (
         change_config(strategies__global={"matrices": "mlp", "levels": [0.1, 0.3]}),
-        {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
-        {"mask": 4, "measures": 4} | evaluations(4) | figures(10),
+        {"compute_change": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
+        {"change": 4, "measures": 4} | evaluations(4) | figures(10),
     ),
     "a strategy renamed": (
         rename_strategy,
-        {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
+        {"compute_change": 4, "evaluate": 4, "measure": 4} | TABLES | SPARSITY,
         {"measures": 4} | figures(10),
     ),
     "a context length added, and samples from n to 2n": (
@@ -63,10 +63,10 @@ SETTINGS = {
     ),
     "a strategy removed, and a model added": (
         all_of(remove_strategy, add_model),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 2, "evaluate": 3, "measure": 3}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_change": 2, "evaluate": 3, "measure": 3}
         | TABLES
         | {"plot_sparsity": 3},
-        {"manifest": 1, "magnitudes": 1, "mask": 2, "memorization": 3 * 6, "perplexity": 3, "measures": 3}
+        {"manifest": 1, "magnitudes": 1, "change": 2, "memorization": 3 * 6, "perplexity": 3, "measures": 3}
         | figures(11),
     ),
     "a published figure corrected": (
@@ -81,8 +81,8 @@ SETTINGS = {
     ),
     "weights chosen at random added as a control": (
         change_config(strategies__random={"criterion": "random", "levels": [0.3]}),
-        {"compute_mask": 4, "evaluate": 4, "measure": 4} | TABLES | {"plot_sparsity": 3},
-        {"mask": 4, "measures": 4, "memorization": 4 * 12, "perplexity": 4} | figures(11),
+        {"compute_change": 4, "evaluate": 4, "measure": 4} | TABLES | {"plot_sparsity": 3},
+        {"change": 4, "measures": 4, "memorization": 4 * 12, "perplexity": 4} | figures(11),
     ),
 }
 CODE = {
@@ -112,19 +112,19 @@ CODE = {
         all_of(
             edit("workflow_scripts/memprune/metrics/matched.py", "greedy, axis=1", "greedy, axis=-1"),
             edit("workflow_scripts/memprune/figures/plot_trade_off.py", "zorder=3", "zorder=4"),
-            edit("workflow_scripts/memprune/variants/compute_mask.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
+            edit("workflow_scripts/memprune/methods/prune.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
         ),
-        {"compute_mask": 6, "evaluate": 6, "measure": 8} | TABLES | SPARSITY,
-        {"mask": 6, "measures": 8, "figure": 1},
+        {"compute_change": 6, "evaluate": 6, "measure": 8} | TABLES | SPARSITY,
+        {"change": 6, "measures": 8, "figure": 1},
     ),
     "mask code changed, other bits for one strategy": (
         edit(
-            "workflow_scripts/memprune/variants/compute_mask.py",
+            "workflow_scripts/memprune/methods/prune.py",
             COMPUTE_MASK,
             COMPUTE_MASK + " + (len(group) > 7)",
         ),
-        {"compute_mask": 6, "evaluate": 6, "measure": 6} | TABLES | SPARSITY,
-        {"mask": 6, "measures": 3} | evaluations(3) | NEW_NUMBERS,
+        {"compute_change": 6, "evaluate": 6, "measure": 6} | TABLES | SPARSITY,
+        {"change": 6, "measures": 3} | evaluations(3) | NEW_NUMBERS,
     ),
     "scoring code changed": (
         edit("workflow_scripts/memprune/scoring/batches.py", "LOGIT_ROWS = 1024", "LOGIT_ROWS = 1023"),
@@ -156,7 +156,7 @@ def more_samples_have_shards_of_their_own(project: Path, new: set[str], output: 
 
 def what_is_left_over_is_listed_and_kept(project: Path, new: set[str], output: str) -> None:
     assert "left over, no longer in the configuration" in output
-    assert "results/tiny/masks/large/first-25@0.2.csv" in output
+    assert "results/tiny/changes/large/first-25@0.2.csv" in output
     assert (project / "results/tiny/scores/small/first-25@0.3.perplexity.parquet").exists()
 
 

@@ -30,7 +30,7 @@ UP = "model.layers.1.mlp.up_proj.weight"
 TABLES = {"aggregate_tables": 1}
 ALL_JOBS = {rule: jobs for rule, jobs in WITH_FIGURES.items() if rule not in WORDS | PLOTS | SPARSITY}
 # Fewer variants, since most of these edits concern them all.
-FEW_JOBS = ALL_JOBS | {"compute_mask": 2, "evaluate": 4, "measure": 4}
+FEW_JOBS = ALL_JOBS | {"compute_change": 2, "evaluate": 4, "measure": 4}
 FILES = {
     "a strategy and a level removed": (
         change_config(
@@ -44,16 +44,16 @@ FILES = {
             change_model("large", UP),
             lambda folder: (folder / "test.jsonl").write_text((folder / "train.jsonl").read_text()),
         ),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4, "measure": 4}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_change": 1, "evaluate": 4, "measure": 4}
         | {"draw_samples": 1, "extract_samples": 1}
         | TABLES,
-        {"manifest": 1, "magnitudes": 1, "mask": 1, "draw": 1, "samples": 1, "measures": 4}
+        {"manifest": 1, "magnitudes": 1, "change": 1, "draw": 1, "samples": 1, "measures": 4}
         | {"memorization": 2 * 4 + 2 * 2, "perplexity": 2}
         | NEW_NUMBERS,
     ),
     "the same files replaced by older ones": (
         all_of(replace_by_older("models/large/model.safetensors"), replace_by_older("test.jsonl")),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4, "measure": 4}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_change": 1, "evaluate": 4, "measure": 4}
         | {"draw_samples": 1, "extract_samples": 1}
         | TABLES,
         {},
@@ -61,10 +61,10 @@ FILES = {
     # The first model's tokenizer draws the samples: they and all evaluations are looked up again.
     "the first model's file changed in place": (
         change_model("small", "gpt_neox.layers.1.mlp.dense_h_to_4h.weight"),
-        {"resolve_model": 1, "count_magnitudes": 1, "compute_mask": 1, "evaluate": 4, "measure": 4}
+        {"resolve_model": 1, "count_magnitudes": 1, "compute_change": 1, "evaluate": 4, "measure": 4}
         | {"draw_samples": 3, "extract_samples": 1}
         | TABLES,
-        {"manifest": 1, "magnitudes": 1, "mask": 1, "measures": 2} | evaluations(2) | NEW_NUMBERS,
+        {"manifest": 1, "magnitudes": 1, "change": 1, "measures": 2} | evaluations(2) | NEW_NUMBERS,
     ),
     "the tokenizers changed": (
         change_tokenizers,
@@ -92,7 +92,7 @@ FILES = {
     "a helper changed that descriptions, masks and scores share": (
         edit("workflow_scripts/memprune/models/weights.py", "SLICE = 2**20", "SLICE = 2**19"),
         FEW_JOBS,
-        {"manifest": 2, "magnitudes": 2, "mask": 2} | evaluations(4),
+        {"manifest": 2, "magnitudes": 2, "change": 2} | evaluations(4),
     ),
     "snakemake's records lost, then a setting changed": (
         lose_records_and_change_members,

@@ -60,10 +60,10 @@ EDITS = {
     ),
     "a strategy's level changed": (
         change_config(strategies={"global": {"levels": [0.4]}}),
-        {"compute_mask": 1, "evaluate": 1, "measure": 1, "score_texts": 3, "generate": 1}
+        {"compute_change": 1, "evaluate": 1, "measure": 1, "score_texts": 3, "generate": 1}
         | {"measure_generation": 1, "measure_tasks": 1, "measure_membership": 1, "measure_concatenated": 1}
         | TABLES,
-        {"mask": 1, "membership": 1, "concatenated": 1, "tasks": 2, "generation": 2}
+        {"change": 1, "membership": 1, "concatenated": 1, "tasks": 2, "generation": 2}
         | {"generation_measures": 1, "measures": 3, "membership_measures": 1}
         | evaluations(1)
         | NEW,

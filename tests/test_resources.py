@@ -1,20 +1,24 @@
 """What jobs ask for is at least what they are known to take, and grows with model, attempt and samples."""
 
+from pathlib import Path
+
 import pytest
-from experiments import experiment
+from experiments import experiment, local_experiment
 from tiny_models import tiny_model
 
 from memprune.config.experiment import Model
 from memprune.devices import footprint
 from memprune.devices.footprint import working_bytes
+from memprune.evaluation.bisection import MOST_STEPS
 from memprune.models.resolve_model import resolve_model
-from memprune.planning import resources
+from memprune.planning import change_resources, resources
 from memprune.planning.costs import device_bytes, estimate, host_bytes
 from memprune.planning.machines import CUDA_HOST_BYTES, PROCESS_BYTES
 from memprune.planning.operations import variant_tokens
 from memprune.planning.parts import parts_of
 from memprune.planning.sizes import LARGEST, PYTHIA, assumed_sizes, size_of
 
+LOW_RANK = {"method": "low-rank", "levels": [0.5]}
 BILLION, TWELVE_BILLION = (size_of(Model(repo=f"EleutherAI/pythia-{name}")) for name in ("1b", "12b"))
 
 
@@ -51,6 +55,16 @@ def test_runtime_on_a_gpu_is_the_plans_with_a_margin(evaluation):
     assert asked == resources.SPARE_MINUTES + int(resources.RUNTIME_MARGIN * minutes)
 
 
+def test_low_rank_asks_for_the_time_of_its_decompositions_at_each_step():
+    config = local_experiment(Path("m"), strategies={"plain": {"levels": [0.3]}, "low": LOW_RANK})
+    seconds = change_resources.decomposing_seconds(BILLION, 4)
+    assert seconds == 2 * change_resources.decomposing_seconds(BILLION, 8) > 0
+    for ask, steps in ((change_resources.compute_change, 1), (change_resources.solve_level, MOST_STEPS)):
+        without, with_it = (ask(name, BILLION, 4, 0, config).runtime for name in ("plain", "low"))
+        more = resources.RUNTIME_MARGIN * steps * seconds / 60
+        assert with_it - without >= int(more) > 0
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_gpu_is_planned_to_have_free_what_a_job_will_ask_for(tmp_path, family, dtype):
     folder = tiny_model(family, "float16", tmp_path / "model")
@@ -78,7 +92,7 @@ def test_tables_of_parts_are_put_together_by_a_small_job():
 
 
 def test_a_mask_asks_for_a_part_of_the_model_and_a_later_attempt_for_more():
-    first = resources.compute_mask(TWELVE_BILLION, 16)
+    first = resources.rewrite(TWELVE_BILLION, 16)
     assert 1000 + 6000 <= first.memory < 12_000
     assert first.at(3).memory == 3 * first.memory
     assert first.at(2).runtime == 2 * first.runtime
@@ -88,8 +102,8 @@ def test_a_mask_asks_for_a_part_of_the_model_and_a_later_attempt_for_more():
 def test_threads_and_groups_follow_the_size():
     small = size_of(Model(repo="EleutherAI/pythia-70m"))
     assert [resources.threads(size) for size in (small, BILLION, TWELVE_BILLION)] == [2, 16, 16]
-    of = resources.group("masks")
-    assert [of(size) for size in (small, BILLION, TWELVE_BILLION)] == ["masks", None, None]
+    of = resources.group("changes")
+    assert [of(size) for size in (small, BILLION, TWELVE_BILLION)] == ["changes", None, None]
 
 
 def test_a_model_of_unknown_size_is_taken_for_the_largest():

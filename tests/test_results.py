@@ -21,7 +21,7 @@ from memprune.models.manifest import write_manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.results import load
 from memprune.scoring.evidence import Evidence
-from memprune.variants.masks import write_mask
+from memprune.variants.changes import About, write_change
 
 MODEL, PRUNED = "007", "global@0.3"
 SAMPLES, SUFFIX = 5, 4
@@ -56,7 +56,7 @@ def kept() -> np.ndarray:
 def folder(tmp_path_factory, kept) -> Path:
     """The results folder of a small experiment, laid out as the workflow does it."""
     results = tmp_path_factory.mktemp("results") / "embedded"
-    for kind in ("models", "masks", "scores", "measures"):
+    for kind in ("models", "changes", "scores", "measures"):
         (results / kind / MODEL).mkdir(parents=True)
     (results / "tables").mkdir()
     (results / "samples").mkdir()
@@ -90,8 +90,11 @@ def folder(tmp_path_factory, kept) -> Path:
         pq.write_table(pa.table({"of": [kind]}), results / f"measures/{MODEL}/{PRUNED}.{kind}.parquet")
     matrix = manifest.matrices[0]
     assert matrix.shape == kept.shape
-    packed, path = {matrix.name: np.packbits(kept, bitorder="little")}, f"masks/{MODEL}/{PRUNED}.safetensors"
-    write_mask(packed, {matrix.name: matrix.shape}, {"level": 0.3}, results / path)
+    packed, path = np.packbits(kept, bitorder="little"), results / f"changes/{MODEL}/{PRUNED}.safetensors"
+    counts = {matrix.name: int(kept.sum())}
+    shapes, details = {matrix.name: matrix.shape}, {"kept": counts}
+    about = About("mask", {}, 0.3, manifest.fingerprint, shapes, counts, details=details)
+    write_change(about, [(matrix.name, packed)], path)
     return results
 
 
@@ -168,7 +171,7 @@ def test_masks_are_arrays_in_the_matrices_shapes(folder, kept):
             lambda r: r.evidence(MODEL, "global@0.5"),
             "variant of 007 in scores: found global@0.5, allowed: dense, global@1e-05, global@0.3",
         ),
-        (lambda r: r.mask(MODEL, "dense"), "variant of 007 in masks: found dense, allowed: global@0.3"),
+        (lambda r: r.mask(MODEL, "dense"), "variant of 007 in changes: found dense, allowed: global@0.3"),
         (
             lambda r: r.measures(MODEL, "dense"),
             "variant of 007 in measures: found dense, allowed: global@0.3",

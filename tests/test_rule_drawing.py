@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memprune.report.rule_drawing import depths_of, draw_rules, links_of, places_of, width_of
-from memprune.report.rule_graph import RuleGraph
+from memprune.report.rule_graph import RuleGraph, without_loops
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -45,6 +45,24 @@ def test_a_drawing_has_each_rule_once_and_edges_lead_down_between_boxes_that_do_
     assert drawing.get("role") == "img"
     assert {drawing[0].get("id"), drawing[1].get("id")} == set(drawing.get("aria-labelledby").split())
     assert not [element for element in drawing.iter() if "style" in element.attrib]
+
+
+@given(graphs(), st.data())
+def test_an_edge_that_closes_a_loop_is_left_out_and_no_other(graph, data):
+    assert without_loops(set(graph.edges)) == graph.edges
+    names = st.sampled_from(list(graph.jobs))
+    edges = {*graph.edges, *data.draw(st.sets(st.tuples(names, names)))}
+    kept = without_loops(edges)
+    assert set(kept) <= edges
+    depths_of(RuleGraph(graph.jobs, kept))
+    for edge in edges - set(kept):
+        with pytest.raises(ValueError, match="take input from each other"):
+            depths_of(RuleGraph(graph.jobs, [*kept, edge]))
+
+
+def test_a_chain_of_changes_is_drawn_from_its_first_to_its_last():
+    chain = [("compute", "compute"), ("compute", "gather"), ("evaluate", "compute"), ("gather", "compute")]
+    assert without_loops(set(chain)) == [("compute", "gather"), ("evaluate", "compute")]
 
 
 def test_rules_that_take_input_from_each_other_cannot_be_drawn():

@@ -17,10 +17,10 @@ from fitted_models import fitted_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from project import EXPERIMENT, change_config, copy_project, lay_out, run
-from tiny_models import counts_of, reference_model
+from tiny_models import reference_model, write_mask_of
 
 from memprune.config.experiment import Evaluation
-from memprune.config.strategy import Strategy
+from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.corpus.draw_samples import draw_windows
 from memprune.corpus.extract_samples import write_table
 from memprune.errors import UserError
@@ -28,7 +28,6 @@ from memprune.evaluation.bisection import MOST_STEPS, PARTS, TOLERANCE, find_lev
 from memprune.evaluation.scorer import cannot_score
 from memprune.evaluation.solve_level import solve_level
 from memprune.evaluation.variant import Variant, windows_task
-from memprune.methods.prune import make_mask
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer
 from memprune.store import entries
@@ -88,12 +87,14 @@ def dense(tmp_path_factory) -> Variant:
     windows = draw_windows(iter(texts), load_tokenizer(folder / "model"), 32, 10)
     write_table(windows, folder / "windows.parquet", {"tokenizer": manifest.tokenizer})
     spec = Evaluation(device="cpu", batch_tokens=64).settings
-    return Variant("dense", manifest, None, None, folder / "windows.parquet", spec)
+    return Variant("dense", manifest, (), None, folder / "windows.parquet", spec)
 
 
 def perplexity_by_transformers(variant: Variant) -> float:
     """Of each window's last `scored` tokens."""
-    model = reference_model(Path(variant.manifest.folder), variant.mask, "float32")
+    model = reference_model(
+        Path(variant.manifest.folder), variant.changes[0] if variant.changes else None, "float32"
+    )
     nll, tokens = 0.0, 0
     windows = pd.read_parquet(variant.windows)
     for ids, scored in zip(windows.tokens, windows.scored, strict=True):
@@ -107,17 +108,17 @@ def perplexity_by_transformers(variant: Variant) -> float:
 
 
 def test_the_level_found_raises_perplexity_as_transformers_measures_it(dense, tmp_path, capsys):
-    selection, target = Strategy().selection, 0.1
+    selection, target = PruneStrategy().selection, 0.1
 
-    def make_mask_at(level: float, path: Path) -> None:
-        make_mask(dense.manifest, counts_of(dense.manifest), selection, level, "global", 1, path)
+    def make_change_at(level: float, path: Path) -> None:
+        write_mask_of(dense.manifest, selection, level, path)
 
-    found = solve_level(dense, make_mask_at, target, "cpu", 1, tmp_path)
+    found = solve_level(dense, [], make_change_at, target, "cpu", 1, tmp_path)
     assert list(tmp_path.iterdir()) == []
     steps = found["steps"]
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(steps) + 1
-    make_mask_at(found["level"], tmp_path / "mask.safetensors")
-    pruned = replace(dense, mask=tmp_path / "mask.safetensors")
+    make_change_at(found["level"], tmp_path / "mask.safetensors")
+    pruned = replace(dense, changes=[tmp_path / "mask.safetensors"])
     assert found["dense_perplexity"] == pytest.approx(perplexity_by_transformers(dense), rel=1e-5)
     assert found["perplexity"] == pytest.approx(perplexity_by_transformers(pruned), rel=1e-5)
     assert found["perplexity_increase"] == pytest.approx(found["perplexity"] / found["dense_perplexity"] - 1)
@@ -126,7 +127,7 @@ def test_the_level_found_raises_perplexity_as_transformers_measures_it(dense, tm
     # An evaluation of the level finds its perplexity, and a second search all steps, in the store.
     assert all(shard.stored for shard in windows_task(pruned, "cpu", cannot_score).shards)
     stored = {entry.name for entry in entries.all_entries()}
-    assert solve_level(dense, make_mask_at, target, "cpu", 1, tmp_path) == found
+    assert solve_level(dense, [], make_change_at, target, "cpu", 1, tmp_path) == found
     assert {entry.name for entry in entries.all_entries()} == stored
 
 
@@ -157,10 +158,10 @@ def test_a_target_is_solved_for_when_what_perplexity_needs_has_changed(tmp_path)
     copy_project(tmp_path)
     one_model_with_a_target(tmp_path)
     jobs, computed, output = run(tmp_path)
-    assert [jobs[rule] for rule in ("solve_level", "compute_mask", "evaluate")] == [1, 2, 3], output
+    assert [jobs[rule] for rule in ("solve_level", "compute_change", "evaluate")] == [1, 2, 3], output
     results = tmp_path / "results/tiny"
     found = json.loads((results / f"levels/small/global@{LABEL}.json").read_text())
-    assert (computed["level"], computed["mask"]) == (1, 2)
+    assert (computed["level"], computed["change"]) == (1, 2)
     # Of the dense model, the level given, and each step, the one found among them.
     assert computed["perplexity"] == len({0.0, 0.3, *(step["level"] for step in found["steps"])})
     table = pd.read_csv(results / "tables/perplexity.csv")
@@ -179,10 +180,12 @@ def test_a_target_is_solved_for_when_what_perplexity_needs_has_changed(tmp_path)
         strategies__global__levels=levels,
     )(tmp_path)
     jobs, computed, output = run(tmp_path, "--", "tables")
-    assert (jobs.get("solve_level"), jobs["compute_mask"], computed.get("mask")) == (None, 1, None), output
+    assert (jobs.get("solve_level"), jobs["compute_change"], computed.get("change")) == (None, 1, None), (
+        output
+    )
     # Other windows do, and all is in the store when the results are gone.
     change_config(samples__perplexity_windows=6)(tmp_path)
-    mask = f"results/tiny/masks/small/global@{LABEL}.safetensors"
+    mask = f"results/tiny/changes/small/global@{LABEL}.safetensors"
     jobs, computed, output = run(tmp_path, "--", mask)
     assert (jobs["solve_level"], computed["level"]) == (1, 1), output
     shutil.rmtree(results)

@@ -101,15 +101,15 @@ def imported_by(script: str, *modules: str) -> set[str]:
             {"variants/compute_mask", "corpus/draw_samples", "config/experiment", "models/checkpoint"},
         ),
         (
-            "compute_mask.py", ("memprune.methods.criteria.magnitude",),
+            "compute_change.py", ("memprune.methods.criteria.magnitude",),
             {"variants/compute_mask", "variants/criteria/magnitude", "variants/scope"},
             {"scoring/forced_pass", "config/experiment", "variants/criteria/random", "corpus/draw_samples"},
         ),
         (
-            "compute_mask.py", ("memprune.methods.criteria.random",),
+            "compute_change.py", ("memprune.methods.criteria.random",),
             {"variants/criteria/random", "variants/selection_engine"}, {"variants/criteria/magnitude"},
         ),
-        ("compute_mask.py", (), {"variants/compute_mask"}, {"variants/criteria/magnitude"}),
+        ("compute_change.py", (), {"variants/compute_mask"}, {"variants/criteria/magnitude"}),
         (
             "draw_samples.py", ("memprune.corpus.sources.embedded",),
             {"corpus/sources/embedded", "corpus/sources/files"},

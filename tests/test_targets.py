@@ -77,9 +77,8 @@ def test_mistakes_are_one_line(levels, line):
 def test_every_target_makes_a_name_that_the_rules_know(increase):
     common = (ROOT / "rules/common.smk").read_text()
     label = target_label(increase)
-    for wildcard in ("level", "target"):
-        [pattern] = re.findall(rf'\b{wildcard}=r"(.*)"', common)
-        assert re.fullmatch(pattern, label)
+    [pattern] = re.findall(r'^TARGET = r"(.*?)"', common, re.MULTILINE)
+    assert re.fullmatch(pattern, label)
     assert with_levels(target(increase)).targets(MODEL) == [variant_name("global", label)]
     assert split_variant(variant_name("global", label)) == ("global", label)
 
@@ -90,8 +89,8 @@ def test_a_mask_is_made_for_the_level_in_a_file_and_a_figure_shows_the_highest_n
     assert level == f"results/embedded/levels/{MODEL}/global@perplexity+0.1.json"
     assert paths.level_of(config, MODEL, "global@perplexity+0.1") == [level]
     assert paths.level_of(config, MODEL, "global@0.3") == []
-    assert "level" not in params.mask_spec(config, "global", "perplexity+0.1")
-    assert '"level": 0.3' in params.mask_spec(config, "global", "0.3")
+    assert "level" not in params.change_spec(config, "global@perplexity+0.1")
+    assert '"level": 0.3' in params.change_spec(config, "global@0.3")
     highest = {Path(path).stem for path in paths.zeros_at_highest_levels(config, MODEL)}
     assert "global@0.3" in highest
     alone = paths.zeros_at_highest_levels(with_levels(target(0.1), target(0.2)), MODEL)
@@ -100,13 +99,13 @@ def test_a_mask_is_made_for_the_level_in_a_file_and_a_figure_shows_the_highest_n
 
 def test_what_a_level_depends_on_is_what_perplexity_needs():
     config = with_levels(target(0.1))
-    spec = params.solve_spec(config, "global", "perplexity+0.1")
+    spec = params.solve_spec(config, "global@perplexity+0.1")
     others = changed("samples/context_lengths", [60]) | {"metrics": ["extracted", "token_accuracy"]}
-    assert params.solve_spec(check(others, ""), "global", "perplexity+0.1") == spec
-    assert params.solve_spec(config, "global", "perplexity+0.2") != spec
-    assert params.solve_spec(config, "first-25", "perplexity+0.1") != spec
+    assert params.solve_spec(check(others, ""), "global@perplexity+0.1") == spec
+    assert params.solve_spec(config, "global@perplexity+0.2") != spec
+    assert params.solve_spec(config, "first-25@perplexity+0.1") != spec
     other_dtype = check(changed("evaluation/dtype", "bfloat16"), "")
-    assert params.solve_spec(other_dtype, "global", "perplexity+0.1") != spec
+    assert params.solve_spec(other_dtype, "global@perplexity+0.1") != spec
 
 
 def test_the_plan_counts_the_steps_to_a_level():
@@ -116,7 +115,7 @@ def test_the_plan_counts_the_steps_to_a_level():
 
     given, found = (estimate("m", planned(0.1, level)) for level in (0.3, target(0.1)))
     assert (found.jobs, found.variants) == (given.jobs + 1, given.variants)
-    assert found.mask_bytes == given.mask_bytes
+    assert found.change_bytes == given.change_bytes
     samples = planned(0.1).samples
     windows = samples.perplexity_windows * (samples.perplexity_window + 1)
     assert found.tokens == given.tokens + MOST_STEPS * windows

@@ -32,14 +32,14 @@ from memprune.corpus.task_files import read_task_file
 from memprune.corpus.task_lengths import check_lengths
 from memprune.errors import UserError
 from memprune.exports.export_variant import export_variant
+from memprune.methods.selection import Selection
 from memprune.models.resolve_model import resolve_model
 from memprune.models.roles import MATRIX_GROUPS
 from memprune.models.tokenization import load_tokenizer
 from memprune.planning import params, paths
 from memprune.planning.inputs import check_tasks
-from memprune.variants.scope import Selection
 
-GLOBAL = Selection(MATRIX_GROUPS["all"], "all", "global", "magnitude")
+GLOBAL = Selection(roles=MATRIX_GROUPS["all"], layers="all")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def check_items(manifest, mask: Path, texts: list[Path], tasks: list[str], manag
     """The library by itself on the exported model says the same of each item; its samples by task."""
     scores, measures = measured(manifest, mask, texts, folder)
     (folder / "export").mkdir()
-    export_variant(manifest, mask, folder / "export")
+    export_variant(manifest, [mask], folder / "export")
     expected = evaluated(folder / "export", tasks, manager)
     scored, found = pq.read_table(scores).to_pylist(), pq.read_table(measures).to_pylist()
     answers = {name: [] for name in expected}

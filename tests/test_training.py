@@ -1,15 +1,18 @@
 """The suite's training: what is seen, how often, in which order, and that it learns."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from memprune.embedded import train_suite
 from memprune.embedded.build_mini_pile import MiniPileDocument
+from memprune.embedded.gradual_pruning import PRUNABLE, Schedule
 from memprune.embedded.train_suite import (
     Recipe,
     Size,
-    as_blocks,
     learning_rate_share,
     train_model,
     unigram_perplexity,
@@ -63,14 +66,62 @@ def test_unigram_perplexity_of_uniform_tokens_is_their_number():
     assert unigram_perplexity(tokens, tokens) == pytest.approx(train_suite.VOCABULARY)
 
 
-def test_training_learns_a_repeated_block_the_same_way_each_time(tmp_path):
-    recipe = Recipe(block=32, warmup_steps=5)
-    generator = torch.Generator().manual_seed(0)
-    block = torch.randint(0, train_suite.VOCABULARY, (1, 32), generator=generator)
-    train = as_blocks(block.repeat(60, 1).numpy().reshape(-1), recipe.block)
-    [first] = train_model(SIZE, recipe, train, block, tmp_path / "one")
-    [second] = train_model(SIZE, recipe, train, block, tmp_path / "two")
+@pytest.fixture(scope="module")
+def block() -> torch.Tensor:
+    return torch.randint(0, train_suite.VOCABULARY, (1, 32), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def trained(block, tmp_path_factory):
+    """Train the same tiny model for 60 steps: its curve's one entry, and its file."""
+
+    def train(schedule: Schedule | None = None) -> tuple[dict, Path]:
+        folder = tmp_path_factory.mktemp("model")
+        recipe = Recipe(block=32, warmup_steps=5)
+        [entry] = train_model(SIZE, recipe, block.repeat(60, 1), block, folder, schedule)
+        return entry, folder / "model.safetensors"
+
+    return train
+
+
+def test_training_learns_a_repeated_block_the_same_way_each_time(trained):
+    (first, file), (second, again) = trained(), trained()
     assert first["loss"] < 1 < np.log(train_suite.VOCABULARY)
     assert first["validation_loss"] == second["validation_loss"]
-    files = [tmp_path / run / "model.safetensors" for run in ("one", "two")]
-    assert files[0].read_bytes() == files[1].read_bytes()
+    assert file.read_bytes() == again.read_bytes()
+
+
+def test_a_model_pruned_in_training_learns_too_and_has_exact_zeros_the_same_ones_each_time(trained):
+    schedule = Schedule(sparsity=0.63, start=12, every=4, updates=8)
+    (entry, file), (_, again) = trained(schedule), trained(schedule)
+    assert entry["loss"] < 1 < np.log(train_suite.VOCABULARY)
+    matrices = [tensor for name, tensor in load_file(file).items() if name.endswith(PRUNABLE)]
+    assert [int((m == 0).sum()) for m in matrices] == [round(0.63 * m.numel()) for m in matrices]
+    assert file.read_bytes() == again.read_bytes()
+
+
+def test_masks_that_prune_nothing_change_nothing(trained):
+    nothing = Schedule(sparsity=0.0, start=12, every=4, updates=8)
+    assert trained(nothing)[1].read_bytes() == trained()[1].read_bytes()
+
+
+def test_pruning_begins_and_ends_well_within_the_training():
+    schedule = train_suite.pruning_schedule(0.5, 13_727)
+    assert (schedule.start, schedule.every, schedule.updates, schedule.end) == (2745, 100, 75, 10_245)
+
+
+def test_the_suite_has_each_size_a_control_and_the_pruned_models(documents, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_suite, "SIZES", (SIZE,))
+    monkeypatch.setattr(train_suite, "PRUNED", SIZE)
+    monkeypatch.setattr(train_suite, "PRUNING_STEPS", 1)
+    measured = train_suite.train_suite(documents, tmp_path, Recipe(block=16, warmup_steps=2))
+    names = ["tiny", train_suite.CONTROL, "tiny-pruned-0.5", "tiny-pruned-0.7"]
+    assert list(measured["models"]) == names
+    assert {folder.name for folder in tmp_path.iterdir()} == set(names)
+    assert len({(tmp_path / name / "tokenizer.json").read_bytes() for name in names}) == 1
+    pruned = [measured["models"][name].get("pruning") for name in names]
+    assert pruned[:2] == [None, None]
+    matrices = [n * SIZE.hidden**2 for n in (3, 1, 4, 4)]
+    assert [(p["sparsity"], p["zeros"], p["prunable_weights"]) for p in pruned[2:]] == [
+        (sparsity, sum(round(sparsity * n) for n in matrices), sum(matrices)) for sparsity in (0.5, 0.7)
+    ]

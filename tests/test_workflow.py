@@ -28,7 +28,7 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     assert json.loads(finished.with_name("jobs.json").read_text()) == FIGURES | {
         "resolve_model": 2,
         "count_magnitudes": 2,
-        "compute_mask": 2 + 4,
+        "compute_change": 2 + 4,
         "draw_samples": 3,
         "extract_samples": 1,
         "evaluate": 3 + 5,
@@ -39,7 +39,7 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "plot_sparsity": 2,
     }
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
-        "manifest": 2, "magnitudes": 2, "mask": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
+        "manifest": 2, "magnitudes": 2, "change": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
         "perplexity": 8, "measures": 8, "tables": 1, "findings": 1, "figure": 10,
         "chart_library": 1,
     }  # fmt: skip
@@ -235,7 +235,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
         "count_magnitudes": 7,
         "draw_samples": 10 + 2,
         "extract_samples": 1,
-        "compute_mask": variants - 7,
+        "compute_change": variants - 7,
         "evaluate": variants,
         "measure": variants,
         "aggregate_tables": 1,

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -19,15 +20,16 @@ from transformers import (
 from transformers.utils import logging
 
 from memprune.disk import sha256_of
+from memprune.methods import prune
+from memprune.methods.asked import Asked
 from memprune.methods.criteria import magnitude
-from memprune.methods.prune import compute_mask, described
+from memprune.methods.selection import Selection
 from memprune.models.checkpoint import describe
 from memprune.models.manifest import Manifest
 from memprune.scoring.batches import cut_batches, cut_blocks
 from memprune.scoring.forced_pass import forced_pass
 from memprune.scoring.logits import all_evidence
-from memprune.variants.masks import read_mask, write_mask
-from memprune.variants.scope import Selection
+from memprune.variants.masks import read_mask
 
 logging.disable_progress_bar()
 VOCABULARY = 300
@@ -141,22 +143,12 @@ def log_probabilities(model, texts: np.ndarray) -> np.ndarray:
     return evidence(model, texts)[0]
 
 
-def counts_of(manifest: Manifest) -> dict[str, np.ndarray]:
-    """A model's histograms of magnitudes, counted once."""
-    assert manifest.fingerprint
-    if manifest.fingerprint not in counted:
-        counted[manifest.fingerprint] = magnitude.count(manifest, 2)
-    return counted[manifest.fingerprint]
-
-
-counted: dict[str, dict[str, np.ndarray]] = {}
-
-
 def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: Path) -> None:
     """Compute and write a mask as the workflow does."""
-    packed = compute_mask(manifest, counts_of(manifest), selection, level, "tested", 2)
-    shapes = {matrix.name: matrix.shape for matrix in manifest.matrices}
-    write_mask(packed, shapes, described(manifest, selection, level, "tested"), path)
+    magnitudes = path.with_name(f"{path.name}.magnitudes")
+    save_file(magnitude.count(manifest, 2), magnitudes)
+    inputs = {"magnitudes": magnitudes} if selection.criterion == "magnitude" else {}
+    prune.make(Asked(manifest, selection.settings, level, "tested", inputs=inputs, threads=2), path)
 
 
 def greedy(model, context: np.ndarray, length: int) -> np.ndarray:

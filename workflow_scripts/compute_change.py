@@ -4,6 +4,8 @@
 import argparse
 import csv
 import json
+import shutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -43,11 +45,11 @@ def main() -> None:
     )
 
     def compute(folder: Path) -> None:
-        from memprune.variants.zeros import zeros_table
+        from memprune.variants.zeros_table import zeros_table
 
         change = folder / "change.safetensors"
         with unchanged(asked.manifest.weights):
-            import_module(spec["modules"][0]).make(asked, change)
+            import_module(spec["modules"][0]).make(replace(asked, unfinished=unfinished), change)
         rows = zeros_table(asked.manifest, [*asked.before, change])
         with (folder / "zeros.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, rows[0], lineterminator="\n")
@@ -58,7 +60,9 @@ def main() -> None:
 
     outputs = {"change.safetensors": arguments.change, "zeros.csv": arguments.zeros}
     determinants = determinants_of_change(Path(__file__), asked, spec["modules"])
+    unfinished = entries.unfinished(determinants)
     entries.provide("change", determinants, compute, outputs)
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def read_level(path: Path) -> float:

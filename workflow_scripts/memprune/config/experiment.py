@@ -4,7 +4,6 @@
 found here, before any job starts.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from memprune.config.calibration import Calibration
 from memprune.config.concatenated import Concatenated
+from memprune.config.consistency import check_consistency
 from memprune.config.corpora import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus, TextCorpus, TokensCorpus
 from memprune.config.evaluation import Evaluation
 from memprune.config.generation import Generation
@@ -35,13 +35,6 @@ from memprune.variants.names import level_order, split_variant, variant_name
 
 # Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
 SHARED_FOLDERS = ("mini-pile", "tiny-pythia", "logs")
-# What has to be drawn for each input of a method.
-DRAWN = {
-    "activations": ("calibration",),
-    "calibration": ("calibration",),
-    "gradients": ("samples.fitted", "calibration"),
-    "retraining": ("retraining",),
-}
 
 
 class Config(Section):
@@ -110,160 +103,8 @@ class Config(Section):
         return named
 
     @model_validator(mode="after")
-    def check_store(self) -> "Config":
-        if os.path.realpath(self.store) == os.path.realpath(f"results/{self.experiment}"):
-            raise ValueError(
-                f"store: found {self.store}, the folder of the experiment's results; give another folder"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def check_splits(self) -> "Config":
-        for name, corpus, splits in (
-            ("corpus", self.corpus, ["train"] if self.held_out else ["train", "validation", "test"]),
-            ("held_out", self.held_out, ["validation", "test"]),
-        ):
-            lacking = [split for split in splits if getattr(corpus, split, None) == []]
-            if lacking:
-                other = ", or held_out" if name == "corpus" and lacking[0] != "train" else ""
-                raise ValueError(f"{name}.{lacking[0]}: found no file; give a list of one at least{other}")
-        if self.member_draws > self.samples.members:
-            raise ValueError(
-                f"corpus.parts: found {self.member_draws}, "
-                f"allowed: at most samples.members, {self.samples.members}"
-            )
-        if 0 < self.samples.fitted < self.member_draws:
-            raise ValueError(
-                f"samples.fitted: found {self.samples.fitted}, allowed: 0, or at least corpus.parts, "
-                f"{self.member_draws}"
-            )
-        if self.corpus.source == "hub" and self.samples.balance_duplicates:
-            raise ValueError(
-                "samples.balance_duplicates: found true with corpus.source hub, a stream that would be read "
-                "to its end; allowed: false, or another source"
-            )
-        if isinstance(self.held_out, HubCorpus) and self.held_out.parts > 1:
-            raise ValueError(
-                f"held_out.parts: found {self.held_out.parts}; only members are drawn in parts, from corpus"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def check_tokens(self) -> "Config":
-        if self.corpus.source != "tokens":
-            return self
-        if self.held_out is None:
-            raise ValueError(
-                "held_out: missing, and a corpus of tokens has no text for non-members and perplexity; give "
-                "a corpus of texts"
-            )
-        if self.samples.balance_duplicates:
-            raise ValueError(
-                "samples.balance_duplicates: found true, but a corpus of tokens does not tell how often a "
-                "text stands in it; leave it out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def check_controls(self) -> "Config":
-        for name, model in self.models.items():
-            control = self.models.get(model.control)
-            if model.control is None:
-                continue
-            found = f"models.{name}.control: found {model.control}"
-            if model.control == name:
-                raise ValueError(f"{found}, the model itself; give another model of the experiment")
-            if control is None:
-                others = ", ".join(other for other in self.models if other != name)
-                raise ValueError(f"{found}, allowed: another model: {others or 'none is there; add it'}")
-            if control.control is not None:
-                raise ValueError(f"{found}, which has a control itself; give a model that has none")
-            if control.levels is not None:
-                raise ValueError(
-                    f"models.{model.control}.levels: found {control.levels}, but it is the control of "
-                    f"{name}, and a control is not pruned; leave them out"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def check_levels(self) -> "Config":
-        if any(name.casefold() == "dense" for name in self.strategies):
-            raise ValueError("strategies: `dense` is the unpruned model, evaluated by itself; rename it")
-        for name, strategy in self.strategies.items():
-            own = self.studied if strategy.levels is None else []
-            lacking = [model for model in own if not self.models[model].levels]
-            if lacking:
-                raise ValueError(
-                    f"strategies.{name}.levels: missing, and model {lacking[0]} has no levels either; "
-                    "give a list of numbers above 0 and at most 1"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def check_chains(self) -> "Config":
-        for name, strategy in self.strategies.items():
-            if strategy.after is None:
-                continue
-            found = f"strategies.{name}.after: found {strategy.after}"
-            for model in self.studied:
-                if strategy.after not in (allowed := self.variants(model)[1:]):
-                    others = ", ".join(variant for variant in allowed if split_variant(variant)[0] != name)
-                    raise ValueError(
-                        f"{found}, allowed: a variant of model {model}: {others or 'there is none'}"
-                    )
-            seen, before = [name], split_variant(strategy.after)[0]
-            while before not in seen and self.strategies[before].after:
-                seen.append(before)
-                before = split_variant(self.strategies[before].after)[0]
-            if before in seen:
-                loop = " after ".join([*seen, before])
-                raise ValueError(f"{found}, which loops: {loop}; give one of them no after")
-        return self
-
-    @model_validator(mode="after")
-    def check_inputs(self) -> "Config":
-        given = {
-            "calibration": self.calibration,
-            "retraining": self.retraining,
-            "samples.fitted": self.samples.fitted,
-        }
-        for name, strategy in self.strategies.items():
-            for key in (key for kind in strategy.inputs for key in DRAWN.get(kind, ())):
-                if not given[key]:
-                    raise ValueError(f"strategies.{name}: found no {key}, which its method needs; add it")
-        return self
-
-    @model_validator(mode="after")
-    def check_generation(self) -> "Config":
-        if self.generation is None:
-            return self
-        for key in ("members", "non_members"):
-            if self.generation.samples > (drawn := getattr(self.samples, key)):
-                raise ValueError(
-                    f"generation.samples: found {self.generation.samples}, allowed: at most samples.{key}, "
-                    f"{drawn}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def check_reference(self) -> "Config":
-        reference = self.membership.reference if self.membership else None
-        if reference is not None and reference not in self.models:
-            raise ValueError(
-                f"membership.reference: found {reference}, allowed: a model of the experiment: "
-                f"{', '.join(self.models)}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def check_perturbed(self) -> "Config":
-        longest = max(self.samples.context_lengths)
-        for share in self.perturbed.shares if self.perturbed else ():
-            if not 0 < round(share * longest) < longest:
-                raise ValueError(
-                    f"perturbed.shares: found {share}, which replaces {round(share * longest)} tokens of the "
-                    f"longest context of {longest}; allowed: shares that replace some, but not all"
-                )
+    def check_sections(self) -> "Config":
+        check_consistency(self)
         return self
 
     @property

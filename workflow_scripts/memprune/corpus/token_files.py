@@ -83,7 +83,7 @@ def check_window(place: str, row: str, tokens: int, window: int, offset: int | N
     if (offset or 0) + window > tokens:
         raise UserError(
             f"{place}: {row} has {tokens} tokens; samples.context_lengths + suffix, from samples.offset on, "
-            f"or calibration.tokens or retraining.tokens ask for {(offset or 0) + window}"
+            f"ask for {(offset or 0) + window}, or calibration.tokens or retraining.tokens does"
         )
 
 

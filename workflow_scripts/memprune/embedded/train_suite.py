@@ -3,7 +3,7 @@
 The recipe follows Pythia (Biderman et al. 2023) where its scale allows: documents in a fixed shuffled order,
 joined by the end-of-text token, cut into blocks without regard to document borders, one epoch, AdamW with
 cosine decay. Every model sees the same blocks in the same order, but for the control, the largest size on the
-same documents with each of them once.
+same documents with each of them once. One size is trained again and pruned meanwhile.
 """
 
 import json
@@ -19,6 +19,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from memprune.embedded.build_mini_pile import MiniPileDocument, rank
+from memprune.embedded.gradual_pruning import (
+    Schedule,
+    count_zeros,
+    keep_from_rounding_to_zero,
+    unmasked,
+    update_masks,
+    zero_gradients,
+    zero_weights,
+)
 
 END_OF_TEXT = "<|endoftext|>"
 VOCABULARY = 2048
@@ -41,6 +50,10 @@ SIZES = (
     Size("tiny-pythia-3.5m", hidden=192, layers=8, heads=2, learning_rate=1.2e-3),
 )
 CONTROL = "tiny-pythia-3.5m-once"  # the largest size on the same documents, each once
+PRUNED = SIZES[1]
+SPARSITIES = (0.5, 0.7)  # of the models that are pruned in training, each the size `PRUNED`
+PRUNING_SHARES = (0.2, 0.75)  # of the steps: when pruning begins and ends
+PRUNING_STEPS = 100  # between two updates of the masks
 REPORT_STEPS = 1000
 VALIDATION_BLOCKS = 64
 
@@ -147,15 +160,32 @@ def as_blocks(stream: np.ndarray, block: int) -> torch.Tensor:
     return torch.from_numpy(stream[: rows * block].reshape(rows, block))
 
 
+def pruning_schedule(sparsity: float, steps: int) -> Schedule:
+    """When a model that trains for `steps` steps is pruned to `sparsity`.
+
+    It begins once the model has learnt which weights matter, and ends while the learning rate is large enough
+    for the others to make up for the last that go.
+    """
+    begin, end = (round(share * steps) for share in PRUNING_SHARES)
+    return Schedule(sparsity, begin, PRUNING_STEPS, (end - begin) // PRUNING_STEPS)
+
+
 def train_model(
-    size: Size, recipe: Recipe, train: torch.Tensor, validation: torch.Tensor, folder: Path
+    size: Size,
+    recipe: Recipe,
+    train: torch.Tensor,
+    validation: torch.Tensor,
+    folder: Path,
+    schedule: Schedule | None = None,
 ) -> list[dict]:
     """Train one model for one epoch, save it as float16 safetensors in `folder`; return its curve.
 
-    `train` and `validation` are blocks × tokens, int64. The curve has one entry per `REPORT_STEPS`: step,
-    tokens, loss of the batch, validation loss (nats per token) and seconds since the start.
+    `train` and `validation` are blocks × tokens, int64. With a `schedule`, which must end before the training
+    does, the model is pruned meanwhile. The curve has one entry per `REPORT_STEPS`: step, tokens, loss of the
+    batch, validation loss (nats per token) and seconds since the start.
     """
     model = new_model(size, recipe)
+    masked = unmasked(model) if schedule else []
     model.train()
     optimizer = torch.optim.AdamW(
         model.parameters(),
@@ -169,11 +199,15 @@ def train_model(
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = size.learning_rate * learning_rate_share(step, steps, recipe)
+        if schedule and schedule.updates_at(step):
+            masked = update_masks(masked, schedule.at(step))
         batch = train[step * recipe.batch : (step + 1) * recipe.batch]
         loss = next_token_loss(model, batch)
         loss.backward()
+        zero_gradients(masked)
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimizer.step()
+        zero_weights(masked)
         optimizer.zero_grad(set_to_none=True)
         if step % REPORT_STEPS == REPORT_STEPS - 1 or step == steps - 1:
             entry = {
@@ -185,12 +219,16 @@ def train_model(
             }
             curve.append(entry)
             print(size.name, json.dumps(entry), f"of {steps} steps", flush=True)
+    keep_from_rounding_to_zero(masked)
     model.to(torch.float16).save_pretrained(folder)
     return curve
 
 
 def train_suite(documents: Sequence[MiniPileDocument], folder: Path, recipe: Recipe | None = None) -> dict:
-    """Train the tokenizer, `SIZES` and the control into sub-folders of `folder`; return what was measured."""
+    """Train the suite into sub-folders of `folder`; return what was measured.
+
+    That is the tokenizer, `SIZES`, the control, and `PRUNED` once more for each of `SPARSITIES`.
+    """
     recipe = recipe or Recipe()
     tokenizer = train_tokenizer([d.text for d in documents if d.split == "train"])
     stream = training_stream(documents, tokenizer)
@@ -206,9 +244,21 @@ def train_suite(documents: Sequence[MiniPileDocument], folder: Path, recipe: Rec
     }
     print(json.dumps(measured), flush=True)
     once = training_stream([replace(document, duplicates=1) for document in documents], tokenizer)
-    control = replace(SIZES[-1], name=CONTROL)
-    for size, own in [*((size, stream) for size in SIZES), (control, once)]:
-        tokenizer.save_pretrained(folder / size.name)
-        curve = train_model(size, recipe, as_blocks(own, recipe.block), validation, folder / size.name)
-        measured["models"][size.name] = {**asdict(size), "training_tokens": len(own), "curve": curve}
+    schedules = [
+        pruning_schedule(sparsity, len(stream) // recipe.block // recipe.batch) for sparsity in SPARSITIES
+    ]
+    trained = [
+        *((size, stream, None) for size in SIZES),
+        (replace(SIZES[-1], name=CONTROL), once, None),
+        *((replace(PRUNED, name=f"{PRUNED.name}-pruned-{s.sparsity}"), stream, s) for s in schedules),
+    ]
+    for size, own, schedule in trained:
+        place, blocks = folder / size.name, as_blocks(own, recipe.block)
+        tokenizer.save_pretrained(place)
+        curve = train_model(size, recipe, blocks, validation, place, schedule)
+        about = {**asdict(size), "training_tokens": len(own), "curve": curve}
+        if schedule:
+            zeros, weights = count_zeros(place)
+            about["pruning"] = {**asdict(schedule), "zeros": zeros, "prunable_weights": weights}
+        measured["models"][size.name] = about
     return measured

@@ -1,6 +1,6 @@
 """The card of an exported variant: its README.md, which says what was done to which model."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -8,12 +8,17 @@ import yaml
 from memprune.models.manifest import Manifest
 from memprune.models.roles import FUSED, FUSED_ROLES
 from memprune.variants.achieved import achieved
-from memprune.variants.masks import about_mask
-from memprune.variants.names import split_variant
+from memprune.variants.changes import About, about_change
+from memprune.variants.names import level_text, split_variant
 
 TOOL = "memprune"
-PRUNED = f"{TOOL} has removed weights of this model: they are zero. Nothing was trained after that."
-DENSE = f"The model as it is: {TOOL} has removed no weight."
+CHANGED = f"{TOOL} has changed weights of this model; the table says how."
+DENSE = f"The model as it is: {TOOL} has changed no weight."
+WORDS = {
+    "roles": "matrices",
+    "heads": "heads, as [layer, head]",
+    "allocation": "where the sparsity holds",
+}  # of settings
 LOADING = """\
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -26,30 +31,30 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 def model_card(
     manifest: Manifest,
     variant: str,
-    mask: Path | None,
+    changes: Sequence[Path],
     fetched: Mapping[str, str] | None,
     files: Mapping[str, bool],
 ) -> str:
     """The card as Markdown, with the front matter that the Hub reads.
 
     `fetched` is the record of having fetched the model from the Hub, None of a local one, whose place is
-    nobody's concern; `files` are the exported ones, each with whether a weight in it was removed.
+    nobody's concern; `files` are the exported ones, each with whether a tensor in it was changed.
     """
     front = {"base_model": fetched["repo"]} if fetched else {}
     front |= {"library_name": "transformers", "pipeline_tag": "text-generation"}
-    front["tags"] = [TOOL, "pruning"] if mask else [TOOL]
-    facts = base_model(manifest, fetched) | (pruning(manifest, variant, mask) if mask else {})
+    front["tags"] = [TOOL, "pruning"] if changes else [TOOL]
+    facts = base_model(manifest, fetched) | (changed(manifest, variant, changes) if changes else {})
     return "\n".join(
         [
             "---",
             f"{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n",
             f"# {manifest.model}, {variant}\n",
-            f"{PRUNED if mask else DENSE}\n",
+            f"{CHANGED if changes else DENSE}\n",
             "| | |",
             "| --- | --- |",
             *(f"| {name} | {value} |" for name, value in facts.items()),
             "",
-            f"- Files with weights removed, otherwise as in the base model: {listed(files, True)}.",
+            f"- Files with changed weights, otherwise as in the base model: {listed(files, True)}.",
             f"- Files of the base model, to the byte: {listed(files, False)}.\n",
             f"{LOADING}\n",
             "The licence is that of the base model.\n",
@@ -75,34 +80,40 @@ def base_model(manifest: Manifest, fetched: Mapping[str, str] | None) -> dict[st
     }
 
 
-def pruning(manifest: Manifest, variant: str, mask: Path) -> dict[str, str]:
-    """How the variant was made and what that came to, in words."""
-    about, (strategy, asked) = about_mask(mask), split_variant(variant)
-    selection, layers = about["selection"], about["selection"]["layers"]
-    found = achieved(manifest, mask)
+def changed(manifest: Manifest, variant: str, changes: Sequence[Path]) -> dict[str, str]:
+    """How the variant was made and what that came to, in words; settings of several changes are numbered."""
+    strategy, asked = split_variant(variant)
+    found, abouts = achieved(manifest, changes), [about_change(change) for change in changes]
+    told = [settings_in_words(manifest, about) for about in abouts]
     return {
         "strategy": strategy,
-        "level": f"{about['level']!r}, found for {asked}" if isinstance(asked, str) else repr(asked),
-        "criterion": selection["criterion"] + (f", seed {selection['seed']}" if "seed" in selection else ""),
-        "matrices": ", ".join(pruned_roles(manifest, about)),
-        "layers": layers if isinstance(layers, str) else ", ".join(map(str, layers)),
-        **(
-            {"heads, as [layer, head]": ", ".join(map(str, heads))}
-            if (heads := selection.get("heads"))
-            else {}
-        ),
-        "where the sparsity holds": selection["allocation"],
+        "level": f"{abouts[-1].level!r}, found for {asked}" if isinstance(asked, str) else level_text(asked),
+        **{
+            f"{number}. {name}" if len(told) > 1 else name: words
+            for number, settings in enumerate(told, start=1)
+            for name, words in settings.items()
+        },
         "achieved sparsity in scope": f"{found.sparsity:.6f}",
         "share of all prunable weights removed": f"{found.removed:.6f}",
     }
 
 
-def pruned_roles(manifest: Manifest, about: Mapping) -> list[str]:
-    """The roles that a mask is for: those of its matrices, or of the parts of a fused one that were named."""
-    roles, named = (
-        {m.role for m in manifest.matrices if m.name in about["shapes"]},
-        about["selection"]["roles"],
-    )
+def settings_in_words(manifest: Manifest, about: About) -> dict[str, str]:
+    """What a change is and the settings that it was made with, by their names in words."""
+    settings = {**about.settings, **about.settings.get("scope", {})}
+    if "roles" in settings:
+        settings["roles"] = changed_roles(manifest, about, settings["roles"])
+    words = {"kind of change": about.kind, "level of the change": level_text(about.level)}
+    for name, value in settings.items():
+        if name != "scope":
+            listed = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            words[WORDS.get(name, name.replace("_", " "))] = listed
+    return words
+
+
+def changed_roles(manifest: Manifest, about: About, named: Collection[str]) -> list[str]:
+    """The roles that a change is for: of its matrices, or of the parts of a fused one that were named."""
+    roles = {m.role for m in manifest.matrices if m.name in about.shapes}
     if FUSED in roles and FUSED not in named:
         roles = roles - {FUSED} | {role for role in FUSED_ROLES if role in named}
     return sorted(roles)

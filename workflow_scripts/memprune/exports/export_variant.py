@@ -32,11 +32,11 @@ def export_variant(manifest: Manifest, changes: Sequence[Path], folder: Path) ->
     source = Path(manifest.folder)
     names = [*manifest.hashes, *companions(source, manifest.hashes)]
     check_room(sum((source / name).stat().st_size for name in names if (source / name).is_file()), folder)
-    weights = weights_of_variant(manifest, changes)
     changed: dict[str, set[str]] = {}
-    for tensor in {name for change in changes for name in about_change(change).shapes}:
-        changed.setdefault(weights.tensors[tensor].file.name, set()).add(tensor)
     with unchanged({source / name: content for name, content in manifest.hashes.items()}):
+        weights = weights_of_variant(manifest, changes)
+        for tensor in {name for change in changes for name in about_change(change).shapes}:
+            changed.setdefault(weights.tensors[tensor].file.name, set()).add(tensor)
         for name in names:
             if name in changed:
                 write_changed(source / name, weights, changed[name], folder / name)

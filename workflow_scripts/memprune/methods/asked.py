@@ -24,6 +24,7 @@ class Asked:
     inputs: Mapping[str, Path] = field(default_factory=dict)
     threads: int = 1
     device: str = "cpu"  # the class of device: cpu or cuda
+    unfinished: Path | None = None  # a folder for what the job would go on from if it were killed
 
 
 def paths_by_name(given: Sequence[str]) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Prune: a criterion ranks the weights, a selection says where the sparsity holds, a mask removes them."""
+"""Prune: a criterion ranks the weights, a selection says which of them go, a mask removes them."""
 
 from collections import Counter
 from importlib import import_module
@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from memprune.methods.asked import Asked
-from memprune.methods.selection import Selection, group_regions
-from memprune.methods.selection_engine import drop_lowest
+from memprune.methods.selection import Selection
 from memprune.models.weights import new_buffer, slices
 from memprune.variants.changes import About, write_change
 from memprune.variants.floats import without_sign
@@ -26,15 +25,14 @@ def make(asked: Asked, path: Path) -> None:
 def compute_mask(asked: Asked) -> dict[str, np.ndarray]:
     """The bit-packed mask of every matrix with weights in scope; of those out of scope none goes.
 
-    Each group has exactly round(level × weights in scope) zeros. Raises UserError when nothing is in scope.
+    How many are zero, and where, is what the selection's own module says. Raises UserError when nothing is
+    in scope.
     """
     selection = Selection(**asked.settings)
     keys = import_module(f"memprune.methods.criteria.{selection.criterion}").keys(asked)
     regions = regions_in_scope(asked.manifest, selection, asked.strategy)
     packed = {region.matrix.name: all_kept(region.matrix.weights) for region in regions}
-    for group in group_regions(regions, selection.allocation):
-        pruned = round(asked.level * sum(region.weights for region in group))
-        drop_lowest(packed, group, keys, pruned, asked.threads)
+    import_module(selection.module).drop(packed, regions, keys, asked)
     return packed
 
 
@@ -71,7 +69,7 @@ def count_remaining(asked: Asked, packed: dict[str, np.ndarray]) -> dict[str, in
     def remaining(name: str, bits: np.ndarray) -> int:
         pieces = slices(weights.tensors[name].size)
         return sum(
-            np.count_nonzero(without_sign(weights.read(name, piece, buffer)) * unpack(bits, piece))
+            int(np.count_nonzero(without_sign(weights.read(name, piece, buffer)) * unpack(bits, piece)))
             for piece in pieces
         )
 

@@ -26,11 +26,13 @@ class Keys:
     """What ranks weights: unsigned integers of so many bits, of which the lowest go.
 
     `of` gives those of a slice of a flat matrix; they are overwritten when the same thread asks again.
+    `values` gives the numbers that some keys stand for, in the same order.
     `counted` has what `histograms` gives of whole matrices, by name, as far as that is known.
     """
 
     bits: int
     of: Callable[[Matrix, slice], np.ndarray]
+    values: Callable[[np.ndarray], np.ndarray]
     counted: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property

@@ -6,6 +6,7 @@ Nothing here needs network, a GPU or a model's weights. What is assumed of machi
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config, Evaluation
+from memprune.config.strategies.finetune_strategy import FinetuneStrategy
 from memprune.config.strategy import Strategy
 from memprune.devices.footprint import BATCH_TOKENS, layer_bytes, room_on_gpu, working_bytes
 from memprune.evaluation.bisection import MOST_STEPS
@@ -13,6 +14,9 @@ from memprune.models.weights import BYTES
 from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
 from memprune.planning.method_inputs import method_inputs
 from memprune.planning.operations import (
+    finetuning_operations,
+    gathering_operations,
+    gradient_operations,
     other_texts,
     scoring_operations,
     solving_operations,
@@ -59,15 +63,21 @@ def estimate(name: str, config: Config) -> Estimate:
     Raises UserError when its size is not known, or when it lacks what a strategy prunes.
     """
     size, variants = size_of(config.models[name]), len(config.variants(name))
-    targets = len(config.targets(name))
+    targets, gatherings = len(config.targets(name)), len(gathered(config, name, "activations"))
+    gradients, tuned = len(gathered(config, name, "gradients")), finetunings(config, name)
     return Estimate(
         model=name,
         weights=size.weights,
         variants=variants,
         tokens=variants * variant_tokens(config) + targets * solving_tokens(config),
-        operations=variants * variant_operations(size, config) + targets * solving_operations(size, config),
+        operations=variants * variant_operations(size, config)
+        + targets * solving_operations(size, config)
+        + gatherings * gathering_operations(size, config)
+        + gradients * gradient_operations(size, config)
+        + sum(finetuning_operations(size, config, strategy, steps) for strategy, steps in tuned),
         jobs=count_jobs(name, config),
-        start_seconds=count_starts(name, config) * start_seconds(size),
+        start_seconds=(count_starts(name, config) + gatherings + gradients + len(tuned))
+        * start_seconds(size),
         device_bytes=device_bytes(size, config.evaluation),
         host_bytes=host_bytes(size, config.evaluation),
         download_bytes=size.file_bytes if config.models[name].repo else 0,
@@ -128,6 +138,18 @@ def solving_seconds(size: ModelSize, config: Config, rate: float) -> float:
     return MOST_STEPS * (start_seconds(size) + read) + solving_operations(size, config) / rate
 
 
+def gathering_seconds(size: ModelSize, config: Config, rate: float) -> float:
+    """Seconds of one job that gathers activations, at so many operations a second."""
+    return start_seconds(size) + gathering_operations(size, config) / rate
+
+
+def gathering_bytes(size: ModelSize) -> int:
+    """Host memory of the same on a CPU: its largest part of a model in float32, and a batch."""
+    itemsize = BYTES["float32"]
+    largest = max(layer_bytes(size.architecture, itemsize))
+    return PROCESS_BYTES + largest + working_bytes(size.architecture, BATCH_TOKENS, itemsize)
+
+
 def device_bytes(size: ModelSize, evaluation: Evaluation) -> int:
     """What a GPU should have free for a resident model and a batch, as `devices.footprint` asks for it."""
     return room_on_gpu(*model_bytes(size, evaluation))
@@ -155,15 +177,25 @@ def count_jobs(name: str, config: Config) -> int:
     measuring = variants * (1 + len(config.text_kinds))
     generating = 2 if config.generation else 0  # with its measures
     changes = variants - 1  # all variants but `dense`
-    inputs = {path for variant in config.variants(name)[1:] for path in gathered(config, name, variant)}
+    inputs = gathered(config, name, "magnitudes", "activations", "gradients", "checkpoint")
     changing = changes + len(inputs) + 1 if changes else 0  # a figure of zeros beside
     return manifest + scoring + measuring + generating + changing + len(config.targets(name))
 
 
-def gathered(config: Config, name: str, variant: str) -> list[str]:
-    """What is gathered of one model alone for a variant's change: magnitudes, activations, gradients."""
-    inputs = method_inputs(config, name, variant)
-    return [inputs[kind] for kind in ("magnitudes", "activations", "gradients") if kind in inputs]
+def gathered(config: Config, name: str, *kinds: str) -> set[str]:
+    """What is gathered of one model alone for its variants' changes, of some kinds of inputs."""
+    inputs = [method_inputs(config, name, variant) for variant in config.variants(name)[1:]]
+    return {own[kind] for own in inputs for kind in kinds if kind in own}
+
+
+def finetunings(config: Config, name: str) -> list[tuple[FinetuneStrategy, int]]:
+    """The strategies that train one model, with the steps of each of their variants."""
+    return [
+        (strategy, steps)
+        for key, strategy in config.strategies.items()
+        if isinstance(strategy, FinetuneStrategy)
+        for steps in config.levels(name, key)
+    ]
 
 
 def bytes_of_change(size: ModelSize, model: str, name: str, strategy: Strategy, level: float | str) -> int:
@@ -179,7 +211,8 @@ def bytes_of_change(size: ModelSize, model: str, name: str, strategy: Strategy, 
     weights = len(layers) * sum(size.roles[role] for role in stored)
     bytes_a_weight = size.file_bytes / size.weights
     if strategy.method == "quantize":
-        return int(weights * (level / 8 + 4 / strategy.group))
+        beside = bytes_a_weight + (not strategy.symmetric)  # a group's scale, and its code for zero
+        return int(weights * (level / 8 + beside / strategy.group))
     if strategy.method == "low-rank":
         return int(weights * bytes_a_weight * (1 if isinstance(level, str) else 1 - level))
     return int(weights * bytes_a_weight) if strategy.criterion == "sparsegpt" else weights // 8

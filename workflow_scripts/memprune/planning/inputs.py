@@ -8,13 +8,11 @@ from pathlib import Path
 
 from memprune.config.corpora import ENDINGS
 from memprune.config.experiment import Config
-from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
 from memprune.planning.draws import SPLITS, corpus_of
 from memprune.planning.sizes import size_of
-from memprune.variants.scope import scope_of
 
 TASK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
@@ -79,12 +77,11 @@ def check_folder(key: str, dataset: str, pattern: str) -> None:
 
 
 def check_scopes(config: Config) -> None:
-    """Raise UserError when a model lacks what a strategy prunes, as far as the model's size is known."""
+    """Raise UserError when a model lacks what a strategy changes, as far as the model's size is known."""
     for name in config.studied:
         try:
             size = size_of(config.models[name])
         except UserError:
             continue  # it is not known before the model is fetched
         for key, strategy in config.strategies.items():
-            if isinstance(strategy, ScopedStrategy):
-                scope_of(strategy.scope, size.architecture, name, key)
+            strategy.check_fit(size.architecture, name, key, config.levels(name, key))

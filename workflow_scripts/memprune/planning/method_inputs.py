@@ -19,3 +19,8 @@ def method_inputs(config: Config, model: str, variant: str) -> dict[str, str]:
         "checkpoint": lambda: paths.checkpoint(results, variant),
     }
     return {name: places[name]() for name in strategy.inputs}
+
+
+def uses_device(config: Config, strategy: str) -> bool:
+    """Whether a strategy's changes are computed with the model itself, on a device."""
+    return bool({"calibration", "retraining"} & set(config.strategies[strategy].inputs))

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from itertools import product
 
 from memprune.config.experiment import Config
+from memprune.config.strategies.finetune_strategy import FinetuneStrategy
 from memprune.evaluation.bisection import MOST_STEPS
 from memprune.evaluation.shards import passes
+from memprune.models.shapes import matrix_shapes
 from memprune.planning.sizes import ModelSize
 
 
@@ -70,6 +72,44 @@ def solving_operations(size: ModelSize, config: Config) -> float:
     """Floating-point operations to find a level, at most."""
     count, tokens, scored = windows(config)
     return MOST_STEPS * count * scoring_operations(size, tokens, scored)
+
+
+def gathering_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to take calibration text through all of a model's layers."""
+    a, text = size.architecture, config.calibration
+    if text is None:
+        return 0.0
+    attention = a.layers * text.tokens**2 * a.heads * a.head_size
+    return 2 * text.texts * (a.layers * size.layer_weights * text.tokens + attention)
+
+
+def finetuning_operations(size: ModelSize, config: Config, strategy: FinetuneStrategy, steps: int) -> float:
+    """Floating-point operations of so many steps on retraining text."""
+    return steps * strategy.batch * training_operations(size, config.retraining.tokens)
+
+
+def gradient_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to gather gradients on fitted samples and calibration text."""
+    samples, text = config.samples, config.calibration
+    others = text.texts * training_operations(size, text.tokens) if text else 0.0
+    return samples.fitted * training_operations(size, samples.window) + others
+
+
+def training_operations(size: ModelSize, tokens: int) -> float:
+    """Floating-point operations to differentiate a loss on one text: three times those of scoring all of it.
+
+    The way back takes twice the way there (Kaplan et al. 2020, section 2.1).
+    """
+    return 3 * scoring_operations(size, tokens, tokens - 1)
+
+
+def decomposing_operations(size: ModelSize) -> float:
+    """Floating-point operations to decompose all of a model's matrices.
+
+    Of an m × n matrix they are 6 m n² + 20 n³, n its shorter side (Golub and Van Loan 2013, figure 8.6.1).
+    """
+    sides = map(sorted, matrix_shapes(size.architecture).values())
+    return size.architecture.layers * sum(6 * m * n**2 + 20 * n**3 for n, m in sides)
 
 
 def scoring_operations(size: ModelSize, tokens: int, scored: int) -> float:

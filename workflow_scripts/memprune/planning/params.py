@@ -79,6 +79,11 @@ def change_spec(config: Config, variant: str) -> str:
     return canonical(spec if isinstance(level, str) else spec | {"level": level})
 
 
+def gathering_spec(config: Config) -> str:
+    """What is gathered of a variant on text depends on, beside its files: the device that computes."""
+    return canonical({"device": config.evaluation.device})
+
+
 def solve_spec(config: Config, variant: str) -> str:
     """What a level that is found depends on: its change but for the level, the increase, and the scoring."""
     increase = increase_of(split_variant(variant)[1])

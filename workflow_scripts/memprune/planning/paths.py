@@ -74,6 +74,21 @@ def checkpoint(results: str | Path, variant: str) -> str:
     return f"{results}/checkpoints/{variant}.json"
 
 
+def all_checkpoints(config: Config) -> list[str]:
+    """What is known of all models that stand for variants."""
+    return [checkpoint(results_of(config), variant) for variant in checkpoint_folders(config)]
+
+
+def checkpoint_folders(config: Config) -> dict[str, str]:
+    """The folders of models that stand for variants, by variant."""
+    return {
+        variant_name(name, level): folder
+        for name, strategy in config.strategies.items()
+        if strategy.method == "checkpoint"
+        for level, folder in strategy.checkpoints.items()
+    }
+
+
 def zeros(results: str | Path, model: str, variant: str) -> str:
     """The table of a variant's zeros, by matrix."""
     return f"{results}/changes/{model}/{variant}.csv"

@@ -6,19 +6,25 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from memprune.config.experiment import Config, Model
 from memprune.config.published_figures import read_published
 from memprune.disk import existing_part
 from memprune.errors import UserError
 from memprune.evaluation.fit import check_positions, check_texts
+from memprune.methods.training_memory import FINETUNE_BYTES, training_bytes
+from memprune.models.alike import check_alike
 from memprune.models.checkpoint import check_vocabulary, describe
+from memprune.models.manifest import Checkpoint
 from memprune.models.model_config import read_architecture
 from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed, vocabulary_of
 from memprune.planning.costs import estimate
 from memprune.planning.inputs import check_files, check_scopes, check_tasks
-from memprune.planning.paths import results_of
-from memprune.planning.sizes import cached_config
+from memprune.planning.paths import checkpoint_folders, results_of
+from memprune.planning.sizes import cached_config, size_of
 from memprune.store import entries
+from memprune.variants.names import split_variant
 
 LEAST_ROOM = 2**20  # bytes
 GIGA = 10**9
@@ -44,6 +50,7 @@ def check_all(config: Config, source: str) -> None:
     what was found and what is allowed.
     """
     check_experiment(config, source)
+    check_memory(config, source)
     read_published()
     folder = entries.choose(config.store)
     check_store(folder)
@@ -65,6 +72,8 @@ def check_experiment(config: Config, source: str) -> None:
             else:
                 check_cached_model(name, model, config)
         check_one_tokenizer({name: model.path for name, model in config.models.items() if model.path})
+        for variant, folder in checkpoint_folders(config).items():
+            check_checkpoint(variant, folder, config)
         check_scopes(config)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
@@ -73,12 +82,32 @@ def check_experiment(config: Config, source: str) -> None:
 def check_local_model(name: str, folder: str, config: Config) -> None:
     """Raise UserError unless the model is whole, long enough for the samples, and its tokenizer fits."""
     try:
-        checkpoint = describe(folder)
-        check_lengths(config, checkpoint.architecture.positions)
-        check_tokenizer_files(folder)
-        check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
+        check_lengths(config, describe_whole(folder).architecture.positions)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
+
+
+def describe_whole(folder: str) -> Checkpoint:
+    """Describe a model folder; raises UserError for one that is not whole or lacks a tokenizer that fits."""
+    checkpoint = describe(folder)
+    check_tokenizer_files(folder)
+    check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
+    return checkpoint
+
+
+def check_checkpoint(variant: str, folder: str, config: Config) -> None:
+    """Raise UserError unless a folder is every studied model with other weights, as far as files show."""
+    strategy, level = split_variant(variant)
+    try:
+        checkpoint = describe_whole(folder)
+        for name, place in ((name, config.models[name].path) for name in config.studied):
+            if place is None:
+                continue  # the job says it once the model is fetched
+            check_alike(checkpoint, folder, describe(place), place)
+            if vocabulary_of(folder) != vocabulary_of(place):
+                raise UserError(f"{folder}: found another tokenizer, allowed: that of model {name}")
+    except UserError as error:
+        raise UserError(f"strategies.{strategy}.checkpoints.{level}: {error}") from None
 
 
 def check_cached_model(name: str, model: Model, config: Config) -> None:
@@ -114,6 +143,33 @@ def check_one_tokenizer(folders: Mapping[str, str]) -> None:
                 f"models.{name}: its tokenizer is not that of {first}; all models of an experiment must have "
                 "one tokenizer"
             )
+
+
+def check_memory(config: Config, source: str) -> None:
+    """Raise UserError for a model that is to be trained on a CPU, in more memory than this machine has.
+
+    Only where the configuration says `cpu`: with `auto`, another machine may have a GPU.
+    """
+    tuned = [name for name, strategy in config.strategies.items() if strategy.method == "finetune"]
+    if config.evaluation.device != "cpu" or not tuned:
+        return
+    installed = psutil.virtual_memory().total
+    for name in config.studied:
+        needed = finetuning_bytes(config, name)
+        if needed > installed:
+            raise UserError(
+                f"{source}: strategies.{tuned[0]}: found {installed / GIGA:.1f} GB of memory, needed "
+                f"{needed / GIGA:.1f} GB to train model {name}; leave it out, or set evaluation.device: cuda"
+            )
+
+
+def finetuning_bytes(config: Config, model: str) -> int:
+    """What it takes to train a model on the retraining text; 0 where the model's size is not known."""
+    try:
+        architecture = size_of(config.models[model]).architecture
+    except UserError:
+        return 0
+    return training_bytes(architecture, config.retraining.tokens, FINETUNE_BYTES)
 
 
 def check_store(folder: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memprune.config.experiment import Config
-from memprune.planning.costs import generating_seconds, host_bytes, scoring_seconds, solving_seconds
+from memprune.planning.costs import generating_seconds, host_bytes, scoring_seconds
 from memprune.planning.machines import (
     CUDA_HOST_BYTES,
     FETCH_RATE,
@@ -73,8 +73,8 @@ def count_magnitudes(size: ModelSize, threads: int) -> Resources:
     return with_margins(memory, size.file_bytes / READ_RATE)
 
 
-def compute_change(size: ModelSize, threads: int) -> Resources:
-    """To read a model twice."""
+def rewrite(size: ModelSize, threads: int) -> Resources:
+    """To read a model twice, as a mask does: what making any change takes at least."""
     memory = PROCESS_BYTES + MASK_BYTES * size.weights + threads * THREAD_BYTES
     return with_margins(memory, 2 * size.file_bytes / READ_RATE)
 
@@ -99,13 +99,6 @@ def score_shards(size: ModelSize, threads: int, gpu: int, config: Config) -> Res
 def scoring_rate(threads: int, gpu: int, config: Config) -> float:
     """Operations a second on a GPU, or with `threads` of a CPU."""
     return gpu_rate(SLOWEST, config.evaluation.dtype) if gpu else THREAD_RATE * threads
-
-
-def solve_level(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
-    """To make masks and to score the perplexity windows with them, in turns."""
-    scoring, masking = score_shards(size, threads, gpu, config), compute_change(size, threads)
-    seconds = solving_seconds(size, config, scoring_rate(threads, gpu, config))
-    return Resources(scoring.memory + masking.memory, with_margins(0, seconds).runtime)
 
 
 def generate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:

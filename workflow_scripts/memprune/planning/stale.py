@@ -54,6 +54,8 @@ def changed_sources(config: Config) -> dict[str, str]:
             found[record] = no_longer_fetched(record)
         if os.path.exists(manifest):
             found[manifest] = changed_model(manifest)
+    for described in filter(os.path.exists, paths.all_checkpoints(config)):
+        found[described] = changed_model(described)
     for name in all_draws(config):
         draw = paths.draw(results, name)
         if os.path.exists(draw):

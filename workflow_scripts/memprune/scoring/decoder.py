@@ -5,6 +5,7 @@ look like. On a CPU that multiplies bfloat16 natively, weights are packed for on
 residual are fused into the products: there memory, not arithmetic, is what a pass waits for.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -74,6 +75,7 @@ class Past(NamedTuple):
     filled: int
 
 
+See = Callable[[str, torch.Tensor], object]
 POST = {"gelu": ("gelu", "none"), "gelu tanh": ("gelu", "tanh"), "relu": ("relu", ""), "silu": ("swish", "")}
 
 
@@ -119,6 +121,10 @@ def normalise(x: torch.Tensor, norm: Norm, architecture: Architecture) -> torch.
     return functional.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, architecture.epsilon)
 
 
+def unseen(linear: str, rows: torch.Tensor) -> None:
+    """Nobody looks at what goes into a linear map."""
+
+
 def run_layer(
     hidden: torch.Tensor,
     layer: Layer,
@@ -126,30 +132,37 @@ def run_layer(
     rotations: torch.Tensor | None,
     kept: int,
     past: Past | None = None,
+    see: See = unseen,
 ) -> torch.Tensor:
     """One decoder block: texts × tokens × hidden to texts × `kept` × hidden, the last `kept` tokens of each.
 
     What no later step asks for (in the last layer, all but the scored tokens) is computed up to the
     attention only. `rotations` is what `rotations_of` gives for these tokens, None with learned positions.
     With a `past` the tokens go on from those whose keys and values it has, and theirs are added to it: many
-    tokens to an empty one, or one token.
+    tokens to an empty one, or one token. `see` is shown what goes into each linear map, rows × input, by the
+    map's name in `Layer`; what goes into `up` goes into `gate`, too.
     """
     a = architecture
     texts, tokens, width = hidden.shape
     rows = hidden.reshape(-1, width)
     x = normalise(rows, layer.attention_norm, a) if a.norm_first else rows
+    see("query_key_value", x)
     x = attend(apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size), a, rotations, past)
     if kept < tokens:
         x, rows = x[:, -kept:], hidden[:, -kept:].reshape(-1, width)
-    attended = apply(layer.output, x.reshape(texts * kept, -1), add=rows)
+    x = x.reshape(texts * kept, -1)
+    see("output", x)
+    attended = apply(layer.output, x, add=rows)
     if not a.norm_first:
         attended = normalise(attended, layer.attention_norm, a)
     x = rows if a.parallel else attended
     x = normalise(x, layer.mlp_norm, a) if a.norm_first else x
+    see("up", x)
     if layer.gate is None:
         x = apply(layer.up, x, activation=a.activation)
     else:
         x = apply(layer.gate, x, activation=a.activation).mul_(apply(layer.up, x))
+    see("down", x)
     hidden = apply(layer.down, x, add=attended)
     if not a.norm_first:
         hidden = normalise(hidden, layer.mlp_norm, a)

@@ -99,6 +99,14 @@ def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) ->
     return entry, False
 
 
+def unfinished(determinants: Mapping) -> Path:
+    """The folder in which a job may keep what it goes on from when it was killed; none of it is an entry.
+
+    Jobs of other determinants have others. Deleted by the job at its end, or as abandoned.
+    """
+    return folder() / "tmp" / f"unfinished-{digest(determinants)}"
+
+
 def move(temporary: Path, entry: Path) -> None:
     """Give a finished entry its name, unless another job was faster: then its entry is as good."""
     try:

@@ -8,7 +8,7 @@ several differs from run to run, and the same change is to be the same bytes).
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -45,10 +45,20 @@ class About:
 def write_change(about: About, tensors: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
     """Write a change: its tensors (uint8, uint16, uint32, float16 or float32), and what it is.
 
+    What is known of a tensor only once it is made may be filled into the dictionaries of `about` as it comes.
+    """
+    write_tensors(tensors, path, lambda: {"change": json.dumps(vars(about), sort_keys=True)})
+
+
+def write_tensors(
+    tensors: Iterable[tuple[str, np.ndarray]], path: Path, metadata: Callable[[], dict[str, str]] = dict
+) -> None:
+    """Write a safetensors file of tensors of these dtypes, with the metadata that there are at its end.
+
     One tensor is in memory at a time: they go to the disk as they come, and the header before them.
     """
     spooled = path.with_name(f"{path.name}.spooled")
-    header: dict = {"__metadata__": {"change": json.dumps(vars(about), sort_keys=True)}}
+    header: dict = {}
     with spooled.open("wb") as file:
         for name, tensor in tensors:
             start = file.tell()
@@ -59,6 +69,7 @@ def write_change(about: About, tensors: Iterable[tuple[str, np.ndarray]], path: 
                 "shape": list(tensor.shape),
                 "data_offsets": offsets,
             }
+    header["__metadata__"] = metadata()
     content = json.dumps(header).encode()
     content += b" " * (-len(content) % 8)
     with path.open("wb") as file, spooled.open("rb") as body:

@@ -4,7 +4,8 @@ A group is `group` consecutive weights of one output along the input, the axis `
 the last one of an output may be shorter. Codes have `bits` bits: of each matrix NAME the file has
 
 - NAME.codes: uint8, bits × ⌈weights / 8⌉, a plane for each bit, lowest first, packed as masks are;
-- NAME.scales: float32, outputs × groups (groups × outputs where the input is the first axis);
+- NAME.scales: outputs × groups (groups × outputs where the input is the first axis), unsigned integers of
+  their bits in the checkpoint's dtype;
 - NAME.zeros: uint8 in that shape, the code that means zero; without it that is 2^(bits - 1).
 
 `bits`, `group` and `axis` are the details. What is computed in float32 is rounded to the checkpoint's dtype.
@@ -18,7 +19,7 @@ from safetensors import safe_open
 
 from memprune.models.weights import Tensor
 from memprune.variants.changes import about_change
-from memprune.variants.floats import to_bits
+from memprune.variants.floats import to_bits, to_float32
 from memprune.variants.steps import Step
 
 REPLACES = True  # what was there before
@@ -47,7 +48,7 @@ def by_weight(of_groups: np.ndarray, part: slice, shape: Sequence[int], group: i
     columns = shape[1]
     first, end = part.start // columns, -(-part.stop // columns)
     if axis == 1:
-        rows = np.repeat(of_groups[first:end], group, axis=1)[:, :columns]
+        rows = np.repeat(of_groups[first:end], min(group, columns), axis=1)[:, :columns]
     else:
         rows = of_groups[np.arange(first, end) // group]
     return rows.ravel()[part.start - first * columns : part.stop - first * columns]
@@ -58,7 +59,8 @@ def step(path: Path, tensor: Tensor, name: str) -> Step:
     details = about_change(path).details
     bits, group, axis = details["bits"], details["group"], details["axis"]
     with safe_open(path, framework="numpy") as file:
-        planes, scales = file.get_tensor(f"{name}.codes"), file.get_tensor(f"{name}.scales")
+        planes = file.get_tensor(f"{name}.codes")
+        scales = to_float32(file.get_tensor(f"{name}.scales"), tensor.dtype)
         zeros = file.get_tensor(f"{name}.zeros") if f"{name}.zeros" in set(file.keys()) else None
 
     def put(part: slice, out: np.ndarray) -> None:

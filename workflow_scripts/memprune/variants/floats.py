@@ -12,6 +12,18 @@ def to_float32(bits: np.ndarray, dtype: str) -> np.ndarray:
     return bits.view(dtype).astype(np.float32, copy=False)
 
 
+def magnitudes_to_float32(bits: np.ndarray, dtype: str, out: np.ndarray) -> None:
+    """Finite numbers without sign as float32, exactly, in `out`; several times as fast as `to_float32`."""
+    if dtype == "float32":
+        np.copyto(out, bits.view(np.float32))
+        return
+    shifted = out.view(np.uint32)
+    np.copyto(shifted, bits)
+    np.left_shift(shifted, 13 if dtype == "float16" else 16, out=shifted)
+    if dtype == "float16":
+        np.multiply(out, np.float32(2.0**112), out=out)  # its exponents count from -15, float32's from -127
+
+
 def to_bits(numbers: np.ndarray, dtype: str) -> np.ndarray:
     """The bits in a dtype of finite float32 numbers, rounded to nearest, ties to even."""
     numbers = np.ascontiguousarray(numbers, dtype=np.float32)

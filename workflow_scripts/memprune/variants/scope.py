@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from memprune.errors import UserError
 from memprune.models.architecture import Architecture
-from memprune.models.manifest import Manifest
+from memprune.models.manifest import Manifest, Matrix
 from memprune.models.roles import MATRIX_GROUPS
 from memprune.variants.regions import Region, own_lines, region_of, roles_to_name, stored_role, stored_roles
 
@@ -104,3 +104,19 @@ def regions_in_scope(manifest: Manifest, scope: Scope, strategy: str) -> list[Re
         if stored_role(role, a) == matrix.role
     ]
     return [region for region in regions if region is not None]
+
+
+def matrices_in_scope(manifest: Manifest, scope: Scope, strategy: str) -> list[Matrix]:
+    """The matrices of a scope, for methods that change no part of one; raises UserError as `check_whole`."""
+    check_whole(scope, manifest.architecture, manifest.model, strategy)
+    return [region.matrix for region in regions_in_scope(manifest, scope, strategy)]
+
+
+def check_whole(scope: Scope, architecture: Architecture, model: str, strategy: str) -> None:
+    """Raise UserError where a scope has a part of a matrix that is stored fused, or lacks what it names."""
+    for role in scope_of(scope, architecture, model, strategy)[0]:
+        if (stored := stored_role(role, architecture)) != role:
+            raise UserError(
+                f"strategies.{strategy}.matrices: found {role}, which model {model} stores within {stored}; "
+                f"allowed: {', '.join(stored_roles(architecture))}"
+            )

@@ -15,11 +15,11 @@ import numpy as np
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
 from memprune.models.weights import BITS, Tensor, new_buffer, read, read_tensors, slices
-from memprune.variants import codes, factors, masks, values
+from memprune.variants import codes, factors, masks, new_values
 from memprune.variants.changes import about_change
 from memprune.variants.steps import Step
 
-KINDS: Mapping[str, ModuleType] = {"mask": masks, "values": values, "codes": codes, "factors": factors}
+KINDS: Mapping[str, ModuleType] = {"mask": masks, "values": new_values, "codes": codes, "factors": factors}
 OPEN = 8  # tensors whose changes are in memory at one time, at most: a few threads' each
 
 
@@ -49,7 +49,7 @@ class Weights:
 def weights_of_variant(manifest: Manifest, changes: Sequence[Path]) -> Weights:
     """The weights of a model after a chain of changes, none for the dense model.
 
-    Raises UserError for a change of other weights, or of a tensor that the model lacks.
+    Raises UserError for a change of other weights.
     """
     tensors = read_tensors(manifest)
     abouts = [(path, about_change(path)) for path in changes]
@@ -59,9 +59,6 @@ def weights_of_variant(manifest: Manifest, changes: Sequence[Path]) -> Weights:
                 f"{path}: found a change of other weights ({about.fingerprint:.12}) than those of "
                 f"{manifest.model} ({manifest.fingerprint:.12}); run again"
             )
-        for name, shape in about.shapes.items():
-            if name not in tensors or tensors[name].shape != shape:
-                raise UserError(f"{path}: {about.kind}: tensor {name} of shape {shape} is not in the model")
 
     @lru_cache(OPEN)
     def steps(name: str) -> tuple[Step, ...]:

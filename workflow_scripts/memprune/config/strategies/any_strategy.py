@@ -1,11 +1,13 @@
 """What strategies of all methods have in common."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from memprune.config.section import Section
 from memprune.config.values import Text
+from memprune.models.architecture import Architecture
 
 
 class AnyStrategy(Section):
@@ -30,6 +32,11 @@ class AnyStrategy(Section):
     def inputs(self) -> tuple[str, ...]:
         """What the method needs beside the weights: see `memprune.planning.method_inputs`."""
         return ()
+
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        """Raise UserError for what the strategy of this name asks of a model and the model lacks."""
 
     @property
     def takes_model_levels(self) -> bool:

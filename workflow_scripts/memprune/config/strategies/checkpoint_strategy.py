@@ -28,7 +28,7 @@ class CheckpointStrategy(AnyStrategy):
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return ("memprune.methods.checkpoint",)
+        return ("memprune.methods.given_checkpoint",)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Strategies that keep matrices as products of two smaller ones."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -7,6 +8,10 @@ from pydantic import Field
 
 from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.target import AskedLevels
+from memprune.methods.ranks import rank_at
+from memprune.models.architecture import Architecture
+from memprune.models.shapes import matrix_shapes
+from memprune.variants.scope import check_whole, scope_of
 
 
 class LowRankStrategy(ScopedStrategy):
@@ -21,6 +26,17 @@ class LowRankStrategy(ScopedStrategy):
         AskedLevels | None,
         Field(description="Shares of the scope's parameters that are removed, or what they are to reach."),
     ] = None
+
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        super().check_fit(architecture, model, name, levels)
+        check_whole(self.scope, architecture, model, name)
+        roles, _ = scope_of(self.scope, architecture, model, name)
+        given = [level for level in levels if isinstance(level, float)]  # one that is found shows it later
+        for role, shape in matrix_shapes(architecture).items():
+            if role in roles and given:
+                rank_at(max(given), shape, name)
 
     @property
     def takes_model_levels(self) -> bool:

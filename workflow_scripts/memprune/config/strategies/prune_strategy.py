@@ -1,5 +1,6 @@
 """Strategies that remove weights."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
@@ -8,8 +9,10 @@ from pydantic import Field, model_validator
 from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.target import AskedLevels
 from memprune.config.values import Index, Number, Seed, without_repeats
-from memprune.methods.selection import Selection
-from memprune.models.roles import ATTENTION, MLP
+from memprune.methods.groups import check_groups
+from memprune.methods.selection import WHOLE, Selection, n_of_m
+from memprune.models.architecture import Architecture
+from memprune.models.roles import ATTENTION, MATRIX_GROUPS, MLP
 from memprune.variants.scope import Scope
 
 # What each criterion needs beside the weights.
@@ -20,7 +23,8 @@ INPUTS = {
     "sensitivity": ("gradients",),
     "sparsegpt": ("calibration",),
 }
-WHOLE = ("heads", "neurons", "layers")  # structures that go as one
+# The group of matrices that structures are made of, and which of them.
+MADE_OF = {"heads": ("attention", ATTENTION), "neurons": ("mlp", MLP)}
 
 
 class PruneStrategy(ScopedStrategy):
@@ -86,27 +90,68 @@ class PruneStrategy(ScopedStrategy):
         return self
 
     @model_validator(mode="after")
-    def check_pattern(self) -> "PruneStrategy":
-        if self.pattern is None:
+    def check_second_order(self) -> "PruneStrategy":
+        if self.criterion != "sparsegpt":
             return self
-        if self.pattern not in WHOLE:
-            kept, of = map(int, self.pattern.split(":"))
-            if self.levels != [1 - kept / of]:
-                raise ValueError(
-                    f"levels: found {self.levels} with pattern {self.pattern}; allowed: [{1 - kept / of}]"
-                )
-        elif self.allocation not in ("layer", "global"):
+        if self.pattern is None and self.allocation not in ("matrix", "owl"):
             raise ValueError(
-                f"allocation: found {self.allocation} with pattern {self.pattern}; allowed: layer, global"
+                f"allocation: found {self.allocation} with criterion sparsegpt; allowed: matrix, owl"
             )
-        if self.pattern in WHOLE and self.criterion == "sparsegpt":
-            raise ValueError(f"pattern: found {self.pattern} with criterion sparsegpt; allowed: 2:4, 4:8")
+        if self.heads is not None:
+            raise ValueError("heads: found with criterion sparsegpt; allowed: matrices and layers")
         return self
+
+    @model_validator(mode="after")
+    def check_groups(self) -> "PruneStrategy":
+        if self.pattern is None or self.pattern in WHOLE:
+            return self
+        kept, size = n_of_m(self.pattern)
+        if self.levels != [1 - kept / size]:
+            raise ValueError(
+                f"levels: found {self.levels} with pattern {self.pattern}; allowed: [{1 - kept / size}]"
+            )
+        if "allocation" in self.model_fields_set:
+            raise ValueError(
+                f"allocation: found with pattern {self.pattern}, which has no more to share out; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_structures(self) -> "PruneStrategy":
+        if self.pattern not in WHOLE:
+            return self
+        if self.criterion == "sparsegpt":
+            raise ValueError(f"pattern: found {self.pattern} with criterion sparsegpt; allowed: 2:4, 4:8")
+        allowed = ("global",) if self.pattern == "layers" else ("layer", "global")
+        if self.allocation not in allowed:
+            raise ValueError(
+                f"allocation: found {self.allocation} with pattern {self.pattern}; "
+                f"allowed: {', '.join(allowed)}"
+            )
+        if self.heads is not None and self.pattern != "heads":
+            raise ValueError(f"heads: found with pattern {self.pattern}; allowed with heads only")
+        group, roles = MADE_OF.get(self.pattern, ("all", MATRIX_GROUPS["all"]))
+        if self.matrices != "all" and (others := [role for role in self.named if role not in roles]):
+            raise ValueError(
+                f"matrices: found {', '.join(others)} with pattern {self.pattern}; "
+                f"allowed: {group}, or a list of {', '.join(roles)}"
+            )
+        return self
+
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        super().check_fit(architecture, model, name, levels)
+        if self.pattern not in (None, *WHOLE):
+            check_groups(self.selection, architecture, model, name)
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The roles that are in scope of models that have them, in one order; with heads only attention's."""
-        return ATTENTION if self.heads and self.matrices == "all" else super().named
+        """The roles that are in scope of models that have them, in one order; of heads or neurons theirs."""
+        if self.matrices != "all":
+            return super().named
+        _, roles = MADE_OF.get("heads" if self.heads else self.pattern, ("all", super().named))
+        return roles
 
     @property
     def scope(self) -> Scope:
@@ -135,8 +180,10 @@ class PruneStrategy(ScopedStrategy):
     @property
     def modules(self) -> tuple[str, ...]:
         if self.criterion == "sparsegpt":
-            return ("memprune.methods.sparsegpt",)
-        return ("memprune.methods.prune", f"memprune.methods.criteria.{self.criterion}")
+            levels = (self.selection.module,) if self.allocation == "owl" else ()
+            return ("memprune.methods.sparsegpt", *levels)
+        criterion = f"memprune.methods.criteria.{self.criterion}"
+        return ("memprune.methods.prune", self.selection.module, criterion)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Strategies that keep weights in few bits."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -7,6 +8,8 @@ from pydantic import Field
 
 from memprune.config.strategies.scoped import ScopedStrategy
 from memprune.config.values import Count, without_repeats
+from memprune.models.architecture import Architecture
+from memprune.variants.scope import check_whole
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
 
@@ -26,6 +29,12 @@ class QuantizeStrategy(ScopedStrategy):
     levels: Annotated[
         list[Literal[*BITS]], Field(min_length=1, description="Bits a weight."), without_repeats()
     ]
+
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        super().check_fit(architecture, model, name, levels)
+        check_whole(self.scope, architecture, model, name)
 
     @property
     def settings(self) -> dict:

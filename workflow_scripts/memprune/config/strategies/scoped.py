@@ -1,13 +1,15 @@
 """Strategies that change some matrices of a model: which of them, as the configuration says it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from memprune.config.strategies.any_strategy import AnyStrategy
 from memprune.config.values import Index, without_repeats
+from memprune.models.architecture import Architecture
 from memprune.models.roles import FUSED, FUSED_ROLES, MATRIX_GROUPS
-from memprune.variants.scope import Scope
+from memprune.variants.scope import Scope, scope_of
 
 Role = Literal[*MATRIX_GROUPS["all"]]
 
@@ -33,6 +35,11 @@ class ScopedStrategy(AnyStrategy):
                 f"matrices: found {FUSED} and {parts[0]}, which is a part of it; give one of them"
             )
         return self
+
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        scope_of(self.scope, architecture, model, name)
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from memprune.methods.asked import Asked
 from memprune.methods.selection_engine import Keys, histograms
 from memprune.models.manifest import Manifest, Matrix
 from memprune.models.weights import BYTES, EXPONENT, new_buffer
-from memprune.variants.floats import without_sign
+from memprune.variants.floats import to_float32, without_sign
 from memprune.variants.regions import Region
 from memprune.variants.weights_of_variant import Weights, weights_of_variant
 
@@ -33,7 +33,7 @@ def magnitudes(manifest: Manifest, weights: Weights, counted: dict[str, np.ndarr
             own.buffer = new_buffer()
         return without_sign(weights.read(matrix.name, part, own.buffer))
 
-    return Keys(8 * BYTES[manifest.dtype] - 1, of, counted)
+    return Keys(8 * BYTES[manifest.dtype] - 1, of, lambda bits: to_float32(bits, manifest.dtype), counted)
 
 
 def count(manifest: Manifest, threads: int) -> dict[str, np.ndarray]:

@@ -25,4 +25,4 @@ def keys(asked: Asked) -> Keys:
         count = part.stop - part.start
         return generator.random_raw((count + 1) // 2).astype("<u8", copy=False).view("<u4")[:count]
 
-    return Keys(32, of)
+    return Keys(32, of, np.float64)

@@ -1,0 +1,28 @@
+"""The tokens of texts and samples that methods are given, from their files."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+def read_texts(path: Path) -> np.ndarray:
+    """The tokens of a draw of texts of one length: texts × tokens, int32."""
+    return as_array(pq.read_table(path, columns=["tokens"])["tokens"])
+
+
+def read_fitted(path: Path) -> tuple[np.ndarray, int]:
+    """The tokens of samples that methods may be fitted to, samples × tokens (int32), of a file of samples.
+
+    They are the longest context and its suffix; beside them stands how many tokens the suffix has.
+    """
+    table = pq.read_table(path, columns=["split", "tokens"])
+    fitted = table.filter(pc.field("split") == "fitted")
+    return as_array(fitted["tokens"]), int(table.schema.metadata[b"suffix"])
+
+
+def as_array(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of lists of one length as rows × tokens."""
+    return column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
