@@ -133,8 +133,12 @@ def curves_of(points: pd.DataFrame, methods: Methods = ALL_PRUNE) -> dict[str, p
 
 
 def moved(curves: Curves, quantity: str) -> dict[str, pd.DataFrame]:
-    """The curves along which a quantity is not the same everywhere."""
-    return {name: curve for name, curve in curves.items() if len(set(rounded(curve[quantity]))) > 1}
+    """The curves along which a quantity changes, and those that end where they begin."""
+    return {
+        name: curve
+        for name, curve in curves.items()
+        if len(curve) == 1 or len(set(rounded(curve[quantity]))) > 1
+    }
 
 
 def attained(curves: Curves, quantity: str) -> list[float]:

@@ -44,7 +44,7 @@ def strategies(verdicts: pd.DataFrame) -> list[str]:
     """That there is no strategy, or how many changed variants have collapsed."""
     changed = verdicts[verdicts.strategy != "dense"]
     if changed.empty:
-        return ["No strategy was run: nothing here says what changing a model does."]
+        return ["No strategy was run: nothing here says what pruning does."]
     collapsed = int((changed.verdict == "collapsed").sum())
     if not collapsed:
         return []
