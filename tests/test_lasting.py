@@ -26,8 +26,9 @@ from statsmodels.stats.proportion import proportion_confint
 from memprune.errors import UserError
 from memprune.figures import plot_equal_terms, plot_lasting, plot_trade_off
 from memprune.findings.aggregate_tables import write_tables
+from memprune.findings.attacks import LONGER, NOT_STRATEGIES, PERTURBED, SAMPLED
 from memprune.findings.frames import read_csv, variant_label
-from memprune.findings.lasting_table import LONGER, NOT_STRATEGIES, PERTURBED, SAMPLED, lasting_table
+from memprune.findings.lasting_table import lasting_table
 from memprune.findings.perplexity_table import perplexity_table
 from memprune.findings.strategy_methods import level_in_words
 from memprune.findings.write_findings import findings

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from memprune.figures.style import DENSE, PERCENT, folded, headline, legend_beside, looks, panels
-from memprune.findings.lasting_table import LONGER, NOT_STRATEGIES
+from memprune.findings.attacks import LONGER, NOT_STRATEGIES
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, level_in_words, strongest
 from memprune.variants.names import level_text
 

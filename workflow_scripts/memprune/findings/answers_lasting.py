@@ -7,7 +7,7 @@ import pandas as pd
 
 from memprune.findings.answers import Tables, collapsed_variants
 from memprune.findings.answers_quality import lost_most
-from memprune.findings.lasting_table import LONGER, NOT_STRATEGIES, PERTURBED, SAMPLED
+from memprune.findings.attacks import LONGER, NOT_STRATEGIES, PERTURBED, SAMPLED
 from memprune.findings.words import SIGNIFICANT, counted, number_of, p_value
 
 

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from memprune.errors import UserError
+from memprune.findings.attacks import LONGER, PERTURBED, SAMPLED
 from memprune.findings.by_variant import columns_by_variant
 from memprune.findings.frames import VARIANT, level_label, variant_label
 from memprune.findings.intervals import wilson_interval
 from memprune.findings.paired_tests import tested
 from memprune.findings.strategy_methods import Methods, base_of, level_in_words
 
-PERTURBED, LONGER, SAMPLED = "perturbed prefix", "longer context", "sampling"
-NOT_STRATEGIES = (PERTURBED, LONGER, SAMPLED)
 SAMPLING = "discoverable"  # so begin the columns of samples of that metric
 SHARES = ("before", "after", "attacked", "dense_attacked")
 COLUMNS = [
@@ -37,14 +36,14 @@ def lasting_table(
 
     `members` and `perturbed` are measures in order, `perplexity` is the table of that name. Columns:
     `VARIANT` of what is attacked, context_length (the shortest, where the attack is a longer one), attack (a
-    strategy, or one of this module's names), attack_level, samples; then with Wilson's intervals the shares
-    extracted: before (of the dense model), after (of the variant), attacked, and dense_attacked (of the dense
-    model under the same attack; null of strategies). lost counts the samples that the dense model extracts
-    and the variant does not, came_back those of them that the attack extracts, with their share and its
-    interval (came_back_fraction; null where none is lost), newly those that only the attack extracts.
-    difference (attacked − after) has Tango's interval, p_value is exact McNemar's of the two, p_holm that
-    corrected over the table. Perplexities are of a token, attacked_perplexity of strategies alone. Raises
-    UserError unless all are measured on the same samples.
+    strategy, or a name of `memprune.findings.attacks`), attack_level, samples; then with Wilson's intervals
+    the shares extracted: before (of the dense model), after (of the variant), attacked, and dense_attacked
+    (of the dense model under the same attack; null of strategies). lost counts the samples that the dense
+    model extracts and the variant does not, came_back those of them that the attack extracts, with their
+    share and its interval (came_back_fraction; null where none is lost), newly those that only the attack
+    extracts. difference (attacked − after) has Tango's interval, p_value is exact McNemar's of the two,
+    p_holm that corrected over the table. Perplexities are of a token, attacked_perplexity of strategies
+    alone. Raises UserError unless all are measured on the same samples.
     """
     parts = [
         rows

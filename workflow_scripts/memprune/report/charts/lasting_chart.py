@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from memprune.figures.palette import COLOURS
-from memprune.findings.lasting_table import LONGER
+from memprune.findings.attacks import LONGER
 from memprune.report.charts.chart_frames import rows_of
 from memprune.report.charts.panels import DENSE, GREY, STAR, TOOLTIP, specification
 from memprune.results import Results
