@@ -1,10 +1,13 @@
 """Whether forgetting lasts, against plain loops and statsmodels; chains in tables and figures."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 from chain_measures import (
     CONTEXT_LENGTHS,
     METHODS,
@@ -32,6 +35,8 @@ from memprune.findings.lasting_table import lasting_table
 from memprune.findings.perplexity_table import perplexity_table
 from memprune.findings.strategy_methods import level_in_words
 from memprune.findings.write_findings import findings
+from memprune.report.charts.lasting_chart import lasting_chart, lasting_frame
+from memprune.results import read_csv as results_csv
 
 UNPUBLISHED = {"sources": [], "experiment": {}}
 DISCOVERABLE = "discoverable_n100_p0.5"
@@ -151,6 +156,18 @@ def test_without_perturbed_prefixes_only_what_a_strategy_stands_after_is_attacke
     assert lasting_table(members_of(), perplexity_table(chain_windows()), {}).empty
 
 
+def test_dense_models_alone_are_not_attacked(tmp_path):
+    members, perturbed = (rows[rows.strategy == "dense"] for rows in (members_of(), chain_perturbed()))
+    windows = chain_windows()
+    table = lasting_table(members, perplexity_table(windows[windows.strategy == "dense"]), {}, perturbed)
+    assert table.empty
+    table.to_csv(tmp_path / "lasting.csv", index=False)
+    read = read_csv(tmp_path / "lasting.csv", plot_lasting.COLUMNS)
+    plot_lasting.plot(read, MODELS, []).draw_without_rendering()
+    nothing = SimpleNamespace(tables={"lasting": results_csv(tmp_path / "lasting.csv")})
+    assert lasting_frame(nothing, pd.DataFrame({"model": MODELS, "variant": "dense"})).empty
+
+
 def test_an_attack_on_other_samples_is_refused():
     perturbed = chain_perturbed()
     perturbed["sample"] = perturbed["sample"] + (perturbed.share == SHARES[0])
@@ -242,3 +259,17 @@ def test_figures_show_chains_from_where_they_begin(tables):
 )
 def test_levels_in_words(strategy, label, words):
     assert level_in_words(strategy, label, METHODS) == words
+
+
+def test_the_chart_has_a_point_a_stage_of_each_attack(tables):
+    table = tables["lasting"]
+    own = SimpleNamespace(tables=tables)
+    variants = tables["perplexity"][["model"]].assign(variant=variant_label(tables["perplexity"]))
+    frame = lasting_frame(own, variants.reset_index(drop=True))
+    stages = table[["before", "after", "attacked", "dense_attacked"]].notna().sum().sum()
+    assert len(frame) == stages
+    assert (frame.extracted / frame.samples).tolist() == pytest.approx(frame.fraction.tolist())
+    assert frame[frame.attack.str.startswith("longer")].context_length.isna().all()
+    rows = json.loads(frame.astype({"context_length": float}).to_json(orient="records"))
+    [view] = lasting_chart()["views"]
+    vl_convert.vegalite_to_vega({**view["spec"], "datasets": {"rows": rows}}, vl_version="6.4")

@@ -40,12 +40,12 @@ def plot(
         colours = [style[strategy]["color"] for strategy in own.strategy]
         draw(axes, own, places, colours)
         axes.set_title(folded(model))
-        axes.set_xlabel("member samples extracted")
+        axes.set_xlabel("members extracted")
         axes.xaxis.set_major_formatter(PERCENT)
         axes.set_xlim(left=0)
     for axes in all_axes[::3]:
         axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
     legend_beside(figure, all_axes[-1])
     headline(
         figure, "Does forgetting last? What is extracted before a change, after it, and under each attack"
@@ -61,7 +61,9 @@ def shown(lasting: pd.DataFrame, methods: Methods) -> pd.DataFrame:
     keys = ["model", "strategy", "level"]
     of_strategies = rows[~rows.attack.isin(NOT_STRATEGIES)][keys].drop_duplicates()
     rows = rows.merge(of_strategies, on=keys) if len(of_strategies) else strongest(rows, methods)
-    return rows.assign(name=[name_of(row, methods) for row in rows.itertuples()])
+    rows = rows.assign(name=[name_of(row, methods) for row in rows.itertuples()], last=rows.attack == LONGER)
+    in_turn = rows.groupby(keys, sort=False).ngroup()
+    return rows.assign(turn=in_turn).sort_values(["turn", "last"], kind="stable")
 
 
 def name_of(row: tuple, methods: Methods) -> str:
@@ -77,7 +79,7 @@ def draw(axes: Axes, own: pd.DataFrame, places: Sequence[int], colours: Sequence
     axes.hlines(places, own.attacked_ci_low, own.attacked_ci_high, color=colours, linewidth=1)
     axes.plot(own.before, places, linestyle="", label="dense, before", zorder=3, **DENSE)
     axes.plot(own.dense_attacked, places, linestyle="", label="dense, under the attack", **UNDER_THE_SAME)
-    labels = {"after": "after the change", "attacked": "under the attack, 95 %"}
+    labels = {"after": "after the change", "attacked": "under the attack"}
     for (column, label), look in zip(labels.items(), (AFTER, ATTACKED), strict=True):
         axes.plot([], [], color="grey", label=label, **look)
         for value, place, colour in zip(own[column], places, colours, strict=True):
