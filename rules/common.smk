@@ -51,7 +51,7 @@ from memprune.planning.parts import parts_of
 from memprune.planning.preflight import check_all
 from memprune.planning.sizes import assumed_sizes
 from memprune.planning.stale import changed_sources, stale_results
-from memprune.planning.tables import table_names, tables_in_words
+from memprune.planning.tables import quantities_drawn, table_names, tables_in_words
 from memprune.store import entries
 
 
@@ -98,7 +98,7 @@ RESULTS = paths.results_of(CONFIG)
 TABLES = f"{RESULTS}/tables"
 FIGURES = f"{RESULTS}/figures"
 FIRST_MODEL = next(iter(CONFIG.models))  # its tokenizer is the experiment's
-PRUNED_MODELS = CONFIG.studied if CONFIG.strategies else []
+PRUNED_MODELS = CONFIG.studied if paths.pruning(CONFIG) else []
 SIZES = assumed_sizes(CONFIG)
 # To describe a model that stands for a variant: those that are studied have its size.
 CHECKPOINT = resources.resolve_model(SIZES[CONFIG.studied[0]], 1)
@@ -140,7 +140,7 @@ wildcard_constraints:
     part=r"\d+",
     kind=one_of(CONFIG.text_kinds),
     task=one_of(paths.task_names(CONFIG)),
-    quantity="sparsity|removed|perplexity",
+    quantity="sparsity|removed|bytes|perplexity",
 
 
 def shown_table(name, ending):

@@ -51,9 +51,9 @@ rule write_findings:
         f"{RESULTS}/benchmarks/write_findings.tsv"
     params:
         source=source("write_findings.py"),
-        experiment=CONFIG.experiment,
+        spec=option("--spec", params.findings_spec(CONFIG)),
     shell:
-        "write_findings.py --experiment {params.experiment} --tables {input} --output {output} > {log} 2>&1"
+        "write_findings.py {params.spec} --tables {input} --output {output} > {log} 2>&1"
 
 
 rule findings:

@@ -49,7 +49,7 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
         "model", "strategy", "level", "sparsity", "removed", "context_length", "duplicates", "samples",
         "extracted", "fraction", "ci_low", "ci_high", "token_perplexity", "collapsed", "on_frontier",
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns).assign(target=None)
+    table = pd.DataFrame(rows, columns=columns).assign(target=None, variant_bytes=8)
     once = table[table.duplicates == 1]
     perplexity = once[once.context_length == 50][[*plot_trade_off.PERPLEXITY]]
     zeros = pd.DataFrame({"layer": [0], "role": ["up"], "sparsity": [0.3]})
@@ -83,7 +83,7 @@ def test_figures_show_the_models_that_they_are_given_and_no_control():
 @pytest.mark.parametrize("collapsed", [1e5, 1e29, 1e200, float("inf")])
 def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
     levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s"], "level": [0.0, 0.3, 0.6]})
-    levels["removed"] = levels.level
+    levels = levels.assign(removed=levels.level, target=None)
     perplexity = levels.assign(token_perplexity=[20.0, 30.0, collapsed])
     figure = plot_trade_off.plot(levels.assign(context_length=50, fraction=0.1), perplexity, ["m"], ["s"])
     figure.draw_without_rendering()
@@ -95,7 +95,7 @@ def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
 
 def test_a_marker_in_the_trade_off_has_the_area_of_the_share_removed():
     levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s", "t"], "level": [0, 0.3, 0.6, 0.3]})
-    levels["removed"] = [0, 0.3, 0.6, 0.1]
+    levels = levels.assign(removed=[0, 0.3, 0.6, 0.1], target=None)
     perplexity = levels.assign(token_perplexity=[20.0, 30.0, 40.0, 25.0])
     table = levels.assign(context_length=50, fraction=0.1)
     [axes] = plot_trade_off.plot(table, perplexity, ["m"], ["s", "t"]).axes
@@ -145,7 +145,8 @@ def points(models=("m",), strategies=("s", "t"), collapsed=()) -> pd.DataFrame:
         "fraction",
         "token_perplexity",
     ]
-    table = pd.DataFrame(rows, columns=names).assign(target=None, variant_bytes=8, extracted=4, samples=8)
+    table = pd.DataFrame(rows, columns=names).assign(target=None, extracted=4, samples=8)
+    table["variant_bytes"] = 1000 * (1 - table.removed)
     table = table.assign(ci_low=table.fraction / 2, ci_high=table.fraction + 0.1)
     table["collapsed"] = [level in collapsed for level in table.level.round(1)]
     return frontier(table.drop(columns="token_perplexity"), table[table.context_length == 50])
@@ -160,7 +161,9 @@ def test_curves_on_equal_terms_end_before_a_collapsed_level(quantity, collapsed)
     [axes] = figure.axes
     s, t, dense = axes.get_lines()
     kept = {(): 3, (0.4,): 1, (0.2,): 0}[collapsed]
-    start, step = {"sparsity": (0, 0.2), "removed": (0, 0.1), "perplexity": (1, 0)}[quantity]
+    start, step = {"sparsity": (0, 0.2), "removed": (0, 0.1), "bytes": (0, 0.1), "perplexity": (1, 0)}[
+        quantity
+    ]
     drawn = [start + step * place for place in range(1 + kept)] if step else [1, 1.1, 1.5, 5e7][: 1 + kept]
     assert list(s.get_xdata()) == pytest.approx(drawn)
     assert s.get_ydata()[: 1 + kept] == pytest.approx([0.4, 0.2, 0.4 / 3, 0.1][: 1 + kept])

@@ -36,7 +36,8 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
 def test_every_question_is_answered_in_order_with_the_tables_numbers(tables):
     text = findings("tiny", tables)
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == [question for question in QUESTIONS if "exact match not show" not in question]
+    unasked = ("exact match not show", "not fitted to", "forgetting last")
+    assert headings == [question for question in QUESTIONS if not any(one in question for one in unasked)]
     assert all(re.search(rf"^## {re.escape(heading)}\n\n- ", text, re.MULTILINE) for heading in headings)
     assert "nan" not in text.lower()
     for model in MODELS:
@@ -63,7 +64,7 @@ def test_no_strategy_is_no_conclusion(tmp_path):
 def test_what_is_never_extracted_cannot_be_shown_to_be_extracted_less(tmp_path):
     samples = both_splits().assign(extracted=False)
     text = findings("tiny", tables_of(samples, random_windows(), tmp_path))
-    assert text.count("no reduction can be shown, whatever pruning does") == len(MODELS)
+    assert text.count("no reduction can be shown, whatever is done to it") == len(MODELS)
     assert text.count("So no reduction can be concluded for") == len(MODELS)
     assert "nan" not in text.lower()
 

@@ -53,7 +53,7 @@ def test_a_chart_says_what_it_shows_from_which_file_and_what_an_empty_one_would_
 
 def test_specifications_are_vega_lites_and_compile(content):
     charts = [(chart, frame(content, chart["frame"])) for chart in content["charts"]]
-    of_variant = {"model": "large", "strategy": "global", "verdict": "sound", "sparsity": 0.3}
+    of_variant = {"model": "large", "strategy": "global", "verdict": "sound", "sparsity": 0.3, "order": 1}
     head = {"layer": 0, "head": 1, "change": -0.1, "perplexity_ratio": 1.1}
     score = {"auc": 0.7, "auc_ci_low": 0.6, "auc_ci_high": 0.8}
     charts += [
@@ -106,9 +106,9 @@ def test_what_has_collapsed_is_called_so_and_ends_its_curve(content):
 
 
 def test_charts_begin_with_a_sound_level_that_most_variants_have(own, content):
-    assert {chart["initial"] for chart in content["charts"]} == {"0.3"}
+    assert {chart["initial"] for chart in content["charts"]} == {"30 %"}
     variants = frame(content, "variants")
-    assert usual_level(variants.assign(verdict="collapsed")) == "0.3"
+    assert usual_level(variants.assign(verdict="collapsed")) == "30 %"
     assert usual_level(variants[variants.strategy == "dense"]) is None
 
 
@@ -128,7 +128,7 @@ def test_duplicates_that_nobody_counted_stand_beyond_the_others(content):
 
 
 def test_heads_stand_at_their_places_relative_to_the_dense_model():
-    rows = [("dense", None, 0.4), ("a", "1.0", 0.1), ("b", "1.0", 0.5), ("a", "0.5", 0.0)]
+    rows = [("dense", None, 0.4), ("a", "100 %", 0.1), ("b", "100 %", 0.5), ("a", "50 %", 0.0)]
     variants = pd.DataFrame(rows, columns=["strategy", "at", "fraction"]).assign(model="m")
     parts = [
         variants[["fraction"]].assign(context_length=k, on_curve=True, of=range(4)) for k in CONTEXT_LENGTHS

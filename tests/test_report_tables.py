@@ -219,7 +219,7 @@ def test_collapsed_variants_and_missing_scores_are_said_first(tmp_path):
     own = results_of(measures, random_windows(), tmp_path)
     said = cautions(own, MODELS)
     collapsed = (own.tables["verdicts"].verdict == "collapsed").sum()
-    assert any(text.startswith(f"{collapsed} of 12 pruned variants collapsed") for text in said)
+    assert any(text.startswith(f"{collapsed} of 12 changed variants collapsed") for text in said)
     assert said[0].startswith("The scores of 15 of 15 variants are not in the results' folder")
     told = facts(own, MODELS, CONFIG)
     assert told["Scored"] == told["Evidence computed"] == ["unknown: there are no scores"]
@@ -233,8 +233,9 @@ def test_facts_tell_what_was_run(own):
         "small: 1,000 parameters, float32, a control that stays dense",
     ]
     assert told["Strategies"] == [
-        "global: smallest weights of all matrices, over all together, at 0.1, 0.3, 0.2 and 0.4",
-        "attention-only: smallest weights of attention matrices, in each by itself, at 0.1, 0.3, 0.2 and 0.4",
+        "global: smallest weights of all matrices, over all together, at 10 %, 30 %, 20 % and 40 %",
+        "attention-only: smallest weights of attention matrices, in each by itself, at 10 %, 30 %, 20 % "
+        "and 40 %",
         "12 pruned variants in all",
     ]
     assert told["Samples"] == [

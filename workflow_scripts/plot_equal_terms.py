@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plot memorization at equal sparsity, share of weights removed, or perplexity."""
+"""Plot memorization at equal sparsity, share of weights removed, bytes, or perplexity."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frontier", type=Path, required=True)
-    parser.add_argument("--quantity", choices=["sparsity", "removed", "perplexity"], required=True)
+    parser.add_argument("--quantity", choices=["sparsity", "removed", "bytes", "perplexity"], required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)

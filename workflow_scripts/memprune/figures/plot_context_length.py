@@ -17,19 +17,21 @@ from memprune.figures.style import (
     percent_axis,
     plain_ticks,
 )
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, strongest
 
 COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
 
 
-def plot(memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> Figure:
-    """The dense model with its 95 % interval, and every strategy at its highest level."""
+def plot(
+    memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence[str], methods: Methods = ALL_PRUNE
+) -> Figure:
+    """The dense model with its 95 % interval, and every strategy at its strongest level."""
     figure, all_axes = panels(len(models), 3.4, 3.6)
     style = {"dense": DENSE, **looks(strategies)}
     for axes, model in zip(all_axes, models, strict=True):
         own = memorization[memorization.model == model]
         for strategy in ["dense", *strategies]:
-            rows = own[own.strategy == strategy]
-            rows = rows[rows.level == rows.level.max()].sort_values("context_length")
+            rows = strongest(own[own.strategy == strategy], methods).sort_values("context_length")
             axes.plot(rows.context_length, rows.fraction, label=strategy, **style[strategy])
             if strategy == "dense":
                 axes.fill_between(rows.context_length, rows.ci_low, rows.ci_high, **BAND)
@@ -40,5 +42,5 @@ def plot(memorization: pd.DataFrame, models: Sequence[str], strategies: Sequence
     for axes in all_axes[::PANELS]:
         percent_axis(axes, "member samples extracted")
     legend_beside(figure, all_axes[-1])
-    headline(figure, "Memorization against context length (strategies at their highest level)")
+    headline(figure, "Memorization against context length (strategies at their strongest level)")
     return figure

@@ -17,6 +17,7 @@ from memprune.figures.style import (
     percent_axis,
     plain_ticks,
 )
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, strongest
 
 COLUMNS = ("model", "strategy", "level", "duplicates", "context_length", "samples", "fraction")
 INSIDE = 7  # lines of a legend that a panel has room for
@@ -24,8 +25,13 @@ SPREAD = 1.2  # of the points of unknown duplicates, as a power of two
 ACROSS = 2  # entries of a legend below a panel, side by side
 
 
-def plot(by_duplicates: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> Figure:
-    """On the left the dense models, on the right the strategies at their highest level on the last model.
+def plot(
+    by_duplicates: pd.DataFrame,
+    models: Sequence[str],
+    strategies: Sequence[str],
+    methods: Methods = ALL_PRUNE,
+) -> Figure:
+    """On the left the dense models, on the right strategies at their strongest level on the last model.
 
     `by_duplicates` is the table `memorization_by_duplicates`; all at the largest context length. Samples
     whose duplicates are not known (null) are a point by itself, at the right of the numbers.
@@ -41,10 +47,10 @@ def plot(by_duplicates: pd.DataFrame, models: Sequence[str], strategies: Sequenc
     draw(left, {model: dense[dense.model == model] for model in models}, looks(models), counts)
     left.set_title("dense models")
     by_strategy = {strategy: last[last.strategy == strategy] for strategy in ("dense", *strategies)}
-    highest = {strategy: own[own.level == own.level.max()] for strategy, own in by_strategy.items()}
-    draw(right, highest, {"dense": DENSE, **looks(strategies)}, counts)
+    at_strongest = {strategy: strongest(own, methods) for strategy, own in by_strategy.items()}
+    draw(right, at_strongest, {"dense": DENSE, **looks(strategies)}, counts)
     where = f"{models[-1]}," if len(models[-1]) <= LETTERS else f"{folded(models[-1])}\n"
-    right.set_title(f"{where} strategies at their highest level")
+    right.set_title(f"{where} strategies at their strongest level")
     for axes in (left, right):
         finish(axes, counts, last[last.strategy == "dense"])
     percent_axis(left, "member samples extracted")

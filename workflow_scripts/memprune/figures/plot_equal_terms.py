@@ -1,4 +1,4 @@
-"""Memorization of strategies at equal sparsity, share of weights removed or perplexity, a panel per model."""
+"""Memorization of strategies at equal sparsity, weights removed, bytes or perplexity, a panel per model."""
 
 from collections.abc import Sequence
 
@@ -20,15 +20,17 @@ from memprune.figures.style import (
     panels,
     percent_axis,
 )
-from memprune.findings.equal_terms import INCREASES, curves_of
+from memprune.findings.equal_terms import INCREASES, curves_of, moved
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 
 COLUMNS = (
-    "model", "strategy", "level", "sparsity", "removed", "context_length", "samples", "fraction",
-    "ci_low", "ci_high", "token_perplexity", "collapsed",
+    "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "context_length",
+    "samples", "fraction", "ci_low", "ci_high", "token_perplexity", "collapsed",
 )  # fmt: skip
 QUANTITIES = {  # what figures compare at: the column of a curve, and its name
     "sparsity": ("sparsity", "sparsity in scope"),
     "removed": ("removed", "share of all prunable weights removed"),
+    "bytes": ("bytes_saved", "share of the dense model's bytes saved"),
     "perplexity": ("perplexity_ratio", "increase of perplexity over the dense model"),
 }
 RATIOS = (0.5, 0.75, 0.9, 0.95, 1, *(1 + i for i in INCREASES), 2, 3, 5, *(10**n for n in range(1, 31)))
@@ -36,11 +38,18 @@ BAND = {"alpha": 0.09, "linewidth": 0}  # of the 95 % intervals along a curve
 TICKS = 6
 
 
-def plot(points: pd.DataFrame, quantity: str, models: Sequence[str], strategies: Sequence[str]) -> Figure:
-    """A curve with its 95 % band for each strategy, from the dense model on, at the largest k.
+def plot(
+    points: pd.DataFrame,
+    quantity: str,
+    models: Sequence[str],
+    strategies: Sequence[str],
+    methods: Methods = ALL_PRUNE,
+) -> Figure:
+    """A curve with its 95 % band for each strategy, from what it changes on, at the largest k.
 
     `points` is the table `frontier`, `quantity` one of `QUANTITIES`. Curves are those that the tables
-    `at_equal_…` interpolate on; the levels that they leave out are counted below their panel.
+    `at_equal_…` interpolate on; the levels that they leave out are counted below their panel. A strategy
+    along which the quantity stays the same has none.
     """
     largest_k = points.context_length.max()
     points = points[points.context_length == largest_k]
@@ -50,7 +59,8 @@ def plot(points: pd.DataFrame, quantity: str, models: Sequence[str], strategies:
     style = looks(strategies)
     for axes, model in zip(all_axes, models, strict=True):
         own = points[points.model == model]
-        dense, curves = own[own.strategy == "dense"], curves_of(own)
+        dense, every = own[own.strategy == "dense"], curves_of(own, methods)
+        curves = moved(every, column)
         for strategy in strategies:
             curve = curves.get(strategy, dense.head(0).assign(**{column: 0.0}))
             look = style[strategy] | {"label": strategy, "markevery": slice(1, None)}
@@ -63,7 +73,7 @@ def plot(points: pd.DataFrame, quantity: str, models: Sequence[str], strategies:
         reached = [*at, *(value for curve in curves.values() for value in curve[column])]
         (increase_axis if quantity == "perplexity" else share_axis)(axes, reached)
         axes.set_title(folded(model))
-        left_out = len(own) - len(dense) - sum(len(curve) - 1 for curve in curves.values())
+        left_out = len(own) - len(dense) - sum(len(curve) - 1 for curve in every.values())
         axes.set_xlabel(name + (f"\nleft out: {left_out} from a collapsed level on" if left_out else ""))
     for axes in all_axes[::PANELS]:
         percent_axis(axes, "member samples extracted")

@@ -15,6 +15,7 @@ from memprune.figures.style import (
     perplexity_axis,
 )
 from memprune.findings.frontier import variant_names
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, along
 
 COLUMNS = (
     "model", "strategy", "level", "target", "context_length", "fraction", "token_perplexity", "collapsed",
@@ -26,12 +27,14 @@ NOTE = {"textcoords": "offset points", "fontsize": 8}
 NUMBER = {"linestyle": "", "color": "black", "markeredgewidth": 0}
 
 
-def plot(points: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> Figure:
-    """A thin line per model and strategy from the dense model through its levels, at the largest k.
+def plot(
+    points: pd.DataFrame, models: Sequence[str], strategies: Sequence[str], methods: Methods = ALL_PRUNE
+) -> Figure:
+    """A thin line per model and strategy from what it changes through its levels, at the largest k.
 
-    `points` is the table `frontier`. Dense models, by name, are joined by a line: the alternative to pruning.
-    What is on the frontier has a ring and a number, which the legend explains. Collapsed variants are counted
-    below the figure.
+    `points` is the table `frontier`. Dense models, by name, are joined by a line: the alternative to changing
+    one. What is on the frontier has a ring and a number, which the legend explains. Collapsed variants are
+    counted below the figure.
     """
     largest_k = points.context_length.max()
     points = points[points.context_length == largest_k]
@@ -41,10 +44,10 @@ def plot(points: pd.DataFrame, models: Sequence[str], strategies: Sequence[str])
     axes = figure.subplots()
     dense = drawn[drawn.strategy == "dense"]
     for strategy, look in looks(strategies).items():
-        pruned = drawn[drawn.strategy == strategy]
-        axes.plot(pruned.token_perplexity, pruned.fraction, label=strategy, **look | {"linestyle": ""})
+        changed = drawn[drawn.strategy == strategy]
+        axes.plot(changed.token_perplexity, changed.fraction, label=strategy, **look | {"linestyle": ""})
         for model in models:
-            line = pd.concat([dense[dense.model == model], pruned[pruned.model == model]])
+            line = along(drawn[drawn.model == model], strategy, methods)
             axes.plot(line.token_perplexity, line.fraction, color=look["color"], linewidth=0.6, alpha=0.5)
     by_cost = dense.sort_values("token_perplexity")
     axes.plot(

@@ -1,4 +1,4 @@
-"""How well scores tell members from non-members under pruning: a row a model, a column a score."""
+"""How well scores tell members from non-members by sparsity: a row a model, a column a score."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from memprune.figures.style import BAND, DENSE, PERCENT, folded, headline, legend_beside, looks, panels
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, along
 
-COLUMNS = ("model", "strategy", "score", "sparsity", "auc", "auc_ci_low", "auc_ci_high")
+COLUMNS = (
+    "model", "strategy", "level", "target", "score", "sparsity", "auc", "auc_ci_low", "auc_ci_high",
+)  # fmt: skip
 NAMES = {
     "loss": "loss",
     "zlib": "zlib",
@@ -23,8 +26,10 @@ TICKS = 4
 SMALL = {"markersize": 3.5, "linewidth": 1}
 
 
-def plot(membership: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]) -> Figure:
-    """The AUC of every strategy by sparsity, with 95 % intervals, beside the dense model's.
+def plot(
+    membership: pd.DataFrame, models: Sequence[str], strategies: Sequence[str], methods: Methods = ALL_PRUNE
+) -> Figure:
+    """The AUC of every strategy that changes sparsity, with 95 % intervals, beside the dense model's.
 
     `membership` is the table of that name; scores that no model has get no column, and what one model has
     not (a reference for itself) stays empty.
@@ -40,7 +45,7 @@ def plot(membership: pd.DataFrame, models: Sequence[str], strategies: Sequence[s
             if rows.empty:
                 axes.set_axis_off()
             else:
-                draw(axes, rows, strategies)
+                draw(axes, rows, strategies, methods)
     for score, first, last in zip(scores, grid[0], grid[-1], strict=True):
         first.set_title(NAMES[score])
         last.set_xlabel("sparsity in scope")
@@ -49,16 +54,19 @@ def plot(membership: pd.DataFrame, models: Sequence[str], strategies: Sequence[s
     return figure
 
 
-def draw(axes: Axes, rows: pd.DataFrame, strategies: Sequence[str]) -> None:
+def draw(axes: Axes, rows: pd.DataFrame, strategies: Sequence[str], methods: Methods) -> None:
     """One panel: the strategies' lines with their intervals, set apart where they share a sparsity."""
     dense, style = rows[rows.strategy == "dense"], looks(strategies)
     furthest = rows.sparsity.max() or 1.0
     gaps = len(strategies) - 1
     for place, strategy in enumerate(strategies):
-        own = rows[rows.strategy == strategy].sort_values("sparsity")
+        line = along(rows, strategy, methods)
+        own, begins = line[line.strategy == strategy], line[line.strategy != strategy]
+        if own.sparsity.isin(begins.sparsity).all():
+            own = begins = line.head(0)  # it moves no sparsity
         shift = SPREAD * furthest * (place - gaps / 2) / max(gaps, 1)
         own = own.assign(sparsity=own.sparsity + shift)
-        line, look = pd.concat([dense, own]), style[strategy] | SMALL
+        line, look = pd.concat([begins, own]), style[strategy] | SMALL
         axes.plot(line.sparsity, line.auc, label=strategy, markevery=slice(1, None), **look)
         axes.vlines(own.sparsity, own.auc_ci_low, own.auc_ci_high, color=look["color"], linewidth=0.8)
     axes.axhline(0.5, **GUESSING)

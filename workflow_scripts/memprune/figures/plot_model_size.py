@@ -7,13 +7,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
 from memprune.figures.style import BAND, DENSE, TICKS, apart, headline, legend_beside, looks, percent_axis
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, strongest
 
 COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
 CROWD = 5  # sizes, of which more would stand too close to be read side by side
 
 
-def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Sequence[str]) -> Figure:
-    """The dense models with their 95 % intervals, and every strategy at its highest level, at the largest k.
+def plot(
+    memorization: pd.DataFrame,
+    weights: Mapping[str, int],
+    strategies: Sequence[str],
+    methods: Methods = ALL_PRUNE,
+) -> Figure:
+    """Dense models with their 95 % intervals, and every strategy at its strongest level, at the largest k.
 
     `weights` gives each model's prunable weights, in the order of the models.
     """
@@ -23,8 +29,7 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
     axes = figure.subplots()
     style = {"dense": DENSE, **looks(strategies)}
     for strategy in ["dense", *strategies]:
-        own = rows[rows.strategy == strategy]
-        own = own[own.level == own.groupby("model")["level"].transform("max")]
+        own = strongest(rows[rows.strategy == strategy], methods)
         own = own.assign(weights=own.model.map(weights)).sort_values("weights")
         axes.plot(own.weights, own.fraction, label=strategy, **style[strategy])
         if strategy == "dense":
@@ -39,6 +44,6 @@ def plot(memorization: pd.DataFrame, weights: Mapping[str, int], strategies: Seq
     percent_axis(axes, "member samples extracted")
     legend_beside(figure, axes)
     headline(
-        figure, f"Memorization against model size at k = {largest_k} (strategies at their highest level)"
+        figure, f"Memorization against model size at k = {largest_k} (strategies at their strongest level)"
     )
     return figure

@@ -18,9 +18,10 @@ from memprune.figures.style import (
     percent_axis,
     perplexity_axis,
 )
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, along
 
 MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
-PERPLEXITY = ("model", "strategy", "level", "removed", "token_perplexity")
+PERPLEXITY = ("model", "strategy", "level", "target", "removed", "token_perplexity")
 AREA = 180  # points² of the marker of a variant that lacks all weights
 SMALLEST = 9  # points² of a marker
 EDGE = {"edgecolors": "white", "linewidths": 0.5}  # tells markers apart that overlap
@@ -28,9 +29,13 @@ EXAMPLES = (0.01, 0.03, 0.1, 0.3, 0.9)  # shares removed that the legend shows, 
 
 
 def plot(
-    memorization: pd.DataFrame, perplexity: pd.DataFrame, models: Sequence[str], strategies: Sequence[str]
+    memorization: pd.DataFrame,
+    perplexity: pd.DataFrame,
+    models: Sequence[str],
+    strategies: Sequence[str],
+    methods: Methods = ALL_PRUNE,
 ) -> Figure:
-    """A line per strategy from the dense model through its levels.
+    """A line per strategy from what it changes, the dense model or another variant, through its levels.
 
     `memorization` and `perplexity` are the tables of those names; memorization is its mean over k. A marker's
     area is the share of all prunable weights that were removed. Variants that are beyond `LARGEST` are
@@ -46,8 +51,8 @@ def plot(
         own = points[points.model == model]
         dense = own[own.strategy == "dense"]
         for strategy in strategies:
-            pruned = own[own.strategy == strategy].sort_values("level")
-            line = pd.concat([dense, pruned])
+            line = along(own, strategy, methods)
+            changed = line[line.strategy == strategy]
             look = {key: style[strategy][key] for key in ("color", "marker", "clip_on")}
             axes.plot(
                 line.token_perplexity,
@@ -58,7 +63,7 @@ def plot(
                 **style[strategy],
             )
             axes.scatter(
-                pruned.token_perplexity, pruned.fraction, area(pruned.removed), zorder=2.5, **EDGE, **look
+                changed.token_perplexity, changed.fraction, area(changed.removed), zorder=2.5, **EDGE, **look
             )
         axes.plot(dense.token_perplexity, dense.fraction, linestyle="", label="dense", zorder=3, **DENSE)
         perplexity_axis(axes, own.token_perplexity.max() / own.token_perplexity.min())
@@ -77,7 +82,7 @@ def plot(
     legend_beside(figure, all_axes[-1])
     headline(
         figure,
-        "Memorization against perplexity: along a line, sparsity grows away from the dense model; "
+        "Memorization against perplexity: along a line, a strategy's levels grow stronger; "
         "a marker's area is the share of all prunable weights removed",
     )
     return figure

@@ -11,11 +11,17 @@ import pyarrow.parquet as pq
 from memprune.disk import readable
 from memprune.findings.agreement import agreement
 from memprune.findings.concatenated_table import concatenated_table
-from memprune.findings.equal_terms import at_equal_perplexity, at_equal_removed, at_equal_sparsity
+from memprune.findings.equal_terms import (
+    at_equal_bytes,
+    at_equal_perplexity,
+    at_equal_removed,
+    at_equal_sparsity,
+)
 from memprune.findings.excess import excess_table
 from memprune.findings.frames import VARIANT, in_order, read_parquet, variant_label
 from memprune.findings.frontier import frontier
 from memprune.findings.how_to_read import HOW_TO_READ
+from memprune.findings.lasting_table import lasting_table
 from memprune.findings.membership_table import membership_table
 from memprune.findings.memorization_table import memorization_table
 from memprune.findings.metric_values import metric_values
@@ -31,6 +37,7 @@ from memprune.findings.perturbed_table import perturbed_table
 from memprune.findings.published_comparison import published_table
 from memprune.findings.seeds import with_seed_spread
 from memprune.findings.smallest_drops import smallest_drops
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, has_chains, stores_otherwise
 from memprune.findings.table_files import write_readme, write_table
 from memprune.findings.verdicts import verdicts_table
 
@@ -47,15 +54,16 @@ def write_tables(
     published: Mapping,
     folder: Path,
     text_files: Mapping[str, Sequence[Path]] = MappingProxyType({}),
+    methods: Methods = ALL_PRUNE,
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
     All but the one by seed count the pooled samples, one a document. `controls` gives the control of each
     model that has one, `texts` the text of each table of perplexity, `published` the published `sources` and
     the `experiment` to compare them with. `text_files` are those of generation, membership, concatenated,
-    tasks and perturbed, as far as there are any. Samples that methods may be fitted to have a table of their
-    own, and are in no other. Raises UserError for a file that cannot be read, and where variants of a
-    model were not measured on the same samples.
+    tasks and perturbed, as far as there are any, `methods` what is known of strategies. Samples that methods
+    may be fitted to have a table of their own, and are in no other. Raises UserError for a file that cannot
+    be read, and where variants of a model were not measured on the same samples.
     """
 
     def measures(files: Sequence[Path]) -> pd.DataFrame:
@@ -71,6 +79,7 @@ def write_tables(
         perplexity,
         evidence_of(memorization_files, perplexity_files),
         others.get("generation"),
+        methods,
     )
     memorization, strata = memorization_tables(samples)
     members, non_members = (
@@ -86,17 +95,19 @@ def write_tables(
         **strata,
         "excess": excess_table(members, non_members, controls),
         "paired": paired,
-        "between_strategies": between_strategies(members, windows),
+        "between_strategies": between_strategies(members, windows, methods),
         "power": smallest_drops(memorization, len(paired)),
         "perplexity": naming_text(judged[1], texts["perplexity"]),
         "verdicts": verdicts,
-        "at_equal_sparsity": at_equal_sparsity(*sound),
-        "at_equal_removed": at_equal_removed(*sound),
-        "at_equal_perplexity": at_equal_perplexity(*sound),
+        "at_equal_sparsity": at_equal_sparsity(*sound, methods),
+        "at_equal_removed": at_equal_removed(*sound, methods),
+        "at_equal_perplexity": at_equal_perplexity(*sound, methods),
         "frontier": frontier(*(table[~table.model.isin(set(controls.values()))] for table in sound)),
         "published": published_table(memorization, perplexity, **published),
-        **tables_of_metrics(samples, others, sound[1], controls),
+        **tables_of_metrics(samples, others, sound[1], controls, methods),
     }
+    if stores_otherwise(methods):
+        tables["at_equal_bytes"] = at_equal_bytes(*sound, methods)
     if "concatenated" in others:
         tables["concatenated_perplexity"] = naming_text(
             concatenated_table(others["concatenated"]), texts["concatenated"]
@@ -105,19 +116,25 @@ def write_tables(
         tables["memorization_fitted"] = with_seed_spread(memorization_table(fitted), fitted)
     if "perturbed" in others:
         tables["perturbed"] = perturbed_table(samples, others["perturbed"])
+    if has_chains(methods) or "perturbed" in others:
+        tables["lasting"] = lasting_table(members, perplexity, methods, others.get("perturbed"))
     if "membership" in others:
         tables["membership"] = membership_table(others["membership"][others["membership"].pooled])
     for name, table in tables.items():
         write_table(table, name, HOW_TO_READ[name], folder)
     write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)
-    layout = paper_layout(memorization, perplexity)
+    layout = paper_layout(memorization, perplexity, methods)
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
         (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))
 
 
 def tables_of_metrics(
-    samples: pd.DataFrame, texts: Mapping[str, pd.DataFrame], perplexity: pd.DataFrame, controls: Mapping
+    samples: pd.DataFrame,
+    texts: Mapping[str, pd.DataFrame],
+    perplexity: pd.DataFrame,
+    controls: Mapping,
+    methods: Methods,
 ) -> dict[str, pd.DataFrame]:
     """The tables of all metrics alike: of samples, and of the kinds of `texts` that have a value an item.
 
@@ -128,11 +145,12 @@ def tables_of_metrics(
     metrics = metrics_table(list(chain.from_iterable(kinds)))
     tables = {
         "metrics": metrics,
-        "metrics_at_equal": metrics_at_equal(metrics, perplexity),
+        "metrics_at_equal": metrics_at_equal(metrics, perplexity, methods),
         "metrics_controls": pd.concat([metrics_controls(kind, controls) for kind in kinds]),
     }
     if of_texts:
-        tables["metrics_between_strategies"] = metrics_between_strategies(list(chain.from_iterable(of_texts)))
+        between = metrics_between_strategies(list(chain.from_iterable(of_texts)), methods)
+        tables["metrics_between_strategies"] = between
     if texts.keys() & {"generation", "tasks"}:
         studied = [table[~table.model.isin(set(controls.values()))] for table in (metrics, perplexity)]
         tables["agreement"] = agreement(*studied)

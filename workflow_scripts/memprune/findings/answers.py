@@ -1,6 +1,7 @@
 """What the tables answer, a function a question: sentences with numbers, or that nothing can be concluded.
 
-All tables are at one context length, and name variants in a column `variant` (see `write_findings`).
+All tables are at one context length, and name variants in a column `variant`, with the `method` of each (see
+`write_findings`).
 """
 
 from collections.abc import Mapping
@@ -87,8 +88,9 @@ def changes_counted(tests: pd.DataFrame) -> str:
     """How many variants there are, and how many of them extract fewer members than dense, or more."""
     standing = tests[tests.verdict != "collapsed"]
     told, fewer = standing[standing.p_holm < SIGNIFICANT], losing(tests)
+    done = "pruned" if (tests.method == "prune").all() else "changed"
     return (
-        f"{number_of(len(tests), 'pruned variant')} {len(fewer)} extract fewer members after "
+        f"{number_of(len(tests), f'{done} variant')} {len(fewer)} extract fewer members after "
         f"Holm's correction, {len(told) - len(fewer)} more, {len(standing) - len(told)} cannot be told "
         f"from dense, and {len(tests) - len(standing)} have collapsed"
     )
@@ -111,34 +113,46 @@ def cost_in_words(tables: Tables, test: pd.Series) -> str:
 
 
 def cost_of_strategies(tables: Tables) -> list[str]:
-    """The strategies' order at equal perplexity, where most of them can be compared."""
+    """The strategies' order at equal perplexity, and at equal bytes, where most of them can be compared."""
     sentences = []
-    for model in pruned_models(tables):
+    for model in changed_models(tables):
         own = of_model(tables["at_equal_perplexity"], model)
         if own.empty:
             sentences.append(f"**{model}**: no two strategies reach one perplexity, so none is ranked by it.")
-            continue
-        reached = own.groupby("perplexity_increase").strategy.nunique()
-        increase = reached.index[reached == reached.max()][0]
-        rows = own[own.perplexity_increase == increase].sort_values("fraction", kind="stable")
-        order = [
-            f"{row.strategy} {percent(row.fraction)} ({between(row.ci_low, row.ci_high)})"
-            for row in rows.itertuples()
-        ]
-        lacking = [name for name in strategies_of(tables, model) if name not in set(rows.strategy)]
-        unreached = f"; {listed(lacking)} did not get there" if lacking else ""
-        sentences.append(
-            f"**{model}**, at a perplexity {percent(increase)} above dense, extracts of its members: "
-            f"{listed(order)}{unreached}."
-        )
+        else:
+            increase, order = ranked(tables, own, "perplexity_increase")
+            sentences.append(
+                f"**{model}**, at a perplexity {percent(increase)} above dense, extracts of its members: "
+                f"{order}."
+            )
+        of_bytes = of_model(tables.get("at_equal_bytes", own.head(0)), model)
+        if len(of_bytes):
+            saved, order = ranked(tables, of_bytes, "bytes_saved")
+            sentences.append(
+                f"**{model}**, in {percent(saved)} bytes less than dense, extracts of its members: {order}."
+            )
     return sentences or [NO_STRATEGY]
+
+
+def ranked(tables: Tables, own: pd.DataFrame, quantity: str) -> tuple[float, str]:
+    """The value at which most of a model's strategies are compared, and their order there in words."""
+    reached = own.groupby(quantity).strategy.nunique()
+    value = reached.index[reached == reached.max()][0]
+    rows = own[own[quantity] == value].sort_values("fraction", kind="stable")
+    order = [
+        f"{row.strategy} {percent(row.fraction)} ({between(row.ci_low, row.ci_high)})"
+        for row in rows.itertuples()
+    ]
+    lacking = [name for name in strategies_of(tables, own.model.iloc[0]) if name not in set(rows.strategy)]
+    unreached = f"; {listed(lacking)} did not get there" if lacking else ""
+    return value, f"{listed(order)}{unreached}"
 
 
 def first_two_strategies(tables: Tables) -> list[str]:
     """The test between the two strategies that extract least, at the level where most can be compared."""
     sentences, collapsed = [], collapsed_variants(tables)
-    for model in pruned_models(tables):
-        own = of_model(tables["between_strategies"], model).astype({"level": str})
+    for model in changed_models(tables):
+        own = of_model(tables["between_strategies"], model)
         names = zip(own["first"] + "@" + own.level, own["second"] + "@" + own.level, strict=True)
         standing = own[[not collapsed & {(model, first), (model, second)} for first, second in names]]
         if standing.empty:
@@ -150,23 +164,32 @@ def first_two_strategies(tables: Tables) -> list[str]:
 
 def test_of_first_two(tables: Tables, model: str, pairs: pd.DataFrame) -> str:
     """The test between the two strategies of a model that extract least, and what each of them removes."""
-    reached = pairs.level.value_counts(sort=False)
-    level = reached.index[reached == reached.max()][-1]
-    pairs = pairs[pairs.level == level]
+    reached = pairs.at_level.value_counts(sort=False)
+    at_level = reached.index[reached == reached.max()][-1]
+    pairs = pairs[pairs.at_level == at_level]
+    level = pairs.level.iloc[0]
     sides = (pairs.set_index("first").first_extracted, pairs.set_index("second").second_extracted)
     extracted = pd.concat(sides).groupby(level=0, sort=False).first()
     first, second = extracted.sort_values(kind="stable").index[:2]
     row = pairs[pairs["first"].isin([first, second]) & pairs["second"].isin([first, second])].iloc[0]
     only = dict(zip((row["first"], row["second"]), (row.first_only, row.second_only), strict=True))
-    removed = of_model(tables["memorization"], model).set_index("variant").removed
-    shares = [percent(removed[f"{name}@{level}"]) for name in (first, second)]
+    shares = [share_left_out(tables, model, f"{name}@{level}") for name in (first, second)]
     return (
-        f"**{model}**: at level {level} the two that extract least, {first} ({extracted[first]} of "
-        f"{row.samples}, {shares[0]} of all weights removed) and {second} ({extracted[second]}, "
-        f"{shares[1]}), {'differ' if row.p_holm < SIGNIFICANT else 'cannot be told apart'}: "
+        f"**{model}**: at {at_level} the two that extract least, {first} ({extracted[first]} of "
+        f"{row.samples}, {shares[0][0]} {shares[0][1]}) and {second} ({extracted[second]}, "
+        f"{shares[1][0]}), {'differ' if row.p_holm < SIGNIFICANT else 'cannot be told apart'}: "
         f"{number_of(only[first], 'sample')} extracted under {first} only and {only[second]} under "
         f"{second} only, {p_value(row.p_value)}, {p_value(row.p_holm)} after Holm."
     )
+
+
+def share_left_out(tables: Tables, model: str, variant: str) -> tuple[str, str]:
+    """The share of weights that a variant lacks, or of bytes where it is quantized, and what it is of."""
+    own = of_model(tables["memorization"], model).set_index("variant")
+    there = own.loc[variant]
+    if there.method == "quantize":
+        return percent(1 - there.variant_bytes / own.variant_bytes["dense"]), "of all bytes saved"
+    return percent(there.removed), "of all weights removed"
 
 
 def unbeaten(tables: Tables) -> list[str]:
@@ -204,7 +227,7 @@ def failures(tables: Tables) -> list[str]:
 def too_small_to_see(tables: Tables) -> list[str]:
     """The smallest drop that the samples could have shown, and models that extract less than that."""
     power, sentences = tables["power"], []
-    power = power[power.model.isin(pruned_models(tables))]
+    power = power[power.model.isin(changed_models(tables))]
     for samples, rows in power.groupby("samples", sort=False):
         row = rows.iloc[0]
         single, corrected = (
@@ -219,7 +242,7 @@ def too_small_to_see(tables: Tables) -> list[str]:
         )
     sentences += [
         f"**{row.model}** extracts {row.extracted} of {row.samples} members dense, and a test needs "
-        f"{row.losses_needed} losses: no reduction can be shown, whatever pruning does."
+        f"{row.losses_needed} losses: no reduction can be shown, whatever is done to it."
         for row in power[power.extracted < power.losses_needed].itertuples()
     ]
     return sentences or ["No strategy was run, so no drop was looked for."]
@@ -246,8 +269,8 @@ def of_model(table: pd.DataFrame, model: str) -> pd.DataFrame:
     return table[table.model == model]
 
 
-def pruned_models(tables: Tables) -> list[str]:
-    """The models that have a pruned variant, in order."""
+def changed_models(tables: Tables) -> list[str]:
+    """The models that have a changed variant, in order."""
     return list(dict.fromkeys(tables["paired"].model))
 
 

@@ -35,6 +35,12 @@ HOW_TO_READ = {
         "How much larger the share extracted of members is than that of non-members, with its 95 % "
         "interval: one that holds 0 is no evidence of memorization."
     ),
+    "lasting": (
+        "Does forgetting last? Of the same samples, what the dense model extracts (before), what the changed "
+        "one does (after), and what comes of that under an attack: a strategy after it, a longer context, "
+        "sampling in place of greedy decoding, or prefixes with replaced tokens; came_back counts the lost "
+        "samples that the attack extracts again, and p is of McNemar's exact test of after and attacked."
+    ),
     "perturbed": (
         "The metrics at the longest k where so large a share of the prefix's tokens is replaced by others: "
         "share 0 is the same samples with their own prefix."
@@ -66,6 +72,11 @@ HOW_TO_READ = {
         "Strategies of one model with the same share of all prunable weights removed: place 1 is the least "
         "memorized; an interpolated row lies between two levels, and its bracket is a 95 % band."
     ),
+    "at_equal_bytes": (
+        "Strategies of one model whose variants take the same share of bytes less than the dense model "
+        "(bytes_saved): place 1 is the least memorized; an interpolated row lies between two levels, and its "
+        "bracket is a 95 % band."
+    ),
     "at_equal_perplexity": (
         "Strategies of one model where each has raised perplexity by the same share: place 1 is the least "
         "memorized at that cost; an interpolated row lies between two levels, and its bracket is a 95 % "
@@ -82,8 +93,9 @@ HOW_TO_READ = {
         "last bit."
     ),
     "metrics": (
-        "The mean of every metric over so many items, in brackets its 95 % interval, and how far pruning "
-        "moved it on the same items, with the p-value of the exact McNemar test of what is true or false and "
+        "The mean of every metric over so many items, in brackets its 95 % interval, and how far a change of "
+        "weights moved it on the same items, with the p-value of the exact McNemar test of what is true or "
+        "false and "
         "of Wilcoxon's signed-rank test of numbers; metrics of samples are at the longest k."
     ),
     "metrics_between_strategies": (
@@ -93,7 +105,8 @@ HOW_TO_READ = {
     ),
     "metrics_at_equal": (
         "What every metric is where strategies of one model have the same sparsity, share of weights "
-        "removed, or increase of perplexity: an interpolated row lies between two levels, and its bracket is "
+        "removed or of bytes saved, or increase of perplexity: an interpolated row lies between two levels, "
+        "and its bracket is "
         "a 95 % band."
     ),
     "metrics_controls": (
@@ -112,8 +125,8 @@ HOW_TO_READ = {
     ),
     "membership": (
         "How well a score tells text that the model was trained on from text that it was not: an AUC of 0.5 "
-        "is guessing, and models that saw very much text once are near it before any pruning (Pythia on the "
-        "Pile 0.49 to 0.54, but for GitHub), so that is no sign of forgetting; what pruning did is "
+        "is guessing, and models that saw very much text once are near it before any change (Pythia on the "
+        "Pile 0.49 to 0.54, but for GitHub), so that is no sign of forgetting; what a change did is "
         "auc_change, on the same samples, and an empty TPR is one that so few non-members cannot tell."
     ),
 }

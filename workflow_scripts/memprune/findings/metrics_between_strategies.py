@@ -11,16 +11,17 @@ import pandas as pd
 from memprune.findings.metric_changes import changes, with_holm
 from memprune.findings.metric_values import MetricValues, table_of
 from memprune.findings.paired_tests import named, pairs_at_one_level
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 
 
-def metrics_between_strategies(metrics: Sequence[MetricValues]) -> pd.DataFrame:
+def metrics_between_strategies(metrics: Sequence[MetricValues], methods: Methods = ALL_PRUNE) -> pd.DataFrame:
     """Pairs of strategies of a model on the same items.
 
     Columns: model, level (its label), first, second (strategies), of, metric, context_length, items,
     first_mean, second_mean, difference (second − first) with difference_ci_low and …_ci_high, p_value and
     p_holm (corrected over all rows of one metric of one kind of text or task).
     """
-    pairs = [pairs_at_one_level(metric.variants) for metric in metrics]
+    pairs = [pairs_at_one_level(metric.variants, methods) for metric in metrics]
     names = [named(metric.variants, *own) for metric, own in zip(metrics, pairs, strict=True)]
     columns = [columns_of(metric, *own) for metric, own in zip(metrics, pairs, strict=True)]
     table = table_of(metrics, names, columns)

@@ -7,10 +7,11 @@ from scipy.stats import binom
 from memprune.findings.by_variant import by_variant
 from memprune.findings.frames import VARIANT, level_label
 from memprune.findings.intervals import paired_difference_interval, perplexity_ratios
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, strength, unit_of
 
 
 def against_dense(members: pd.DataFrame) -> pd.DataFrame:
-    """Each pruned variant against the dense model on the same samples.
+    """Each changed variant against the dense model on the same samples.
 
     Columns: `VARIANT`, context_length, samples, dense (how many are extracted by the dense model), extracted
     (by the variant), lost (by the dense model only), gained (by the variant only), then those of `tested`.
@@ -32,7 +33,9 @@ def against_dense(members: pd.DataFrame) -> pd.DataFrame:
     return tested(table).rename(columns=names)
 
 
-def between_strategies(members: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
+def between_strategies(
+    members: pd.DataFrame, windows: pd.DataFrame, methods: Methods = ALL_PRUNE
+) -> pd.DataFrame:
     """Every two strategies at the same level of a model, on the same samples and the same documents.
 
     Columns: model, level (its label), first, second (strategies), context_length, samples, first_extracted,
@@ -42,13 +45,13 @@ def between_strategies(members: pd.DataFrame, windows: pd.DataFrame) -> pd.DataF
     parts, ratios = [], []
     for (_, k), rows in members.groupby(["model", "context_length"], observed=True):
         variants, extracted = by_variant(rows, "sample", "extracted")
-        first, second = pairs_at_one_level(variants)
+        first, second = pairs_at_one_level(variants, methods)
         counts = joint_counts(extracted, first, second)
         parts.append(named(variants, first, second).assign(context_length=k, **counts))
     for _, rows in windows.groupby("model", observed=True):
         variants, nll = by_variant(rows, "document", "nll")
         _, tokens = by_variant(rows, "document", "tokens")
-        first, second = pairs_at_one_level(variants)
+        first, second = pairs_at_one_level(variants, methods)
         pairs = named(variants, first, second).drop(columns="place")
         ratios.append(pairs.assign(**perplexity_ratios(nll, tokens[0], first, second)))
     table = pd.concat(parts).sort_values(["model", "place", "context_length"], ignore_index=True)
@@ -58,14 +61,16 @@ def between_strategies(members: pd.DataFrame, windows: pd.DataFrame) -> pd.DataF
     )
 
 
-def pairs_at_one_level(variants: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of every two pruned variants at the same level, the lightest levels first."""
+def pairs_at_one_level(variants: pd.DataFrame, methods: Methods) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of every two changed variants at one level of one unit, the lightest levels first."""
     labels, strategies = level_label(variants).to_numpy(), variants.strategy.to_numpy()
+    named = zip(strategies, labels, strict=True)
+    units = np.array([unit_of(strategy, label, methods) for strategy, label in named])
     first, second = np.triu_indices(len(variants), 1)
-    compared = (labels[first] == labels[second]) & (strategies[first] != "dense")
-    compared &= strategies[second] != "dense"
+    compared = (labels[first] == labels[second]) & (units[first] == units[second])
+    compared &= (strategies[first] != "dense") & (strategies[second] != "dense")
     first, second = first[compared], second[compared]
-    order = np.argsort(variants.level.to_numpy()[first], kind="stable")
+    order = np.argsort(strength(variants, methods).to_numpy()[first], kind="stable")
     return first[order], second[order]
 
 

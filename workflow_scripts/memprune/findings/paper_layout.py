@@ -3,14 +3,18 @@
 import pandas as pd
 
 from memprune.findings.frames import VARIANT, level_label
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, level_in_words, method_of, strength
 
 
-def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.DataFrame:
+def paper_layout(
+    memorization: pd.DataFrame, perplexity: pd.DataFrame, methods: Methods = ALL_PRUNE
+) -> pd.DataFrame:
     """The paper's layout in one long frame: models in rows, variants in columns, one block per quantity.
 
     The first column, `quantity`, is `memorization, k = …` for each context length, `memorization, mean over
     k`, and `token perplexity`. A column is a strategy and level, or the target of one that was found; where
-    the models' levels differ, a strategy and the level's place, from the lightest. Targets come last.
+    the models' levels differ, a strategy and the level's place, from the lightest. Targets come last. Levels
+    that are no sparsity have their unit.
     """
     blocks = [
         (f"memorization, k = {k}", rows.rename(columns={"fraction": "value"}))
@@ -20,7 +24,7 @@ def paper_layout(memorization: pd.DataFrame, perplexity: pd.DataFrame) -> pd.Dat
         ("memorization, mean over k", mean_over_k(memorization).rename(columns={"fraction": "value"}))
     )
     blocks.append(("token perplexity", perplexity.rename(columns={"token_perplexity": "value"})))
-    return pd.concat([one_block(quantity, rows) for quantity, rows in blocks], ignore_index=True)
+    return pd.concat([one_block(quantity, rows, methods) for quantity, rows in blocks], ignore_index=True)
 
 
 def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
@@ -28,26 +32,30 @@ def mean_over_k(memorization: pd.DataFrame) -> pd.DataFrame:
     return memorization.groupby(VARIANT, observed=True, dropna=False).fraction.mean().reset_index()
 
 
-def one_block(quantity: str, rows: pd.DataFrame) -> pd.DataFrame:
+def one_block(quantity: str, rows: pd.DataFrame, methods: Methods) -> pd.DataFrame:
     """Models × variants of one quantity; `rows` has model, strategy, level, target and value."""
-    named = in_columns(rows)
+    named = in_columns(rows, methods)
     order = list(dict.fromkeys(named.variant))
     block = named.pivot_table(index="model", columns="variant", values="value", observed=True)[order]
     block.columns.name = None
     return block.reset_index().assign(model=lambda b: b.model.astype(str)).pipe(with_first, quantity)
 
 
-def in_columns(rows: pd.DataFrame) -> pd.DataFrame:
+def in_columns(rows: pd.DataFrame, methods: Methods = ALL_PRUNE) -> pd.DataFrame:
     """The rows in the order of the layout's columns, with the name of each one's in `variant`."""
     rows = rows.assign(found=rows.target.notna(), label=level_label(rows))
-    place = rows.groupby(["model", "strategy", "found"], observed=True)["level"].rank().astype(int)
+    order = strength(rows, methods).groupby([rows.model, rows.strategy, rows.found], observed=True)
+    place = order.rank().astype(int)
     given = rows[~rows.found]
     shared = given.level.groupby([given.strategy, place], observed=True).nunique().max() == 1
 
     def column(strategy: str, found: bool, label: str, number: int) -> str:
         if strategy == "dense":
             return strategy
-        return f"{strategy}, {label}" if found or shared else f"{strategy}, level {number}"
+        if not (found or shared):
+            return f"{strategy}, level {number}"
+        is_sparsity = method_of(strategy, methods) == "prune"
+        return f"{strategy}, {label if found or is_sparsity else level_in_words(strategy, label, methods)}"
 
     names = map(column, rows.strategy, rows.found, rows.label, place)
     return rows.assign(variant=list(names), place=place).sort_values(["strategy", "found", "place"])

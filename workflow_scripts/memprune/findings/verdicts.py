@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from memprune.findings.frames import VARIANT, variant_label
+from memprune.findings.strategy_methods import ALL_PRUNE, REMOVING, Methods, base_of, method_of, strength
 
 COLLAPSED = 0.5  # of the dense model's forced accuracy on text never seen, below which nothing is left of it
 DEGRADED = 0.5  # increase of perplexity
@@ -26,19 +27,22 @@ def verdicts_table(
     perplexity: pd.DataFrame,
     evidence: Mapping[tuple[str, str], object],
     generated: pd.DataFrame | None = None,
+    methods: Methods = ALL_PRUNE,
 ) -> pd.DataFrame:
     """A verdict on each variant.
 
     `measures` are those of all samples, `perplexity` is the table of that name, and `evidence` gives a digest
     of all evidence by model and variant's name; `generated` are measures of continuations, if there are any.
-    Columns: `VARIANT`; `verdict`: `dense`, `sound`, `collapsed`, or which of `degraded`, `stalled` and
-    `falls apart` it is; then the numbers behind it. `perplexity_increase` is over the dense model.
+    Columns: `VARIANT`; `verdict`: `dense`, `sound`, `collapsed`, or which of `degraded`, `stalled` and `falls
+    apart` it is; then the numbers behind it. `perplexity_increase` is over the dense model.
     `held_out_accuracy` is the forced token accuracy on non-members at the longest context, and
     `held_out_accuracy_share` its ratio to the dense model's (null where that is 0). `fraction` is the share
     of members extracted, mean over the context lengths, and `fraction_change` its difference to that of the
-    strategy's level before, to the dense model's for the first. `same_scores_as` is an earlier variant of the
-    model with the same evidence to the last bit, null if there is none. With `generated` there are also
-    `repeated_4grams` and `distinct_2`, means over the continuations of non-members.
+    strategy's level before, for the first to that of the variant that it changes. Only what removes weights
+    can be `stalled`: of fewer bits or more training nobody expects that it forgets. `same_scores_as` is an
+    earlier variant of the model with the same evidence to the last bit, null if there is none. With
+    `generated` there are also `repeated_4grams` and `distinct_2`, means over the continuations of others than
+    members.
     """
     table = perplexity[[*VARIANT, "token_perplexity"]].assign(variant=variant_label(perplexity))
     table = table.join(held_out_accuracy(measures), on=VARIANT).join(fraction_extracted(measures), on=VARIANT)
@@ -49,11 +53,12 @@ def verdicts_table(
     with np.errstate(divide="ignore", invalid="ignore"):
         increase = table.token_perplexity / of_dense.token_perplexity - 1
         share = (table.held_out_accuracy / of_dense.held_out_accuracy).where(of_dense.held_out_accuracy > 0)
-    before = fraction_before(table, of_dense.fraction)
+    before = fraction_before(table, methods)
+    removes = pd.Series([method_of(name, methods) in REMOVING for name in table.strategy], table.index)
     digests = [evidence[key] for key in zip(table.model.astype(str), table.variant, strict=True)]
     signs = {
         "degraded": increase > DEGRADED,
-        "stalled": (before > 0) & (table.fraction >= before),
+        "stalled": removes & (before > 0) & (table.fraction >= before),
     }
     text = pd.DataFrame(index=table.index)
     if generated is not None:
@@ -88,11 +93,19 @@ def fraction_extracted(measures: pd.DataFrame) -> pd.Series:
     return members.groupby(VARIANT, observed=True, dropna=False).extracted.mean().rename("fraction")
 
 
-def fraction_before(table: pd.DataFrame, of_dense: pd.Series) -> pd.Series:
-    """The fraction extracted at the level before each variant's own; null for dense models."""
-    ordered = table.sort_values("sparsity", kind="stable")
-    before = ordered.groupby(["model", "strategy"], observed=True).fraction.shift()
-    return before.reindex(table.index).fillna(of_dense).where(table.strategy != "dense")
+def fraction_before(table: pd.DataFrame, methods: Methods) -> pd.Series:
+    """The fraction extracted at the level before each variant's own, at first by the variant that is changed.
+
+    Null for dense models.
+    """
+    ordered = table.assign(strength=strength(table, methods)).sort_values("strength", kind="stable")
+    before = ordered.groupby(["model", "strategy"], observed=True).fraction.shift().reindex(table.index)
+    fractions = dict(zip(zip(table.model, table.variant, strict=True), table.fraction, strict=True))
+    begins = [
+        fractions[model, base_of(strategy, methods)]
+        for model, strategy in zip(table.model, table.strategy, strict=True)
+    ]
+    return before.fillna(pd.Series(begins, table.index)).where(table.strategy != "dense")
 
 
 def text_of_non_members(generated: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from memprune.methods.determinants import COMPUTING
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
 from memprune.planning.method_inputs import method_inputs
+from memprune.planning.methods_known import methods_known
 from memprune.planning.perplexity_texts import perplexity_texts
 from memprune.planning.protocol import compared
 from memprune.store import source_code
@@ -168,6 +169,17 @@ def order_spec(config: Config) -> str:
     return canonical({"models": config.studied, "strategies": list(config.strategies)})
 
 
+def curves_spec(config: Config) -> str:
+    """What figures of strategies' levels show beside tables: that order, and what strategies are."""
+    order = {"models": config.studied, "strategies": list(config.strategies)}
+    return canonical({**order, "methods": methods_known(config)})
+
+
+def findings_spec(config: Config) -> str:
+    """What findings say beside tables."""
+    return canonical({"experiment": config.experiment, "methods": methods_known(config)})
+
+
 def heads_spec(config: Config, model: str) -> str:
     """What the figure of one model's heads shows beside tables: which strategy ablates which head."""
     return canonical({"model": model, "heads": config.heads_ablated(model)})
@@ -175,8 +187,10 @@ def heads_spec(config: Config, model: str) -> str:
 
 def tables_spec(config: Config) -> str:
     """What tables show beside measures: the order of models, their controls among them, and of strategies,
-    which model is whose control, which texts perplexities are of, and published figures."""
+    what is known of these, which model is whose control, which texts perplexities are of, and published
+    figures."""
     order = {"models": list(config.models), "strategies": list(config.strategies)}
+    order |= {"methods": methods_known(config)}
     published = {"sources": read_published(), "experiment": compared(config)}
     texts = perplexity_texts(config)
     return canonical({**order, "controls": config.controls, "texts": texts, "published": published})
@@ -188,6 +202,7 @@ def report_spec(config: Config) -> str:
     Where the store lies is nobody's concern.
     """
     order = {"models": config.studied, "strategies": list(config.strategies)}
+    order |= {"methods": methods_known(config)}
     heads = {model: config.heads_ablated(model) for model in config.studied}
     report = config.report.model_dump(mode="json")
     given = config.model_dump_json(exclude_unset=True, exclude={"store"})

@@ -200,7 +200,7 @@ def all_magnitudes(config: Config) -> list[str]:
 
 
 def zeros_at_highest_levels(config: Config, model: str) -> list[str]:
-    """The tables of zeros of every strategy at its highest level for one model.
+    """The tables of zeros of every strategy that prunes, at its highest level for one model.
 
     Of a strategy whose levels are all found it is the last target's, since they are not known before.
     """
@@ -211,8 +211,13 @@ def zeros_at_highest_levels(config: Config, model: str) -> list[str]:
 
     return [
         zeros(results_of(config), model, variant_name(strategy, highest(strategy)))
-        for strategy in config.strategies
+        for strategy in pruning(config)
     ]
+
+
+def pruning(config: Config) -> list[str]:
+    """The strategies that prune."""
+    return [name for name, strategy in config.strategies.items() if strategy.method == "prune"]
 
 
 def changes_of(config: Config, model: str, variant: str) -> list[str]:

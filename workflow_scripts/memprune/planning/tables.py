@@ -1,6 +1,8 @@
 """Which tables an experiment has: those of any, and those of what its configuration asks for beside."""
 
 from memprune.config.experiment import Config
+from memprune.findings.strategy_methods import has_chains, stores_otherwise
+from memprune.planning.methods_known import methods_known
 
 MEMORIZATION = [
     "memorization",
@@ -30,11 +32,14 @@ SAID_IN_WORDS = [
     "excess",
     "verdicts",
     "at_equal_perplexity",
+    "at_equal_bytes",
     "frontier",
     "published",
     "metrics",
     "agreement",
     "membership",
+    "memorization_fitted",
+    "lasting",
 ]
 
 
@@ -45,6 +50,11 @@ def table_names(config: Config) -> list[str]:
         own.append("memorization_fitted")
     if config.perturbed:
         own.append("perturbed")
+    methods = methods_known(config)
+    if config.perturbed or has_chains(methods):
+        own.append("lasting")
+    if stores_otherwise(methods):
+        own.append("at_equal_bytes")
     if config.generation or config.tasks or config.membership:
         own.append("metrics_between_strategies")
     if config.generation or config.tasks:
@@ -54,6 +64,12 @@ def table_names(config: Config) -> list[str]:
     if config.concatenated:
         own.append("concatenated_perplexity")
     return own
+
+
+def quantities_drawn(config: Config) -> list[str]:
+    """What strategies are compared at in a figure each."""
+    compared = {name.removeprefix("at_equal_") for name in table_names(config)}
+    return [name for name in ("sparsity", "removed", "bytes", "perplexity") if name in compared]
 
 
 def tables_in_words(config: Config) -> list[str]:

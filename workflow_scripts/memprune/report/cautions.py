@@ -41,16 +41,16 @@ def missing_scores(own: Results) -> list[str]:
 
 
 def strategies(verdicts: pd.DataFrame) -> list[str]:
-    """That there is no strategy, or how many pruned variants have collapsed."""
-    pruned = verdicts[verdicts.strategy != "dense"]
-    if pruned.empty:
+    """That there is no strategy, or how many changed variants have collapsed."""
+    changed = verdicts[verdicts.strategy != "dense"]
+    if changed.empty:
         return ["No strategy was run: nothing here says what pruning does."]
-    collapsed = int((pruned.verdict == "collapsed").sum())
+    collapsed = int((changed.verdict == "collapsed").sum())
     if not collapsed:
         return []
     return [
-        f"{collapsed} of {number_of(len(pruned), 'pruned variant')} collapsed, that is, they predict no text "
-        "any more: that they extract little is no forgetting."
+        f"{collapsed} of {number_of(len(changed), 'changed variant')} collapsed, that is, they predict no "
+        "text any more: that they extract little is no forgetting."
     ]
 
 
@@ -61,7 +61,7 @@ def never_extracted(memorization: pd.DataFrame, models: Sequence[str]) -> list[s
     if none := list(most.index[most == 0]):
         return [
             f"Dense, {listed(none)} {'extracts' if len(none) == 1 else 'extract'} no member at any k: there "
-            "is no memorization that pruning could reduce."
+            "is no memorization that could be reduced."
         ]
     return []
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from memprune.findings.frames import level_label
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, change_in_words, level_in_words
 from memprune.findings.words import listed, number_of
 from memprune.report.parameters import parameters
 from memprune.report.provenance import provenance
@@ -22,11 +23,13 @@ MANY = 12  # strategies or models, of which more are not described one by one
 UNKNOWN = "unknown: there are no scores"
 
 
-def facts(own: Results, models: Sequence[str], config: Mapping) -> dict[str, list[str]]:
+def facts(
+    own: Results, models: Sequence[str], config: Mapping, methods: Methods = ALL_PRUNE
+) -> dict[str, list[str]]:
     """Names of facts, and lines that say what they are, for a reader who has not seen the configuration."""
     return {
         "Models": models_in_words(own, models),
-        "Strategies": strategies_in_words(own.tables["perplexity"], config),
+        "Strategies": strategies_in_words(own.tables["perplexity"], config, methods),
         "Samples": samples_in_words(own),
         "Corpus": corpus_in_words(config),
         "Held-out text": held_out_text(own.tables["perplexity"]),
@@ -63,18 +66,22 @@ def in_words(count: int) -> str:
     return f"{count:,}"
 
 
-def strategies_in_words(perplexity: pd.DataFrame, config: Mapping) -> list[str]:
-    """Each strategy: what it removes, and at which levels that was measured."""
-    pruned = perplexity[perplexity.strategy != "dense"]
-    if pruned.empty:
+def strategies_in_words(perplexity: pd.DataFrame, config: Mapping, methods: Methods) -> list[str]:
+    """Each strategy: what it does, and at which levels that was measured."""
+    changed = perplexity[perplexity.strategy != "dense"]
+    if changed.empty:
         return ["none: dense models alone"]
-    groups = pruned.assign(label=level_label(pruned)).groupby("strategy", sort=False).label
-    levels = {strategy: listed(list(dict.fromkeys(labels))) for strategy, labels in groups}
+    groups = changed.assign(label=level_label(changed)).groupby("strategy", sort=False).label
+    levels = {
+        strategy: listed([level_in_words(strategy, label, methods) for label in dict.fromkeys(labels)])
+        for strategy, labels in groups
+    }
     described = [
         f"{strategy}: {strategy_in_words(config['strategies'][strategy])}, at {own}"
         for strategy, own in levels.items()
     ]
-    return [*few(described), f"{number_of(len(pruned), 'pruned variant')} in all"]
+    _, done = change_in_words(methods)
+    return [*few(described), f"{number_of(len(changed), f'{done} variant')} in all"]
 
 
 def samples_in_words(own: Results) -> list[str]:

@@ -10,19 +10,20 @@ from memprune.findings.answers import (
     losing,
     tests_against_dense,
 )
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 from memprune.findings.words import listed
 from memprune.findings.write_findings import at_longest_k
 from memprune.report.parameters import parameters
 from memprune.results import Results
 
 
-def headline(own: Results, models: Sequence[str]) -> str:
+def headline(own: Results, models: Sequence[str], methods: Methods = ALL_PRUNE) -> str:
     """The largest drop of memorization without collapse, of the largest of `models` that has one.
 
     Without one it says that no reduction can be concluded; without a strategy, what the largest dense model
     extracts. The numbers are those of the findings.
     """
-    k, tables = at_longest_k(own.tables)
+    k, tables = at_longest_k(own.tables, methods)
     tests = {model: tests_against_dense(tables, model) for model in by_size(own, models)}
     for model, own_tests in tests.items():
         if len(fewer := losing(own_tests)):

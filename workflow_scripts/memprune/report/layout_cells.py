@@ -6,6 +6,7 @@ import pandas as pd
 
 from memprune.findings.frames import in_order, variant_label
 from memprune.findings.paper_layout import in_columns, mean_over_k
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 
 NAMED = ["quantity", "context_length", "model", "variant", "strategy", "value"]
 NUMBERS = [
@@ -18,7 +19,10 @@ TESTS = ["difference", "difference_ci_low", "difference_ci_high", "lost", "gaine
 
 
 def layout_cells(
-    tables: Mapping[str, pd.DataFrame], models: Sequence[str], strategies: Sequence[str]
+    tables: Mapping[str, pd.DataFrame],
+    models: Sequence[str],
+    strategies: Sequence[str],
+    methods: Methods = ALL_PRUNE,
 ) -> pd.DataFrame:
     """A row for every quantity, model and variant, in the order of `paper_layout`.
 
@@ -36,16 +40,18 @@ def layout_cells(
     blocks = [
         rows.assign(quantity=f"memorization, k = {k}", value=rows.fraction)
         .merge(paired[paired.context_length == k].drop(columns="context_length"), "left", keys)
-        .pipe(in_columns)
+        .pipe(in_columns, methods)
         for k, rows in memorization.groupby("context_length")
     ]
     dense = mean[mean.strategy == "dense"].set_index("model").fraction
     change = (mean.fraction - mean.model.map(dense).astype(float)).where(mean.strategy != "dense")
     blocks.append(
-        in_columns(mean.assign(quantity="memorization, mean over k", value=mean.fraction, difference=change))
+        in_columns(
+            mean.assign(quantity="memorization, mean over k", value=mean.fraction, difference=change), methods
+        )
     )
     blocks.append(
-        in_columns(perplexity.assign(quantity="token perplexity", value=perplexity.token_perplexity))
+        in_columns(perplexity.assign(quantity="token perplexity", value=perplexity.token_perplexity), methods)
     )
     cells = pd.concat([block.drop(columns=VERDICTS, errors="ignore") for block in blocks], ignore_index=True)
     return cells.merge(verdicts, "left", keys).reindex(columns=[*NAMED, *NUMBERS, *VERDICTS])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from memprune.findings.how_to_read import HOW_TO_READ
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 from memprune.report.blobs import blob, columns
 from memprune.report.layout_cells import layout_cells
 from memprune.results import Results
@@ -14,14 +15,16 @@ BYTES = 100_000  # of one table, compressed: about as many as the page holds of 
 WITHOUT_FILTERS = ("published",)  # its models and strategies are named as their sources name them
 
 
-def report_tables(own: Results, models: Sequence[str], strategies: Sequence[str]) -> dict:
+def report_tables(
+    own: Results, models: Sequence[str], strategies: Sequence[str], methods: Methods = ALL_PRUNE
+) -> dict:
     """`layout`, the cells of the paper's layout (see `layout_cells`), and `tables`, a list of all others.
 
     A table has its `name` and `file`, `how_to_read` it, its `frame`, how many `rows` its file has, and
     whether the page's filters apply to it (`filtered`).
     """
     controls = [model for model in own.models if model not in models]
-    cells = layout_cells(own.tables, [*models, *controls], strategies)
+    cells = layout_cells(own.tables, [*models, *controls], strategies, methods)
     return {
         "layout": {
             "files": [f"tables/{LAYOUT}.parquet", "tables/paired.csv", "tables/verdicts.csv"],

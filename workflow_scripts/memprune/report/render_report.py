@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from memprune import results
 from memprune.disk import readable, written_whole
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 from memprune.report.blobs import blob
 from memprune.report.cautions import cautions
 from memprune.report.charts.all_charts import all_charts
@@ -34,20 +35,22 @@ def render_report(
     samples: int,
     config: Mapping,
     output: Path,
+    methods: Methods = ALL_PRUNE,
 ) -> None:
     """Write the report of the results in `folder` to `output`.
 
-    `models` are those that are no control, `strategies` all, each in the configuration's order; `heads` gives
-    by model the layer and head of each strategy that ablates one head; `texts` says whether the corpus's text
-    may be shown, `samples` how many of them can be looked at, `config` is the configuration as it was given.
-    Raises UserError for a result that is missing or damaged.
+    `models` are those that are no control, `strategies` all, each in the configuration's order, `methods`
+    what is known of these (see `memprune.findings.strategy_methods`); `heads` gives by model the layer and
+    head of each strategy that ablates one head; `texts` says whether the corpus's text may be shown,
+    `samples` how many of them can be looked at, `config` is the configuration as it was given. Raises
+    UserError for a result that is missing or damaged.
     """
     own = results.load(folder)
     with readable(folder / "findings.md"):
         findings = (folder / "findings.md").read_text(encoding="utf-8")
     blobs = {
-        "charts": blob(all_charts(own, models, strategies, heads)),
-        "tables": blob(report_tables(own, models, strategies)),
+        "charts": blob(all_charts(own, models, strategies, heads, methods)),
+        "tables": blob(report_tables(own, models, strategies, methods)),
         "provenance": blob(provenance_tables(own)),
         **{name: blob(content) for name, content in sample_blobs(own, samples, texts).items()},
     }
@@ -57,8 +60,8 @@ def render_report(
         library,
         blobs,
         experiment=config["experiment"],
-        headline=headline(own, models),
-        facts=facts(own, models, config),
+        headline=headline(own, models, methods),
+        facts=facts(own, models, config, methods),
         findings=as_html(findings),
         config=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
         models=[name for name in config["models"] if name in own.models],

@@ -10,36 +10,60 @@ import pandas as pd
 from memprune.findings.equal_terms import curves_of
 from memprune.findings.frames import VARIANT, level_label, variant_label
 from memprune.findings.frontier import with_perplexity
+from memprune.findings.strategy_methods import ALL_PRUNE, Methods, along, base_of, level_in_words, strength
 from memprune.results import Results, read_csv
 
+MOVES = {"moves_sparsity": "sparsity", "moves_removed": "removed", "moves_bytes": "variant_bytes"}
 FRACTION = ("extracted", "samples", "fraction", "ci_low", "ci_high")
 COSTS = ("token_perplexity", "perplexity_ratio", "perplexity_ratio_ci_low", "perplexity_ratio_ci_high")
 NON_MEMBERS = ("non_member_extracted", "non_member_samples", "excess", "excess_ci_low", "excess_ci_high")
 AUC = ("score", "members", "non_members", "auc", "auc_ci_low", "auc_ci_high")
 
 
-def variants_frame(own: Results, models: Sequence[str]) -> pd.DataFrame:
+def variants_frame(own: Results, models: Sequence[str], methods: Methods = ALL_PRUNE) -> pd.DataFrame:
     """A row a variant, of these models: what was asked of it, what it achieved and cost, and its verdict.
 
-    `at` is the label of its level, null for dense models; `weights` are the prunable weights of its model.
+    `at` is its level in words, `after` the variant that its strategy changes, both null for dense models;
+    `order` is the place of its level among its strategy's, the lightest 1, and 0 for dense models; `moves_…`
+    is null where its strategy does not change that quantity; `bytes_saved` is the share of the dense model's
+    bytes that it lacks; `weights` are the prunable weights of its model.
     """
     table = of_models(own.tables["perplexity"], models)
     weights = {model: sum(m.weights for m in own.manifest(model).matrices) for model in models}
-    pruned = table.strategy != "dense"
+    changed = table.strategy != "dense"
+    labels = zip(table.strategy, level_label(table), strict=True)
+    words = [None if name == "dense" else level_in_words(name, label, methods) for name, label in labels]
+    dense_bytes = table[~changed].set_index("model").variant_bytes
+    moves = {name: moving(table, quantity, methods) for name, quantity in MOVES.items()}
+    order = strength(table, methods).groupby([table.model, table.strategy]).rank(method="first")
     return pd.DataFrame(
         {
             "model": table.model,
             "strategy": table.strategy,
             "variant": variant_label(table),
-            "at": level_label(table).where(pruned, None),
+            "at": words,
+            "after": [None if name == "dense" else base_of(name, methods) for name in table.strategy],
+            "order": order.where(changed, 0),
             "level": table.level,
             "sparsity": table.sparsity,
             "removed": table.removed,
+            "bytes_saved": 1 - table.variant_bytes / table.model.map(dense_bytes),
             **{name: table[name] for name in COSTS},
+            **moves,
             "verdict": table.verdict,
             "weights": table.model.map(weights),
         }
     ).reset_index(drop=True)
+
+
+def moving(table: pd.DataFrame, quantity: str, methods: Methods) -> pd.Series:
+    """True where a row's strategy changes a quantity, and for dense models; else null."""
+    moves = table.strategy == "dense"
+    for _, own in table.groupby("model"):
+        for strategy in set(own.strategy) - {"dense"}:
+            values = along(own, strategy, methods)[quantity]
+            moves[own.index[own.strategy == strategy]] = len(set(values)) > 1
+    return moves.astype(object).where(moves, None)
 
 
 def of_models(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -55,7 +79,7 @@ def rows_of(table: pd.DataFrame, variants: pd.DataFrame, columns: Sequence[str])
     return table[list(columns)].assign(of=[places[name] for name in names])
 
 
-def memorization_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
+def memorization_frame(own: Results, variants: pd.DataFrame, methods: Methods = ALL_PRUNE) -> pd.DataFrame:
     """A row a variant and context length; `on_curve` is null where a strategy has no curve any more.
 
     Curves are those of `memprune.findings.equal_terms`: they end before the first collapsed level.
@@ -66,8 +90,8 @@ def memorization_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
     points = with_perplexity(table[[*VARIANT, "context_length", *FRACTION, "collapsed"]], perplexity)
     on_curve = points.strategy == "dense"
     for _, group in points.groupby(["model", "context_length"]):
-        for curve in curves_of(group).values():
-            on_curve[curve.index] = True
+        for strategy, curve in curves_of(group, methods).items():
+            on_curve[curve.index[curve.strategy == strategy]] = True
     points = points.assign(on_curve=on_curve.astype(object).where(on_curve, None))
     return rows_of(points, variants, ["context_length", *FRACTION, "on_curve"])
 
@@ -92,12 +116,13 @@ def membership_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame | Non
 
 
 def zeros_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
-    """A row a pruned variant, decoder layer and role of matrices: `zeros` of how many `matrix_weights`."""
+    """A row a variant with zeros, layer and role of matrices: `zeros` of how many `matrix_weights`."""
     parts = [
         read_csv(own.path("changes", model, variant, ".csv")).assign(of=place)
         for place, (model, variant) in enumerate(zip(variants.model, variants.variant, strict=True))
         if variant != "dense"
     ]
+    parts = [part for part in parts if part.zeros.any()]
     columns = ["layer", "role", "zeros", "weights", "sparsity", "of"]
     rows = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
     return rows.rename(columns={"weights": "matrix_weights", "sparsity": "share_pruned"})
@@ -115,7 +140,7 @@ def heads_frame(
     dense = rows[rows.strategy == "dense"].set_index(["model", "context_length"]).fraction
     names = zip(rows.model, rows.strategy, strict=True)
     rows = rows.assign(place=[heads.get(model, {}).get(strategy) for model, strategy in names])
-    rows = rows[rows.place.notna() & (rows["at"] == "1.0")]
+    rows = rows[rows.place.notna() & (rows["at"] == "100 %")]
     keys = pd.MultiIndex.from_frame(rows[["model", "context_length"]])
     rows = rows.assign(
         layer=[layer for layer, _ in rows.place],

@@ -17,7 +17,7 @@ def membership_chart(models: Sequence[str]) -> dict:
     layers = [
         alt.Chart().mark_rule(strokeDash=[2, 3], color=GREY).encode(y=alt.datum(0.5, type="quantitative")),
         intervals(x, low, y2=alt.Y2("auc_ci_high")),
-        lines(x, y, "sparsity", from_dense=True),
+        lines(x, y, "order", from_dense=True),
         *points(x, y),
     ]
     return {
@@ -27,8 +27,9 @@ def membership_chart(models: Sequence[str]) -> dict:
         "guessing, 1 is always right. Thin lines are 95 % intervals.",
         "source": "tables/membership.csv",
         "empty": "No model is chosen, so there is nothing to draw.",
+        "left_out": "of strategies that do not change sparsity",
         "frame": "membership",
         "from_dense": True,
         "choose": "score",
-        "views": [{"needs": ["auc"], "spec": panels(layers, models)}],
+        "views": [{"needs": ["auc", "moves_sparsity"], "spec": panels(layers, models)}],
     }

@@ -1,7 +1,7 @@
 """What charts share: the looks of strategies, the layers that they are made of, and a panel a model.
 
 The page gives a chart its data, `rows`, and the looks of the lines that they are of. A row's `line` is its
-strategy; where lines go from the dense model on, its row is there for each strategy too, under its name.
+strategy; where lines go from what a strategy changes, that row is there once more under the strategy's name.
 """
 
 from collections.abc import Sequence

@@ -14,11 +14,11 @@ EXAMPLES = [0.1, 0.3, 0.6]
 
 
 def trade_off(models: Sequence[str]) -> dict:
-    """A line a strategy from the dense model through its levels."""
+    """A line a strategy from what it changes through its levels."""
     return {
         "name": "trade_off",
         "title": "Memorization against perplexity",
-        "caption": "Each line starts at the dense model and goes through a strategy's levels: lower is less "
+        "caption": "Each line starts at what a strategy changes and goes through its levels: lower is less "
         "memorized, further right is a worse language model. A larger marker has lost more of its weights; "
         "thin lines are 95 % intervals. A model that has collapsed is crossed out: it extracts nothing "
         "because it says nothing.",
@@ -46,7 +46,7 @@ def spec(cost: str, models: Sequence[str]) -> dict:
     shares = alt.Legend(title="weights removed", values=EXAMPLES, format=".0%", **looks)
     size = alt.Size("removed:Q", scale=AREA, legend=shares)
     layers = [
-        lines(x, y, "level", from_dense=True),
+        lines(x, y, "order", from_dense=True),
         intervals(x, extracted_axis("ci_low"), y2=alt.Y2("ci_high")),
     ]
     if cost == RATIO:

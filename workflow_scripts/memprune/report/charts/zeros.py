@@ -30,7 +30,7 @@ def zeros() -> dict:
         "title": "Sparsity by layer and matrix",
         "caption": "Where in the model the weights lie that a strategy set to zero.",
         "source": "changes/{model}/{variant}.csv",
-        "empty": "No pruned variant of what you have chosen: a dense model has no mask.",
+        "empty": "No variant that you have chosen lacks weights.",
         "frame": "zeros",
         "choose": "name",
         "views": [{"needs": [], "spec": specification(chart.properties(height={"step": STEP}))}],

@@ -22,6 +22,8 @@ const SAYS = {
   model: ["model", String],
   variant: ["variant", String],
   score: ["score", String],
+  attack: ["attack", String],
+  stage: ["stage", String],
   subset: ["subset", (value) => value ?? "not known"],
   duplicates: ["duplicates", (value) => (value === null ? "not counted" : number(value))],
   layer: ["layer", String],
@@ -33,6 +35,7 @@ const SAYS = {
     "extracted",
     (value, row) => `${number(row.extracted)} / ${number(row.samples)} = ${percent(value)}${interval(row, "ci", percent)}`,
   ],
+  came_back: ["came back of what was lost", (value, row) => `${number(value)} / ${number(row.lost)}`],
   non_member_extracted: ["of non-members", (value, row) => `${number(value)} / ${number(row.non_member_samples)}`],
   excess: ["excess", (value, row) => percent(value) + interval(row, "excess_ci", percent)],
   change: ["change", percent],
@@ -41,6 +44,7 @@ const SAYS = {
   perplexity_ratio: ["times dense", (value, row) => number(value) + interval(row, "perplexity_ratio_ci", number)],
   sparsity: ["sparsity in scope", percent],
   removed: ["weights removed", percent],
+  bytes_saved: ["bytes saved", percent],
   verdict: ["verdict", String],
 };
 const MAY_BE_NULL = new Set(["subset", "duplicates", "token_perplexity"]);
@@ -139,7 +143,7 @@ function startChart(chart, rows, looks, figure) {
       plot.replaceChildren();
       return;
     }
-    const rowsToDraw = chart.from_dense ? fromDense(drawn) : drawn;
+    const rowsToDraw = chart.from_dense ? fromChanged(drawn) : drawn;
     const whole = { ...fitted(spec, drawn, lines, room.clientWidth), datasets: { rows: rowsToDraw } };
     const home = element("div");
     const result = await vegaEmbed(home, whole, DRAWING);
@@ -192,11 +196,10 @@ function ofChoice(rows, chart, select) {
   return rows.filter((row) => row[chart.choose] === null || row[chart.choose] === select.value);
 }
 
-/** The rows, and the dense models' once more for each strategy, whose lines start there. */
-function fromDense(rows) {
-  const of = (model) => new Set(rows.filter((row) => row.model === model && row.strategy !== "dense").map((row) => row.strategy));
-  const dense = rows.filter((row) => row.strategy === "dense");
-  return [...rows, ...dense.flatMap((row) => [...of(row.model)].map((line) => ({ ...row, line })))];
+/** The rows, and those that strategies change, dense models or others, once more for each: its line starts there. */
+function fromChanged(rows) {
+  const of = (begin) => new Set(rows.filter((row) => row.model === begin.model && row.after === begin.variant).map((row) => row.strategy));
+  return [...rows, ...rows.flatMap((row) => [...of(row)].map((line) => ({ ...row, line, order: 0 })))];
 }
 
 /** A specification for a width in pixels and for the lines that rows are of. */

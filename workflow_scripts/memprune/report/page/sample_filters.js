@@ -1,6 +1,6 @@
 // Which samples a reader asks for: a form, and what of the samples it keeps in which order.
 
-const EVERY_PRUNED = "every pruned variant";
+const EVERY_CHANGED = "every changed variant";
 
 /** A choice with its label; options are `[value, words]`. */
 function sampleChoice(name, label, options) {
@@ -44,9 +44,9 @@ function sampleForm(samples) {
 function offerVariants(form, samples) {
   const { variants } = samples.models[chosenPlace(form, "model", 0)];
   const options = variants.map(({ variant }, place) => [place, variant]);
-  const pruned = options.filter(([place]) => variants[place].strategy !== "dense");
-  const every = pruned.length > 1 ? [[EVERY_PRUNED, EVERY_PRUNED]] : [];
-  for (const [name, offered] of [["forgotten", [...every, ...pruned]], ["kept", [...every, ...pruned]], ["near", options]]) {
+  const changed = options.filter(([place]) => variants[place].strategy !== "dense");
+  const every = changed.length > 1 ? [[EVERY_CHANGED, EVERY_CHANGED]] : [];
+  for (const [name, offered] of [["forgotten", [...every, ...changed]], ["kept", [...every, ...changed]], ["near", options]]) {
     const select = form.elements[name];
     if (!select) continue;
     const before = select.selectedOptions[0]?.textContent;
@@ -76,8 +76,8 @@ function filteredSamples(samples, asked, texts, near) {
     const count = matched(variant, row);
     return count === null ? null : count === samples.suffix;
   };
-  const pruned = variants.map((_, place) => place).filter((place) => place !== dense);
-  const chosen = (value) => (value === EVERY_PRUNED ? pruned : [Number(value)]);
+  const changed = variants.map((_, place) => place).filter((place) => place !== dense);
+  const chosen = (value) => (value === EVERY_CHANGED ? changed : [Number(value)]);
   const all = (value, expected) => (row) =>
     extracts(dense, row) === true && chosen(value).every((variant) => extracts(variant, row) === expected);
   const words = asked.search.trim().toLowerCase();

@@ -4,7 +4,7 @@ const COLLATOR = new Intl.Collator("en", { numeric: true });
 const LABELS = new Set(["level", "seed", "context_length", "duplicates", "document", "sample", "window", "value"]);
 const FRACTIONS = new Set([
   "fraction", "sparsity", "removed", "excess", "difference", "token_accuracy", "smallest_drop", "smallest_drop_holm",
-  "perplexity_increase", "held_out_accuracy", "held_out_accuracy_share", "fraction_change", "seed_spread", "share",
+  "bytes_saved", "before", "after", "attacked", "dense_attacked", "perplexity_increase", "held_out_accuracy", "held_out_accuracy_share", "fraction_change", "seed_spread", "share",
 ]);
 const FORMATS = {
   fraction: percent,

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Plot whether forgetting lasts."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memprune.figures.kept import keep_figure
+from memprune.jobs.arguments import parse
+from memprune.jobs.script import run
+from memprune.store import entries
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lasting", type=Path, required=True)
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--svg", type=Path, required=True)
+    parser.add_argument("--png", type=Path, required=True)
+    arguments = parse(parser)
+
+    def plot() -> "Figure":
+        from memprune.figures import plot_lasting
+        from memprune.findings.frames import read_csv
+
+        return plot_lasting.plot(read_csv(arguments.lasting, plot_lasting.COLUMNS), **arguments.spec)
+
+    content = {"table": entries.content(arguments.lasting), **arguments.spec}
+    keep_figure(Path(__file__), content, plot, (arguments.svg, arguments.png))
+
+
+run(main)
