@@ -21,7 +21,7 @@ test-cluster: .venv/installed-test
 	pytest -q -m cluster tests/test_cluster.py
 
 bench: .venv/installed-test
-	for name in masks calibration startup scoring evidence streaming report whole; do python benchmarks/$$name.py || exit 1; done
+	for name in masks calibration second_order startup scoring evidence streaming report whole; do python benchmarks/$$name.py || exit 1; done
 
 lint: .venv/installed-test
 	ruff check .

@@ -99,7 +99,7 @@ rule gather_gradients:
     benchmark:
         f"{RESULTS}/benchmarks/gather_gradients/{{model}}/{{variant}}.tsv"
     group:
-        of_model(resources.group("gradients"))
+        in_chain("gradients", paths.changes_of)
     threads: of_model(resources.threads)
     resources:
         **asked(lambda size, threads: change_resources.gather_gradients(size, threads, GPU, CONFIG)),

@@ -1,5 +1,6 @@
 """What tests of second-order methods share: calibration text, inputs of linear maps, and their Hessians."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from experiments import EMBEDDED
 from transformers import PreTrainedModel
 
+from memprune.config.experiment import Config, check
 from memprune.methods.hessians import Curvature, curvature_of
 from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
@@ -40,6 +43,11 @@ def inputs_of_maps(model: PreTrainedModel, tokens: np.ndarray) -> Mapping[str, t
     for hook in hooks:
         hook.remove()
     return seen
+
+
+def experiment(strategy: dict) -> Config:
+    """The embedded experiment with one strategy."""
+    return check(copy.deepcopy(EMBEDDED) | {"strategies": {"s": strategy}}, "my.yaml")
 
 
 def dampened(inputs: np.ndarray) -> np.ndarray:

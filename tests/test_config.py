@@ -179,11 +179,11 @@ def test_what_a_strategy_cannot_be(settings, message):
     [
         (
             {"s": {"after": "globall@0.5", "levels": [0.3]}},
-            "strategies.s.after: found globall@0.5, allowed: a variant of model tiny-pythia-0.6m: global@0.5",
+            "strategies.s.after: found globall@0.5, allowed for model tiny-pythia-0.6m: global@0.5",
         ),
         (
             {"s": {"after": "global@0.6", "levels": [0.3]}},
-            "strategies.s.after: found global@0.6, allowed: a variant of model tiny-pythia-0.6m: global@0.5",
+            "strategies.s.after: found global@0.6, allowed for model tiny-pythia-0.6m: global@0.5",
         ),
         (
             {"s": {"after": "s@0.3", "levels": [0.3]}},

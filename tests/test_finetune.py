@@ -1,31 +1,25 @@
-"""Finetuning: transformers' gradients and torch's AdamW, zeros held, the same bits after a death."""
+"""Finetuning: transformers' gradients and torch's AdamW, zeros held, bad input told."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import FAMILIES
+from finetuned import CPU, SETTINGS, asked_of, pruned, texts
 from safetensors.torch import load_file, save_file
-from tiny_models import VOCABULARY, log_probabilities, tiny_model, write_mask_of
+from tiny_models import log_probabilities, tiny_model
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
 from memprune.config.experiment import check
-from memprune.config.strategies.prune_strategy import PruneStrategy
-from memprune.corpus.document_windows import token_column
 from memprune.errors import UserError
-from memprune.methods import finetune, trainable, training_loop, training_state
-from memprune.methods.asked import Asked
+from memprune.methods import finetune, training_state
 from memprune.methods.trainable import load_trainable
 from memprune.methods.training_loop import Recipe, learning_rate, texts_of_step
 from memprune.methods.training_memory import FLOAT, training_bytes
-from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.planning.preflight import check_memory
 from memprune.scoring.variant_model import load_variant
@@ -34,27 +28,6 @@ from memprune.variants.changes import About, about_change, write_change
 from memprune.variants.codes import packed
 from memprune.variants.masks import read_mask
 from memprune.variants.weights_of_variant import weights_of_variant
-
-CPU, TEXTS, TOKENS = torch.device("cpu"), 5, 16
-SETTINGS = {"learning_rate": 1e-2, "batch": 2, "seed": 3}
-
-
-def texts() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, VOCABULARY, (TEXTS, TOKENS)).astype(np.int32)
-
-
-def asked_of(manifest: Manifest, folder: Path, steps: int = 6, **changed) -> Asked:
-    """What the workflow asks of a model that is finetuned on five texts."""
-    draw = folder / "retraining.parquet"
-    pq.write_table(pa.table({"tokens": token_column(texts().tolist())}), draw)
-    return Asked(manifest, SETTINGS, steps, "tuned", inputs={"retraining": draw}, **changed)
-
-
-def pruned(manifest: Manifest, folder: Path, level: float = 0.5) -> Path:
-    """The mask of a strategy that prunes MLPs."""
-    path = folder / f"mask of {level}"
-    write_mask_of(manifest, PruneStrategy(matrices="mlp").selection, level, path)
-    return path
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -194,46 +167,6 @@ def test_what_no_step_moves_is_not_in_the_file(tmp_path):
     slow = replace(asked, settings={**SETTINGS, "learning_rate": 1e-12})
     finetune.make(slow, tmp_path / "change")
     assert len(about_change(tmp_path / "change").shapes) < len(weights_of_variant(manifest, ()).tensors)
-
-
-@pytest.mark.parametrize("family", ["gpt_neox", "gpt2"])
-def test_the_same_bits_twice_and_after_deaths(family, tmp_path, monkeypatch):
-    manifest = resolve_model("tiny", tiny_model(family, "float16", tmp_path / "model", layers=2))
-    asked = asked_of(manifest, tmp_path, before=[pruned(manifest, tmp_path)])
-    finetune.make(asked, tmp_path / "whole")
-    finetune.make(asked, tmp_path / "again")
-    finetune.make(replace(asked, settings={**SETTINGS, "seed": 4}), tmp_path / "other")
-    monkeypatch.setattr(training_state, "PAUSE", 0)
-    monkeypatch.setattr(training_state, "SHARE", 0)
-    steps = []
-
-    def dies(*arguments) -> float:
-        steps.append(len(steps))
-        if len(steps) in (3, 5):
-            raise KeyboardInterrupt
-        return trainable.add_gradients(*arguments)
-
-    monkeypatch.setattr(training_loop, "add_gradients", dies)
-    dying = replace(asked, unfinished=tmp_path / "unfinished")
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            finetune.make(dying, tmp_path / "resumed")
-    finetune.make(dying, tmp_path / "resumed")
-    assert len(steps) == 6 + 2
-    whole = (tmp_path / "whole").read_bytes()
-    assert (tmp_path / "again").read_bytes() == whole
-    assert (tmp_path / "resumed").read_bytes() == whole
-    assert (tmp_path / "other").read_bytes() != whole
-
-
-def test_a_state_that_cannot_be_read_is_passed_over(tmp_path):
-    manifest = resolve_model("tiny", tiny_model("gpt2", "float16", tmp_path / "model", layers=2))
-    asked = asked_of(manifest, tmp_path, unfinished=tmp_path / "unfinished")
-    finetune.make(asked, tmp_path / "whole")
-    (tmp_path / "unfinished").mkdir()
-    (tmp_path / "unfinished" / training_state.FILE).write_bytes(b"half a file")
-    finetune.make(asked, tmp_path / "again")
-    assert (tmp_path / "again").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_texts_come_once_in_an_epoch_in_orders_of_their_own():

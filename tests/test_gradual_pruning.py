@@ -1,18 +1,22 @@
 """Pruning in training: the schedule is the paper's, masks have exact counts, and what is zero stays zero."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch.nn.utils import prune
 
 from memprune.embedded import train_suite
 from memprune.embedded.gradual_pruning import (
+    PRUNABLE,
     MaskedWeight,
     Schedule,
+    count_zeros,
     keep_from_rounding_to_zero,
     keep_largest,
     unmasked,
@@ -108,3 +112,17 @@ def test_the_prunable_matrices_are_all_of_two_dimensions_within_blocks():
     within = [p for name, p in model.named_parameters() if ".layers." in name and p.dim() == 2]
     assert [id(m.weight) for m in unmasked(model)] == [id(p) for p in within]
     assert len(within) == 8
+
+
+@pytest.mark.parametrize("sparsity", train_suite.SPARSITIES)
+def test_the_suites_pruned_models_have_exactly_their_sparsity_in_each_matrix(sparsity):
+    name = f"{train_suite.PRUNED.name}-pruned-{sparsity}"
+    tensors = load_file(SUITE / name / "model.safetensors")
+    matrices = [tensor for tensor_name, tensor in tensors.items() if tensor_name.endswith(PRUNABLE)]
+    assert len(matrices) == 4 * train_suite.PRUNED.layers
+    assert [int((m == 0).sum()) for m in matrices] == [round(sparsity * m.numel()) for m in matrices]
+    told = json.loads((SUITE / "training.json").read_text())["models"][name]["pruning"]
+    assert (told["zeros"], told["prunable_weights"]) == count_zeros(SUITE / name)
+    assert told["sparsity"] == sparsity
+    for file in ("tokenizer.json", "tokenizer_config.json", "config.json", "generation_config.json"):
+        assert (SUITE / name / file).read_bytes() == (SUITE / train_suite.PRUNED.name / file).read_bytes()

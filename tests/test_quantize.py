@@ -1,5 +1,6 @@
 """Rounding to nearest by group, against its formula; quantized models against transformers."""
 
+from itertools import product
 from math import prod
 from pathlib import Path
 from shutil import copyfile
@@ -10,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
-from second_order import weights_after
+from second_order import experiment, weights_after
 from tiny_models import log_probabilities, manifest_of, reference_model, tiny_model, write_mask_of
 from transformers import AutoModelForCausalLM
 
@@ -24,6 +25,7 @@ from memprune.methods.selection import Selection
 from memprune.models.manifest import Manifest
 from memprune.models.roles import MATRIX_GROUPS
 from memprune.models.weights import BYTES
+from memprune.planning.inputs import check_scopes
 from memprune.scoring.variant_model import load_variant
 from memprune.variants.achieved import achieved
 from memprune.variants.changes import About, about_change, write_change
@@ -63,20 +65,19 @@ def rounded(numbers: np.ndarray, dtype: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("symmetric", [True, False])
-@pytest.mark.parametrize("bits", range(2, 9))
-def test_weights_are_the_nearest_of_their_group(bits, symmetric, dtype, family, tmp_path):
+def test_weights_are_the_nearest_of_their_group(dtype, family, tmp_path):
     """Rows of 32 and 64 (48 in Llama) inputs in groups of 12, of which the last ones end early."""
     manifest = manifest_of(tiny_model(family, dtype, tmp_path / "model", layers=1))
-    change = tmp_path / "change.safetensors"
-    quantize.make(asked_of(manifest, bits, symmetric=symmetric), change)
-    dense, found = weights_after(manifest, []), weights_after(manifest, [change])
-    assert set(about_change(change).shapes) == set(dense)
-    for name, weights in dense.items():
-        for start in range(0, weights.shape[1], 12):
-            group = slice(start, start + 12)
-            expected = np.stack([nearest(row, bits, symmetric, dtype) for row in weights[:, group]])
-            np.testing.assert_array_equal(found[name][:, group], rounded(expected, dtype))
+    change, dense = tmp_path / "change.safetensors", weights_after(manifest, [])
+    for bits, symmetric in product(range(2, 9), (True, False)):
+        quantize.make(asked_of(manifest, bits, symmetric=symmetric), change)
+        found = weights_after(manifest, [change])
+        assert set(about_change(change).shapes) == set(dense)
+        for name, weights in dense.items():
+            for start in range(0, weights.shape[1], 12):
+                group = slice(start, start + 12)
+                expected = np.stack([nearest(row, bits, symmetric, dtype) for row in weights[:, group]])
+                np.testing.assert_array_equal(found[name][:, group], rounded(expected, dtype))
 
 
 @settings(deadline=None)
@@ -146,7 +147,7 @@ def test_what_was_pruned_stays_zero_and_the_bytes_are_counted(family, tmp_path):
         assert (found[matrix.name][masked[matrix.name] == 0] == 0).all()
         assert about.remaining[matrix.name] == np.count_nonzero(masked[matrix.name])
         outputs, inputs = masked[matrix.name].shape
-        assert about.storage[matrix.name] == (4, outputs * -(-inputs // 12) * 3)
+        assert tuple(about.storage[matrix.name]) == (4, outputs * -(-inputs // 12) * 3)
     size = sum(m.weights for m in manifest.matrices if m.layer in (1, 2))
     pruned = achieved(manifest, [mask])
     both = achieved(manifest, [mask, change])
@@ -183,3 +184,21 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=rf"models.tiny: {name} has weights that are infinite"):
         quantize.make(asked_of(manifest_of(folder), 4), tmp_path / "change.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ({"levels": [4, 9]}, "strategies.s.levels.1: found 9; input should be 2, 3, 4, 5, 6, 7 or 8"),
+        ({"levels": [1]}, "strategies.s.levels.0: found 1; input should be 2, 3, 4, 5, 6, 7 or 8"),
+        ({"levels": [4], "group": 0}, "strategies.s.group: found 0; input should be greater than or equal"),
+        ({"levels": [4], "algorithm": "gptq"}, "strategies.s: found no calibration, which its method needs"),
+        (
+            {"levels": [4], "matrices": ["query"]},
+            "strategies.s.matrices: found query, which model tiny-pythia-0.6m stores within query_key_value",
+        ),
+    ],
+)
+def test_what_no_model_can_be_quantized_to_is_told_before_any_job(strategy, message):
+    with pytest.raises(UserError, match=message):
+        check_scopes(experiment({"method": "quantize"} | strategy))

@@ -6,13 +6,13 @@ import pytest
 from experiments import experiment, local_experiment
 from tiny_models import tiny_model
 
-from memprune.config.experiment import Model
+from memprune.config.experiment import Config, Model, check
 from memprune.devices import footprint
 from memprune.devices.footprint import working_bytes
 from memprune.evaluation.bisection import MOST_STEPS
 from memprune.models.resolve_model import resolve_model
 from memprune.planning import change_resources, resources
-from memprune.planning.costs import device_bytes, estimate, host_bytes
+from memprune.planning.costs import device_bytes, estimate, gathering_bytes, host_bytes
 from memprune.planning.machines import CUDA_HOST_BYTES, PROCESS_BYTES
 from memprune.planning.operations import variant_tokens
 from memprune.planning.parts import parts_of
@@ -53,6 +53,24 @@ def test_runtime_on_a_gpu_is_the_plans_with_a_margin(evaluation):
     minutes = 60 * plan.gpu_hours("A100", config.evaluation.dtype) / jobs
     asked = resources.score_shards(BILLION, 4, 1, config).runtime
     assert asked == resources.SPARE_MINUTES + int(resources.RUNTIME_MARGIN * minutes)
+
+
+def test_activations_take_the_memory_of_a_layer_and_a_batch_and_time_by_the_text():
+    size = size_of(Model(repo="EleutherAI/pythia-2.8b"))
+    assert 8 * 10**8 < gathering_bytes(size) < 4 * 10**9  # its weights take 11 GB in float32
+    wanda = {"criterion": "wanda", "levels": [0.3, 0.5]}
+    chain = {"wanda": wanda, "again": {"after": "wanda@0.3", "criterion": "wanda", "levels": [0.6]}}
+    few, many = (estimate("m", calibrated_experiment(texts, chain)) for texts in (64, 128))
+    # Two operations a weight and token, for the dense model and the chain's first variant; attention beside.
+    each = 2 * 64 * 2048 * size.architecture.layers * size.layer_weights
+    assert 2 * each < many.operations - few.operations < 2.5 * each
+    assert many.jobs == few.jobs
+
+
+def calibrated_experiment(texts: int, strategies: dict) -> Config:
+    """An experiment on Pythia-2.8b that is calibrated on so many texts."""
+    content = experiment("EleutherAI/pythia-2.8b").model_dump(exclude_unset=True)
+    return check({**content, "strategies": strategies, "calibration": {"texts": texts}}, "test")
 
 
 def test_low_rank_asks_for_the_time_of_its_decompositions_at_each_step():

@@ -1,5 +1,7 @@
 """Sensitivity: gradients against torch's of transformers' models, masks against the formula, forgetting."""
 
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from memprune.methods.criteria.sensitivity import descending, losses
 from memprune.methods.gather_gradients import gather
 from memprune.methods.read_tokens import read_fitted
 from memprune.models import weights as weights_module
-from memprune.models.manifest import Manifest
+from memprune.models.manifest import Manifest, write_manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.scoring.forced_pass import score_suffixes
 from memprune.scoring.variant_model import load_variant
@@ -136,6 +138,28 @@ def test_only_fitted_samples_are_read(tmp_path):
     tokens, suffix = read_fitted(tmp_path / "samples.parquet")
     assert tokens.tolist() == [[4, 5, 6], [10, 11, 12]]
     assert suffix == 2
+
+
+def test_more_members_gather_nothing_and_other_fitted_samples_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MEMPRUNE_STORE", str(tmp_path / "store"))
+    manifest = resolve_model("tiny", tiny_model("gpt2", "float16", tmp_path / "model", layers=2))
+    write_manifest(manifest, tmp_path / "manifest.json")
+    pq.write_table(pa.table({"tokens": token_column(OTHERS.tolist())}), tmp_path / "calibration")
+
+    def run(splits: list[str]) -> str:
+        rows = {"split": splits, "tokens": token_column(np.arange(12 * len(splits)).reshape(-1, 12).tolist())}
+        pq.write_table(pa.table(rows).replace_schema_metadata({"suffix": "4"}), tmp_path / "samples")
+        given = {name: tmp_path / name for name in ("samples", "calibration", "output")}
+        given |= {"manifest": tmp_path / "manifest.json", "spec": '{"device": "cpu"}', "threads": 1}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        monkeypatch.setattr(sys, "argv", ["gather_gradients.py", *words])
+        script = Path(__file__).parents[1] / "workflow_scripts/gather_gradients.py"
+        runpy.run_path(str(script), run_name="__main__")
+        return capsys.readouterr().out.split()[-1]
+
+    assert run(["fitted", "member"]) == "computed"
+    assert run(["fitted", "member", "member", "non_member"]) == "found"
+    assert run(["fitted", "fitted"]) == "computed"
 
 
 def test_a_gradient_that_is_not_finite_is_told(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from second_order import (
     curvature,
     dampened,
+    experiment,
     inputs_of_maps,
     inputs_of_matrix,
     random_inputs,
@@ -19,6 +20,7 @@ from second_order import (
 )
 from tiny_models import log_probabilities, manifest_of, reference_model, tiny_model, write_mask_of
 
+from memprune.errors import UserError
 from memprune.methods import sparsegpt
 from memprune.methods.asked import Asked
 from memprune.methods.selection import Selection
@@ -200,3 +202,28 @@ def test_of_a_fused_matrix_the_other_outputs_stay(family, tmp_path):
         else:
             assert np.count_nonzero(own) == own.size // 2
     assert about_change(change).in_scope == {name: 2 * prod(dense[name].shape) // 3}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ({}, "allocation: found global with criterion sparsegpt; allowed: matrix, owl"),
+        ({"allocation": "row"}, "allocation: found row with criterion sparsegpt; allowed: matrix, owl"),
+        ({"pattern": "heads", "allocation": "layer"}, "pattern: found heads with criterion sparsegpt"),
+        ({"allocation": "matrix", "heads": [[0, 1]]}, "heads: found with criterion sparsegpt; allowed:"),
+    ],
+)
+def test_what_it_cannot_share_out_is_told_before_any_job(strategy, message):
+    with pytest.raises(UserError, match=message):
+        experiment({"criterion": "sparsegpt", "levels": [0.5]} | strategy)
+
+
+def test_owl_gives_each_layer_its_level(tmp_path, monkeypatch):
+    manifest = manifest_of(tiny_model("llama", "float32", tmp_path / "model", layers=2))
+    change = tmp_path / "change.safetensors"
+    monkeypatch.setattr("memprune.methods.owl.layer_levels", lambda asked: {0: 0.3, 1: 0.7})
+    sparsegpt.make(asked_of(manifest, tmp_path, allocation="owl"), change)
+    found = weights_after(manifest, [change])
+    for matrix in manifest.matrices:
+        zeros = round((0.3, 0.7)[matrix.layer] * matrix.weights)
+        assert np.count_nonzero(found[matrix.name]) == matrix.weights - zeros

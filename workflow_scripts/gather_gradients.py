@@ -51,6 +51,7 @@ def main() -> None:
         "calibration": entries.content(arguments.calibration),
         "device": device,
         "torch": version("torch"),
+        "transformers": version("transformers"),  # whose model is differentiated
     }
     entries.provide("gradients", determinants, compute, {"gradients.safetensors": arguments.output})
 

@@ -19,11 +19,11 @@ def curvature_bytes(architecture: Architecture) -> int:
 def curvature_operations(architecture: Architecture) -> float:
     """Floating-point operations to invert all layers' Hessians and to solve their matrices.
 
-    Of n inputs 3 n³ to factor, invert and factor again (Golub and Van Loan 2013, sections 4.2, 5.1), and of
-    m outputs m n², since each input's error goes to all after it.
+    Of n inputs 4/3 n³ to factor, to invert and to factor again (Golub and Van Loan 2013, section 4.2), and of
+    m outputs m n², since an input's error goes to all after it.
     """
     shapes = matrix_shapes(architecture)
-    inverting = sum(3 * inputs**3 for role, (_, inputs) in shapes.items() if role not in SHARED)
+    inverting = sum(4 / 3 * inputs**3 for role, (_, inputs) in shapes.items() if role not in SHARED)
     return architecture.layers * float(
         inverting + sum(outputs * inputs**2 for outputs, inputs in shapes.values())
     )

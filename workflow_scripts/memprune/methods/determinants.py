@@ -16,7 +16,8 @@ COMPUTING = ("activations", "calibration", "fitted", "gradients", "retraining") 
 def determinants_of_change(script: Path, asked: Asked, modules: Sequence[str]) -> dict:
     """All that a script's change depends on beside its level: the code of the method's own `modules`, too.
 
-    Where a model is computed with, its architecture, the device's class and torch's version count.
+    Where a model is computed with, its architecture, the device's class and torch's version count; where it
+    is trained, that of transformers, too.
     """
     for change in asked.before:
         entries.content(change)  # verified before it is read
@@ -31,4 +32,6 @@ def determinants_of_change(script: Path, asked: Asked, modules: Sequence[str]) -
     if any(name in asked.inputs for name in COMPUTING):
         architecture = asdict(asked.manifest.architecture)
         determinants |= {"architecture": architecture, "device": asked.device, "torch": version("torch")}
+    if "retraining" in asked.inputs:
+        determinants["transformers"] = version("transformers")  # whose model is trained
     return determinants

@@ -53,8 +53,8 @@ def train(
     in the folder `unfinished` is gone on from, to the same bits. Prints progress and losses. Raises
     UserError, which begins with `what`, when a loss is not finite.
     """
-    parameters = {id(parameter): (name, parameter) for name, parameter in trainable.parameters.items()}
-    parameters = dict(parameters.values())  # a tied head is there once
+    names = {parameter: name for name, parameter in trainable.parameters.items()}  # a tied head is there once
+    parameters = {name: parameter for parameter, name in names.items()}
     device = trainable.model.device
     held = [(trainable.parameters[name], torch.from_numpy(own).to(device)) for name, own in removed.items()]
     optimizer = torch.optim.AdamW(parameters.values(), betas=BETAS, weight_decay=0, fused=True)
