@@ -49,7 +49,8 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
         "model", "strategy", "level", "sparsity", "removed", "context_length", "duplicates", "samples",
         "extracted", "fraction", "ci_low", "ci_high", "token_perplexity", "collapsed", "on_frontier",
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns).assign(target=None, variant_bytes=8)
+    table = pd.DataFrame(rows, columns=columns).assign(target=None)
+    table["variant_bytes"] = 1000 * (1 - table.removed)
     once = table[table.duplicates == 1]
     perplexity = once[once.context_length == 50][[*plot_trade_off.PERPLEXITY]]
     zeros = pd.DataFrame({"layer": [0], "role": ["up"], "sparsity": [0.3]})

@@ -63,13 +63,10 @@ def of_variant(attacks: pd.DataFrame) -> list[str]:
 
 
 def most_of_each(rows: pd.DataFrame) -> list[tuple]:
-    """The rows of strategies, and of every other attack the one that brings most back."""
-    most = rows.groupby("attack").came_back.transform("max")
+    """The rows of strategies, and of every other attack the one that brings most back, the last of equals."""
     is_strategy = ~rows.attack.isin(NOT_STRATEGIES)
-    first = ~rows.assign(most=rows.came_back == most).duplicated(["attack", "most"]) & (
-        rows.came_back == most
-    )
-    return list(rows[is_strategy | first].itertuples())
+    others = rows[~is_strategy].sort_values("came_back", kind="stable").drop_duplicates("attack", keep="last")
+    return list(pd.concat([rows[is_strategy], others.sort_index()]).itertuples())
 
 
 def came_back(row: tuple) -> str:
