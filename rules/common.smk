@@ -128,6 +128,7 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+LEVEL = r"0\.\d+|1\.0|\d(\.\d+)?e-\d+|\d+"  # a level that is given
 TARGET = r"perplexity\+[\d.e-]+"  # a level that is found
 
 
@@ -135,7 +136,7 @@ wildcard_constraints:
     draw=rf"({one_of(SPLITS)})-\d+-\d+",
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
-    level=rf"0\.\d+|1\.0|\d(\.\d+)?e-\d+|\d+|{TARGET}",
+    level=rf"{LEVEL}|{TARGET}",
     variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
     part=r"\d+",
     kind=one_of(CONFIG.text_kinds),

@@ -66,7 +66,7 @@ def gpu(monkeypatch):
 
 def load(folder: Path, device: str = "cuda", **settings) -> Placed:
     spec = Evaluation(**settings).model_dump()
-    return place(resolve_model("tiny", folder), None, device, 1, spec, LENGTH)
+    return place(resolve_model("tiny", folder), (), device, 1, spec, LENGTH)
 
 
 def texts(rows: int) -> np.ndarray:

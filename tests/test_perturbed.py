@@ -170,7 +170,7 @@ def test_an_experiment_has_the_tables_and_costs_of_what_it_asks_for():
     fitted = check(changed("samples/fitted", 501), "test")
     perturbed = check(changed("perturbed", {"shares": [0.1, 0.5, 0.7]}), "test")
     assert set(table_names(fitted)) - set(table_names(plain)) == {"memorization_fitted"}
-    assert set(table_names(perturbed)) - set(table_names(plain)) == {"perturbed"}
+    assert set(table_names(perturbed)) - set(table_names(plain)) == {"perturbed", "lasting"}
     assert blocks_of(fitted) == blocks_of(plain) + 2 * 3  # of 500 and 1 samples, at three context lengths
     texts = {name: sum(n for n, *_ in scored_texts(own)) for name, own in
              (("plain", plain), ("fitted", fitted), ("perturbed", perturbed))}  # fmt: skip

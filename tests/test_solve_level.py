@@ -134,7 +134,7 @@ def test_the_level_found_raises_perplexity_as_transformers_measures_it(dense, tm
 def test_windows_of_another_tokenizer_are_one_line(dense, tmp_path):
     other = replace(dense, manifest=replace(dense.manifest, tokenizer="other"))
     with pytest.raises(UserError, match="its tokenizer is not the one that drew the samples"):
-        solve_level(other, cannot_score, 0.1, "cpu", 1, tmp_path)
+        solve_level(other, [], cannot_score, 0.1, "cpu", 1, tmp_path)
 
 
 LABEL = "perplexity+0.1"

@@ -98,18 +98,23 @@ def imported_by(script: str, *modules: str) -> set[str]:
         (
             "evaluate.py", (),
             {"scoring/forced_pass", "scoring/decoder", "variants/masks", "evaluation/shards"},
-            {"variants/compute_mask", "corpus/draw_samples", "config/experiment", "models/checkpoint"},
+            {"methods/prune", "methods/gptq", "corpus/draw_samples", "config/experiment"},
         ),
         (
-            "compute_change.py", ("memprune.methods.criteria.magnitude",),
-            {"variants/compute_mask", "variants/criteria/magnitude", "variants/scope"},
-            {"scoring/forced_pass", "config/experiment", "variants/criteria/random", "corpus/draw_samples"},
+            "compute_change.py", ("memprune.methods.prune", "memprune.methods.criteria.magnitude"),
+            {"methods/prune", "methods/criteria/magnitude", "variants/scope"},
+            {"scoring/forced_pass", "config/experiment", "methods/criteria/random", "corpus/draw_samples"},
         ),
         (
-            "compute_change.py", ("memprune.methods.criteria.random",),
-            {"variants/criteria/random", "variants/selection_engine"}, {"variants/criteria/magnitude"},
+            "compute_change.py", ("memprune.methods.prune", "memprune.methods.criteria.random"),
+            {"methods/criteria/random", "methods/selection_engine"},
+            {"methods/criteria/magnitude", "methods/quantize", "methods/finetune"},
         ),
-        ("compute_change.py", (), {"variants/compute_mask"}, {"variants/criteria/magnitude"}),
+        (
+            "compute_change.py", ("memprune.methods.quantize", "memprune.methods.nearest"),
+            {"methods/quantize", "variants/codes"}, {"methods/gptq", "methods/prune", "scoring/decoder"},
+        ),
+        ("compute_change.py", (), {"methods/asked"}, {"methods/prune", "methods/criteria/magnitude"}),
         (
             "draw_samples.py", ("memprune.corpus.sources.embedded",),
             {"corpus/sources/embedded", "corpus/sources/files"},

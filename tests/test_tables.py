@@ -30,6 +30,7 @@ from memprune.findings.frames import VARIANT, read_csv
 from memprune.findings.memorization_table import memorization_table
 from memprune.findings.paired_tests import against_dense
 from memprune.findings.perplexity_table import perplexity_table
+from memprune.findings.strategy_methods import ALL_PRUNE
 
 UNPUBLISHED = {"sources": [], "experiment": {}}  # nothing to compare with
 
@@ -181,7 +182,7 @@ def test_levels_that_differ_late_are_columns_of_their_own(memorization_measures)
     levels = {0.2: 0.3, 0.4: 0.3000000001, 0.0: 0.0}
     large = memorization_measures[memorization_measures.model == "large"]
     table = memorization_table(large.assign(level=large.level.map(levels)))
-    block = paper_layout.one_block("", table.assign(value=table.fraction))
+    block = paper_layout.one_block("", table.assign(value=table.fraction), ALL_PRUNE)
     assert {"global, 0.3", "global, 0.3000000001"} <= set(block.columns)
 
 
@@ -243,7 +244,7 @@ def test_the_papers_layout(memorization_measures, perplexity_measures):
 def test_levels_that_all_models_share_stand_in_the_columns_of_the_papers_layout(memorization_measures):
     one = memorization_table(memorization_measures[memorization_measures.model == "large"])
     names = [f"{strategy}, {level:g}" for strategy in STRATEGIES for level in LEVELS["large"]]
-    assert paper_layout.one_block("", one.assign(value=one.fraction)).columns.to_list()[2:] == [
+    assert paper_layout.one_block("", one.assign(value=one.fraction), ALL_PRUNE).columns.to_list()[2:] == [
         "dense",
         *names,
     ]

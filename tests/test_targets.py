@@ -17,7 +17,7 @@ from memprune.findings.memorization_table import memorization_table
 from memprune.findings.paired_tests import against_dense
 from memprune.findings.paper_layout import paper_layout
 from memprune.findings.perplexity_table import perplexity_table
-from memprune.planning import params, paths, resources
+from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.costs import estimate
 from memprune.planning.sizes import size_of
 from memprune.results import place
@@ -122,7 +122,7 @@ def test_the_plan_counts_the_steps_to_a_level():
     assert found.operations > given.operations
     config = planned(target(0.1))
     size = size_of(config.models["m"])
-    asked = resources.solve_level(size, 4, 0, config)
+    asked = change_resources.solve_level("global", size, 4, 0, config)
     assert asked.memory > resources.score_shards(size, 4, 0, config).memory
     assert asked.runtime > 0
 

@@ -14,7 +14,7 @@ from memprune.config.experiment import SHARED_FOLDERS, Config, check, load
 from memprune.config.values import LONGEST_NAME
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
-from memprune.variants.names import split_variant, variant_name
+from memprune.variants.names import level_text, split_variant, variant_name
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ TWICE = {
     "metrics": ["extracted", "matched", "extracted"],
     "discoverable/n": [1, 10, 1],
     "discoverable/p": [0.5, "5e-1"],
+    "perturbed/shares": [0.1, 0.2, "1e-1"],
     "tasks": ["winogrande", "mine/cloze.yaml", "cloze.yaml"],
 }
 
@@ -225,7 +226,9 @@ def test_keys_are_those_of_the_part_and_not_of_one_of_its_name():
     ):
         check(content, "my.yaml")
     content = changed("strategies/corpus", {"hub": 3})
-    with pytest.raises(UserError, match=r"strategies.corpus.hub: unknown key; .* allowed: matrices, layers"):
+    with pytest.raises(
+        UserError, match=r"strategies.corpus.hub: unknown key; .* allowed: after, matrices, layers"
+    ):
         check(content, "my.yaml")
 
 
@@ -235,8 +238,9 @@ def test_longest_names_make_file_names(tmp_path):
 
 @given(st.floats(0, 1, exclude_min=True))
 def test_every_level_makes_a_name_that_the_rules_know(level):
-    [pattern] = re.findall(r'level=r"(.*)"', (ROOT / "rules/common.smk").read_text())
-    assert re.fullmatch(pattern, repr(level))
+    common = (ROOT / "rules/common.smk").read_text()
+    [pattern] = re.findall(r'^LEVEL = r"(.*?)"', common, re.MULTILINE)
+    assert re.fullmatch(pattern, level_text(level))
     assert check(changed("strategies/global/levels", [repr(level)]), "").levels(
         "tiny-pythia-3.5m", "global"
     ) == [level]

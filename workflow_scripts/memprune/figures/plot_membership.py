@@ -62,8 +62,8 @@ def draw(axes: Axes, rows: pd.DataFrame, strategies: Sequence[str], methods: Met
     for place, strategy in enumerate(strategies):
         line = along(rows, strategy, methods)
         own, begins = line[line.strategy == strategy], line[line.strategy != strategy]
-        if own.sparsity.isin(begins.sparsity).all():
-            own = begins = line.head(0)  # it moves no sparsity
+        if len(own) and own.sparsity.isin(begins.sparsity).all():
+            continue  # it moves no sparsity
         shift = SPREAD * furthest * (place - gaps / 2) / max(gaps, 1)
         own = own.assign(sparsity=own.sparsity + shift)
         line, look = pd.concat([begins, own]), style[strategy] | SMALL
