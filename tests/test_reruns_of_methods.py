@@ -86,7 +86,7 @@ EDITS = {
     "prefixes perturbed": (
         change_config(perturbed={"shares": [0.1]}),
         {"perturb_prefixes": 1, "score_texts": 9, "measure_perturbed": 9} | TABLES,
-        {"perturbed_texts": 1, "perturbed": 9, "measures": 9} | NEW,
+        {"perturbed_prefixes": 1, "perturbed": 9, "measures": 9} | NEW,
     ),
 }
 
