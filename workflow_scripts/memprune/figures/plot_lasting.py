@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from memprune.figures.style import DENSE, PERCENT, folded, headline, legend_beside, looks, panels
-from memprune.findings.attacks import LONGER, NOT_STRATEGIES
+from memprune.figures.style import BESIDE, DENSE, PERCENT, folded, headline, legend_beside, looks, panels
+from memprune.findings.attacks import LONGER, NOT_STRATEGIES, SAMPLED
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, level_in_words, strongest
 from memprune.variants.names import level_text
 
@@ -17,6 +17,7 @@ COLUMNS = (
     "attacked", "attacked_ci_low", "attacked_ci_high", "dense_attacked",
 )  # fmt: skip
 LINE = 0.22  # inches of an attack
+LABEL_LETTER = 0.075  # inches of a letter of its name
 AFTER = {"marker": "o", "linestyle": "", "markerfacecolor": "white", "zorder": 3}
 ATTACKED = {"marker": "o", "linestyle": "", "zorder": 4}
 UNDER_THE_SAME = DENSE | {"color": "#999999", "markersize": 6}
@@ -27,12 +28,14 @@ def plot(
 ) -> Figure:
     """A panel a model, a line an attack: `lasting` is the table of that name.
 
-    Shown are the attacks at the largest k, and longer contexts from the shortest, on variants that a strategy
-    stands after; where there is none, on each strategy at its strongest level.
+    Shown are the attacks at the largest k, of sampling the one with most samples, and longer contexts from
+    the shortest, on variants that a strategy stands after; where there is none, on each strategy at its
+    strongest level.
     """
     rows = shown(lasting[lasting.model.isin(models)], methods)
     names = rows.name.unique().tolist()
-    figure, all_axes = panels(len(models), 3.6, 1.6 + LINE * max(len(names), 8), across=3)
+    beside = BESIDE + LABEL_LETTER * max(map(len, names), default=0)
+    figure, all_axes = panels(len(models), 3.6, 1.6 + LINE * max(len(names), 8), across=3, beside=beside)
     style = looks(strategies)
     for axes, model in zip(all_axes, models, strict=True):
         own = rows[rows.model == model]
@@ -59,6 +62,8 @@ def shown(lasting: pd.DataFrame, methods: Methods) -> pd.DataFrame:
         (lasting.context_length == lasting.context_length.max()) | (lasting.attack == LONGER)
     ].reset_index(drop=True)
     keys = ["model", "strategy", "level"]
+    # Of sampling the most samples tell the most.
+    rows = rows[~(rows.attack == SAMPLED) | ~rows.duplicated([*keys, "attack"], keep="last")]
     of_strategies = rows[~rows.attack.isin(NOT_STRATEGIES)][keys].drop_duplicates()
     rows = rows.merge(of_strategies, on=keys) if len(of_strategies) else strongest(rows, methods)
     rows = rows.assign(name=[name_of(row, methods) for row in rows.itertuples()], last=rows.attack == LONGER)
