@@ -112,14 +112,14 @@ CODE = {
         all_of(
             edit("workflow_scripts/memprune/metrics/matched.py", "greedy, axis=1", "greedy, axis=-1"),
             edit("workflow_scripts/memprune/figures/plot_trade_off.py", "zorder=3", "zorder=4"),
-            edit("workflow_scripts/memprune/methods/prune.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
+            edit("workflow_scripts/memprune/methods/pooled.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
         ),
         {"compute_change": 6, "evaluate": 6, "measure": 8} | TABLES | SPARSITY,
         {"change": 6, "measures": 8, "figure": 1},
     ),
     "mask code changed, other bits for one strategy": (
         edit(
-            "workflow_scripts/memprune/methods/prune.py",
+            "workflow_scripts/memprune/methods/pooled.py",
             COMPUTE_MASK,
             COMPUTE_MASK + " + (len(group) > 7)",
         ),
