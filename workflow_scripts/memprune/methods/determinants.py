@@ -10,7 +10,7 @@ from memprune.models.manifest import weights_of
 from memprune.store import entries, source_code
 from memprune.variants.changes import change_digest
 
-COMPUTING = ("activations", "calibration", "fitted", "gradients", "retraining")  # inputs of floating point
+COMPUTING = ("activations", "calibration", "gradients", "retraining")  # inputs of floating point
 
 
 def determinants_of_change(script: Path, asked: Asked, modules: Sequence[str]) -> dict:

@@ -16,13 +16,13 @@ from memprune.models.weights import BYTES
 from memprune.variants.changes import About, about_change, write_change
 from memprune.variants.codes import packed
 from memprune.variants.floats import to_bits
-from memprune.variants.scope import Scope, regions_in_scope
+from memprune.variants.scope import Scope, matrices_in_scope
 
 
 def make(asked: Asked, path: Path) -> None:
     """Quantize the matrices in scope to as many bits as the level says, and write their codes.
 
-    Zeros stay zeros. Raises UserError when nothing is in scope.
+    Zeros stay zeros. Raises UserError when nothing is in scope, or a part of a matrix.
     """
     rounding = Rounding(
         bits=int(asked.level),
@@ -30,9 +30,7 @@ def make(asked: Asked, path: Path) -> None:
         symmetric=asked.settings["symmetric"],
         dtype=getattr(torch, asked.manifest.dtype),
     )
-    regions = regions_in_scope(asked.manifest, Scope(**asked.settings["scope"]), asked.strategy)
-    assert all(region.lines is None for region in regions), regions  # see planning.inputs.check_scopes
-    matrices = [region.matrix for region in regions]
+    matrices = matrices_in_scope(asked.manifest, Scope(**asked.settings["scope"]), asked.strategy)
     write_change(about_codes(asked, matrices, rounding), tensors(asked, matrices, rounding, path), path)
 
 

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from memprune.config.strategies.scoped import ScopedStrategy
+from memprune.config.strategies.scoped import WholeMatrixStrategy
 from memprune.config.target import AskedLevels
 from memprune.methods.ranks import rank_at
 from memprune.models.architecture import Architecture
 from memprune.models.shapes import matrix_shapes
-from memprune.variants.scope import check_whole, scope_of
+from memprune.variants.scope import scope_of
 
 
-class LowRankStrategy(ScopedStrategy):
+class LowRankStrategy(WholeMatrixStrategy):
     """How matrices are approximated by a truncated singular value decomposition."""
 
     method: Literal["low-rank"]
@@ -31,7 +31,6 @@ class LowRankStrategy(ScopedStrategy):
         self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
     ) -> None:
         super().check_fit(architecture, model, name, levels)
-        check_whole(self.scope, architecture, model, name)
         roles, _ = scope_of(self.scope, architecture, model, name)
         given = [level for level in levels if isinstance(level, float)]  # one that is found shows it later
         for role, shape in matrix_shapes(architecture).items():

@@ -1,20 +1,17 @@
 """Strategies that keep weights in few bits."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from memprune.config.strategies.scoped import ScopedStrategy
+from memprune.config.strategies.scoped import WholeMatrixStrategy
 from memprune.config.values import Count, without_repeats
-from memprune.models.architecture import Architecture
-from memprune.variants.scope import check_whole
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
 
 
-class QuantizeStrategy(ScopedStrategy):
+class QuantizeStrategy(WholeMatrixStrategy):
     """How weights are rounded to codes of few bits, by group."""
 
     method: Literal["quantize"]
@@ -29,12 +26,6 @@ class QuantizeStrategy(ScopedStrategy):
     levels: Annotated[
         list[Literal[*BITS]], Field(min_length=1, description="Bits a weight."), without_repeats()
     ]
-
-    def check_fit(
-        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
-    ) -> None:
-        super().check_fit(architecture, model, name, levels)
-        check_whole(self.scope, architecture, model, name)
 
     @property
     def settings(self) -> dict:

@@ -9,7 +9,7 @@ from memprune.config.strategies.any_strategy import AnyStrategy
 from memprune.config.values import Index, without_repeats
 from memprune.models.architecture import Architecture
 from memprune.models.roles import FUSED, FUSED_ROLES, MATRIX_GROUPS
-from memprune.variants.scope import Scope, scope_of
+from memprune.variants.scope import Scope, check_whole, scope_of
 
 Role = Literal[*MATRIX_GROUPS["all"]]
 
@@ -52,3 +52,12 @@ class ScopedStrategy(AnyStrategy):
         """What of a model is changed, not in the order of lists."""
         layers = self.layers if isinstance(self.layers, str) else tuple(sorted(self.layers))
         return Scope(roles=self.named, layers=layers)
+
+
+class WholeMatrixStrategy(ScopedStrategy):
+    """A strategy that changes no part of a matrix."""
+
+    def check_fit(
+        self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
+    ) -> None:
+        check_whole(self.scope, architecture, model, name)
