@@ -185,6 +185,42 @@ def asked(estimate):
     }
 
 
+def variant_of(wildcards):
+    """The name of the variant that a job makes."""
+    return f"{wildcards.strategy}@{wildcards.level}"
+
+
+def inputs_of(wildcards):
+    """The files that a variant's change is made from, by the names of the method's inputs."""
+    return method_inputs(CONFIG, wildcards.model, variant_of(wildcards))
+
+
+def in_chain(name, before):
+    """The group of a small model's jobs, one for each number of changes that they stand after.
+
+    Of two of a chain the later may wait for what another rule gathers of the earlier one's variant, and a group
+    may not wait for a job that waits for it.
+    """
+
+    def group(wildcards):
+        count = len(before(CONFIG, wildcards.model, wildcards.get("variant") or variant_of(wildcards)))
+        return resources.group(f"{name}-after-{count}" if count else name)(SIZES[wildcards.model])
+
+    return group
+
+
+def asked_by(estimate):
+    """The memory and runtime of jobs on a strategy: `estimate(strategy, size, threads, GPU, CONFIG)`."""
+
+    def at(wildcards, threads, attempt):
+        return estimate(wildcards.strategy, SIZES[wildcards.model], threads, GPU, CONFIG).at(attempt)
+
+    return {
+        "mem_mb": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).memory,
+        "runtime": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).runtime,
+    }
+
+
 LEFTOVERS = leftovers(Path(RESULTS), CONFIG)
 if LEFTOVERS and workflow.is_main_process:
     print(LEFTOVERS, file=sys.stderr)

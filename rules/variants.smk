@@ -1,42 +1,6 @@
 """Changes of models' weights, and what they are computed from."""
 
 
-def variant_of(wildcards):
-    """The name of the variant that a job makes."""
-    return f"{wildcards.strategy}@{wildcards.level}"
-
-
-def inputs_of(wildcards):
-    """The files that a variant's change is made from, by the names of the method's inputs."""
-    return method_inputs(CONFIG, wildcards.model, variant_of(wildcards))
-
-
-def in_chain(name, before):
-    """The group of a small model's jobs, one for each number of changes that they stand after.
-
-    Of two of a chain the later may wait for what another rule gathers of the earlier one's variant, and a group
-    may not wait for a job that waits for it.
-    """
-
-    def group(wildcards):
-        count = len(before(CONFIG, wildcards.model, wildcards.get("variant") or variant_of(wildcards)))
-        return resources.group(f"{name}-after-{count}" if count else name)(SIZES[wildcards.model])
-
-    return group
-
-
-def asked_by(estimate):
-    """The memory and runtime of jobs on a strategy: `estimate(strategy, size, threads, GPU, CONFIG)`."""
-
-    def at(wildcards, threads, attempt):
-        return estimate(wildcards.strategy, SIZES[wildcards.model], threads, GPU, CONFIG).at(attempt)
-
-    return {
-        "mem_mb": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).memory,
-        "runtime": lambda wildcards, threads, attempt: at(wildcards, threads, attempt).runtime,
-    }
-
-
 rule count_magnitudes:
     """Counting weights by magnitude"""
     input:
@@ -62,7 +26,7 @@ rule gather_activations:
     """Gathering activations on calibration text"""
     input:
         manifest=rules.resolve_model.output,
-        before=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
+        changes=lambda wildcards: paths.changes_of(CONFIG, wildcards.model, wildcards.variant),
         calibration=paths.draw(RESULTS, text_draw(CONFIG, "calibration")),
     output:
         paths.statistics(RESULTS, "{model}", "{variant}", "activations"),
@@ -78,10 +42,10 @@ rule gather_activations:
         gpu=GPU,
     params:
         source=source("gather_activations.py"),
-        before=lambda wildcards, input: option("--before", *input.before) if input.before else "",
+        changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         spec=option("--spec", params.gathering_spec(CONFIG)),
     shell:
-        "gather_activations.py --variant {wildcards.variant} --manifest {input.manifest} {params.before}"
+        "gather_activations.py --variant {wildcards.variant} --manifest {input.manifest} {params.changes}"
         " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"
 
 

@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--before", type=Path, nargs="*", default=[], help="the variant's changes")
+    parser.add_argument("--changes", type=Path, nargs="*", default=[], help="the variant's")
     parser.add_argument("--calibration", type=Path, required=True)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--threads", type=int, required=True)
@@ -30,7 +30,7 @@ def main() -> None:
         settings={},
         level=0.0,
         strategy=arguments.variant,
-        before=arguments.before,
+        before=arguments.changes,
         inputs={"calibration": arguments.calibration},
         threads=arguments.threads,
         device=device_class(arguments.spec["device"]),

@@ -11,10 +11,9 @@ from memprune.config.published_figures import read_published
 from memprune.config.values import task_name
 from memprune.disk import sha256_of
 from memprune.jobs.arguments import option
-from memprune.methods.determinants import COMPUTING
 from memprune.planning import paths
 from memprune.planning.draws import corpus_of, draw_settings
-from memprune.planning.method_inputs import method_inputs
+from memprune.planning.method_inputs import method_inputs, uses_device
 from memprune.planning.methods_known import methods_known
 from memprune.planning.perplexity_texts import perplexity_texts
 from memprune.planning.protocol import compared
@@ -74,7 +73,7 @@ def change_spec(config: Config, variant: str) -> str:
     name, level = split_variant(variant)
     strategy = config.strategies[name]
     spec = {"modules": strategy.modules, "settings": strategy.settings}
-    if set(strategy.inputs) & set(COMPUTING):
+    if uses_device(config, name):
         spec["device"] = config.evaluation.device
     return canonical(spec if isinstance(level, str) else spec | {"level": level})
 
