@@ -81,17 +81,18 @@ def test_figures_show_the_models_that_they_are_given_and_no_control():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("collapsed", [1e5, 1e29, 1e200, float("inf")])
-def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(collapsed):
+@pytest.mark.parametrize("perplexity_there", [199, 201, 1e5, 1e200, float("inf"), float("nan")])
+def test_the_trade_off_of_a_collapsed_model_is_drawn_or_counted(perplexity_there):
     levels = pd.DataFrame({"model": "m", "strategy": ["dense", "s", "s"], "level": [0.0, 0.3, 0.6]})
     levels = levels.assign(removed=levels.level, target=None)
-    perplexity = levels.assign(token_perplexity=[20.0, 30.0, collapsed])
+    perplexity = levels.assign(token_perplexity=[20.0, 30.0, perplexity_there])
     figure = plot_trade_off.plot(levels.assign(context_length=50, fraction=0.1), perplexity, ["m"], ["s"])
     figure.draw_without_rendering()
     [axes] = figure.axes
     drawn = axes.get_lines()[0].get_xdata().tolist()
-    assert drawn == [20, 30, collapsed][: 3 if collapsed < 1e30 else 2]
-    assert ("1 beyond 1e+30" in axes.get_xlabel()) == (collapsed > 1e30)
+    near = perplexity_there <= 200
+    assert drawn == [20, 30, perplexity_there][: 3 if near else 2]
+    assert ("1 of more than 10 times the dense one" in axes.get_xlabel()) == (not near)
 
 
 def test_a_marker_in_the_trade_off_has_the_area_of_the_share_removed():

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from memprune.figures.style import (
     DENSE,
-    LARGEST,
     PANELS,
     folded,
     headline,
@@ -24,6 +23,7 @@ MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
 PERPLEXITY = ("model", "strategy", "level", "target", "removed", "token_perplexity")
 AREA = 180  # points² of the marker of a variant that lacks all weights
 SMALLEST = 9  # points² of a marker
+WIDEST = 10  # times the dense model's perplexity: what is beyond would take the others' room
 EDGE = {"edgecolors": "white", "linewidths": 0.5}  # tells markers apart that overlap
 EXAMPLES = (0.01, 0.03, 0.1, 0.3, 0.9)  # shares removed that the legend shows, three of them at most
 
@@ -38,18 +38,19 @@ def plot(
     """A line per strategy from what it changes, the dense model or another variant, through its levels.
 
     `memorization` and `perplexity` are the tables of those names; memorization is its mean over k. A marker's
-    area is the share of all prunable weights that were removed. Variants that are beyond `LARGEST` are
+    area is the share of all prunable weights that were removed. Variants that are beyond `WIDEST` are
     counted below their panel.
     """
     keys = ["model", "strategy", "level"]
     fraction = memorization.groupby(keys).fraction.mean()
     points = perplexity.set_index(keys).join(fraction).reset_index()
-    points = points[points.token_perplexity <= LARGEST]
     figure, all_axes = panels(len(models), 3.4, 3.6)
     style = looks(strategies)
     for axes, model in zip(all_axes, models, strict=True):
         own = points[points.model == model]
         dense = own[own.strategy == "dense"]
+        near = own.token_perplexity <= WIDEST * dense.token_perplexity.item()
+        own, beyond = own[near], int((~near).sum())
         for strategy in strategies:
             line = along(own, strategy, methods)
             changed = line[line.strategy == strategy]
@@ -68,10 +69,8 @@ def plot(
         axes.plot(dense.token_perplexity, dense.fraction, linestyle="", label="dense", zorder=3, **DENSE)
         perplexity_axis(axes, own.token_perplexity.max() / own.token_perplexity.min())
         axes.set_title(folded(model))
-        beyond = int((perplexity[perplexity.model == model].token_perplexity > LARGEST).sum())
-        axes.set_xlabel(
-            "token perplexity (validation)" + (f", {beyond} beyond {LARGEST:g}" if beyond else "")
-        )
+        count = f"\n{beyond} of more than {WIDEST} times the dense one" if beyond else ""
+        axes.set_xlabel(f"token perplexity (validation){count}")
     for axes in all_axes[::PANELS]:
         percent_axis(axes, "member samples extracted, mean over k")
     shown = [share for share in EXAMPLES if share <= points.removed.max()][-3:]
