@@ -38,6 +38,7 @@ from memprune.planning.draws import (
     all_draws,
     draw_files,
     draws_left_out,
+    draws_unlike,
     fitted_draws,
     member_draws,
     non_member_draws,

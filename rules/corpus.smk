@@ -19,9 +19,12 @@ rule draw_samples:
     """Drawing samples"""
     input:
         files=lambda wildcards: draw_files(CONFIG, wildcards.draw),
-        without=lambda wildcards: [
-            paths.draw(RESULTS, draw) for draw in draws_left_out(CONFIG, wildcards.draw)
-        ],
+        without=lambda wildcards: expand(
+            paths.draw(RESULTS, "{draw}"), draw=draws_left_out(CONFIG, wildcards.draw)
+        ),
+        unlike=lambda wildcards: expand(
+            paths.draw(RESULTS, "{draw}"), draw=draws_unlike(CONFIG, wildcards.draw)
+        ),
         manifest=paths.manifest(RESULTS, FIRST_MODEL),
     output:
         paths.draw(RESULTS, "{draw}"),
@@ -37,9 +40,10 @@ rule draw_samples:
         spec=lambda wildcards: option("--spec", params.draw_spec(CONFIG, wildcards.draw)),
         files=lambda wildcards: option("--files", *draw_files(CONFIG, wildcards.draw)),
         without=lambda wildcards, input: option("--without", *input.without) if input.without else "",
+        unlike=lambda wildcards, input: option("--unlike", *input.unlike) if input.unlike else "",
     shell:
-        "draw_samples.py {params.spec} {params.files} {params.without} --manifest {input.manifest}"
-        " --output {output} > {log} 2>&1"
+        "draw_samples.py {params.spec} {params.files} {params.without} {params.unlike}"
+        " --manifest {input.manifest} --output {output} > {log} 2>&1"
 
 
 rule prepare_task:

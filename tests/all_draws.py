@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from memprune.config.experiment import Config
-from memprune.planning.draws import all_draws, draw_files, draw_settings, draws_left_out
+from memprune.planning.draws import all_draws, draw_files, draw_settings, draws_left_out, draws_unlike
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts/draw_samples.py"
 
@@ -18,13 +18,17 @@ SCRIPT = Path(__file__).parents[1] / "workflow_scripts/draw_samples.py"
 def run_all_draws(
     config: Config, manifest: Path, folder: Path, kinds: tuple[str, ...]
 ) -> dict[str, pa.Table]:
-    """The tables of an experiment's draws of some kinds by name, with a store beside them."""
+    """The tables of an experiment's draws of some kinds, as if there were no others; a store beside them."""
     names = [name for name in all_draws(config) if name.startswith(kinds)]
     for name in names:
-        without = [folder / f"{other}.parquet" for other in draws_left_out(config, name)]
+        without, unlike = (
+            [folder / f"{other}.parquet" for other in others(config, name) if other in names]
+            for others in (draws_left_out, draws_unlike)
+        )
         arguments = [
             "--spec", json.dumps(draw_settings(config, name)), "--files", *draw_files(config, name),
-            "--without", *without, "--manifest", manifest, "--output", folder / f"{name}.parquet",
+            "--without", *without, "--unlike", *unlike, "--manifest", manifest,
+            "--output", folder / f"{name}.parquet",
         ]  # fmt: skip
         folder.mkdir(exist_ok=True)
         with pytest.MonkeyPatch.context() as patch:

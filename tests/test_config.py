@@ -220,6 +220,10 @@ def test_what_a_strategy_cannot_be(settings, message):
             "strategies.s.checkpoints: found {}; dictionary",
         ),
         (
+            {"s": {"method": "checkpoint", "checkpoints": {0.5: "a", "0.50": "b"}}},
+            "strategies.s.checkpoints: found 0.5 and '0.50', which are the same; give each once",
+        ),
+        (
             {"s": {"method": "checkpoint", "checkpoints": {1.5: "a"}}},
             "strategies.s.checkpoints.1.5: found 1.5; input should be less than or equal to 1",
         ),

@@ -19,8 +19,9 @@ from tiny_models import tiny_model, tiny_tokenizer
 from memprune.config.experiment import Config, check
 from memprune.corpus.documents import shuffled
 from memprune.corpus.draw_samples import draw, every_second
-from memprune.corpus.draw_text import not_in, order_seed
+from memprune.corpus.draw_text import order_seed
 from memprune.corpus.pool_seeds import pool_seeds
+from memprune.corpus.taken import RUN, Taken, read_taken, run_hashes
 from memprune.errors import UserError
 from memprune.models.manifest import write_manifest
 from memprune.models.resolve_model import resolve_model
@@ -124,9 +125,9 @@ def simulated(config: Config, texts: list) -> dict[str, list[str]]:
     for name in all_draws(config):
         if name.startswith(TRAINING):
             spec = draw_settings(config, name)
-            taken = {own for other in draws_left_out(config, name) for own in found[other]}
+            taken = Taken(frozenset(own for other in draws_left_out(config, name) for own in found[other]))
             order = shuffled(texts, order_seed(spec["kind"], spec["seed"]))
-            found[name] = draw(not_in(order, taken), TOKENIZER, spec)["document"].to_pylist()
+            found[name] = draw(order, TOKENIZER, spec, taken)["document"].to_pylist()
     return found
 
 
@@ -234,3 +235,62 @@ def test_too_little_text_is_one_line(kind, message):
 def test_fewer_fitted_samples_than_parts_are_refused():
     with pytest.raises(UserError, match=r"samples.fitted: found 2, allowed: 0, or at least corpus.parts, 3"):
         experiment({"source": "hub", "dataset": "a/b", "parts": 3}, MEMBERS | {"fitted": 2})
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_windows_share_text_where_they_share_a_run_of_tokens(data):
+    """Beside the plain search for one list in another; few ids, so that runs repeat and nearly match."""
+    ids = st.lists(st.integers(0, 2), min_size=1, max_size=40)
+    length = data.draw(st.integers(1, 12))
+    taken, window = data.draw(st.lists(ids, max_size=4)), data.draw(ids)
+    runs = frozenset().union(*(run_hashes(own, length) for own in taken))
+    shared = any(
+        own[start : start + length] == window[there : there + length]
+        for own in taken
+        for start in range(len(own) - length + 1)
+        for there in range(len(window) - length + 1)
+    )
+    assert Taken(frozenset(), runs, length).has_run_of(window) == shared
+
+
+def test_text_under_another_name_is_in_no_draw_for_methods(manifest, tmp_path, monkeypatch):
+    """Each text stands in the corpus under three names, and in all splits."""
+    monkeypatch.chdir(tmp_path)
+    rows = [row for number in range(3) for row in renamed(TEXTS[:50], f"copy {number} of ")]
+    files = {split: [tmp_path / f"{split}.jsonl"] for split in ("train", "validation", "test")}
+    for [file] in files.values():
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    corpus = {"source": "files", **{split: list(map(str, own)) for split, own in files.items()}}
+    asked = MEMBERS | {"members": 8, "fitted": 8, "perplexity_windows": 2}
+    tables = run_all_draws(experiment(corpus, asked, **METHODS), manifest, tmp_path / "drawn", ("",))
+    methods = {name for name in tables if name.startswith(tuple(METHODS))}
+    assert len(methods) == 2
+    for name in methods:
+        for other in tables.keys() - {name}:
+            assert share_no_run(tables[name], tables[other]), (name, other)
+    assert share_no_run(tables["member-0-0"], tables["fitted-0-0"])
+
+
+def renamed(rows: list[dict], start: str) -> list[dict]:
+    """The same texts under other names."""
+    return [row | {"meta": row["meta"] | {"document": start + row["meta"]["document"]}} for row in rows]
+
+
+def share_no_run(first: pa.Table, second: pa.Table) -> bool:
+    """Whether no two windows of two draws have a run of 40 tokens in common, as many as samples have here."""
+    windows = (table["tokens"].to_pylist() for table in (first, second))
+    runs = [{tuple(ids[i : i + 40]) for ids in own for i in range(len(ids) - 39)} for own in windows]
+    return not runs[0] & runs[1]
+
+
+def test_runs_are_as_long_as_the_shortest_windows_allow(tmp_path):
+    files = []
+    for tokens in (30, 90):
+        files.append(tmp_path / f"{tokens}.parquet")
+        pq.write_table(pa.table({"document": ["a"], "tokens": [list(range(tokens))]}), files[-1])
+    assert read_taken(files[:1], files[1:], 256).length == 30
+    assert read_taken([], files[1:], 256).length == RUN == 50
+    assert read_taken([], files[1:], 40).length == 40
+    assert read_taken([], [], 256) == Taken()
+    assert read_taken(files[:1], files[1:], 256).documents == {"a"}

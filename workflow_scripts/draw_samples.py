@@ -19,7 +19,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--files", nargs="*", default=[], help="local files that the corpus is read from")
-    parser.add_argument("--without", type=Path, nargs="*", default=[], help="draws: not their documents")
+    parser.add_argument(
+        "--without", type=Path, nargs="*", default=[], help="draws: neither their documents nor text"
+    )
+    parser.add_argument("--unlike", type=Path, nargs="*", default=[], help="draws: not text that is in them")
     parser.add_argument("--manifest", type=Path, required=True, help="of the model whose tokenizer is used")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parse(parser)
@@ -29,11 +32,10 @@ def main() -> None:
     files = identities(kind, arguments.files)
 
     def compute(folder: Path) -> None:
-        import pyarrow.parquet as pq
-
         from memprune.corpus.draw_samples import draw
-        from memprune.corpus.draw_text import not_in, order_seed
+        from memprune.corpus.draw_text import order_seed
         from memprune.corpus.extract_samples import write_table
+        from memprune.corpus.taken import read_taken
         from memprune.models.tokenization import load_tokenizer, prefix_token, tokenizer_fingerprint
 
         tokenizer = load_tokenizer(manifest.folder)
@@ -50,9 +52,8 @@ def main() -> None:
         documents = import_module(source).read(
             spec["corpus"] | needed, arguments.files, spec["split"], order, spec["part"], spec["parts"]
         )
-        tables = [pq.read_table(path, columns=["document"]) for path in arguments.without]
-        taken = {name for table in tables for name in table["document"].to_pylist()}
-        drawn = draw(not_in(documents, taken), tokenizer, spec)
+        taken = read_taken(arguments.without, arguments.unlike, spec["window"])
+        drawn = draw(documents, tokenizer, spec, taken)
         for file, found in identities(kind, arguments.files).items():
             if found != files[file]:
                 raise UserError(f"{file}: changed while it was read; run again")
@@ -73,8 +74,9 @@ def main() -> None:
         "versions": {name: version(name) for name in ("datasets", "tokenizers", "transformers")},
         **spec,
     }
-    if arguments.without:
-        determinants["without"] = [entries.content(path) for path in arguments.without]
+    for name, draws in (("without", arguments.without), ("unlike", arguments.unlike)):
+        if draws:
+            determinants[name] = [entries.content(path) for path in draws]
     entries.provide("draw", determinants, compute, {"draw.parquet": arguments.output})
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Annotated
 
@@ -58,6 +59,24 @@ def without_repeats(identity: Callable = lambda value: value) -> AfterValidator:
         return values
 
     return AfterValidator(check)
+
+
+def each_level_once(given: object) -> object:
+    """Refuse a mapping with two spellings of one level for keys, of which only the last would count."""
+    seen: dict = {}
+    for key in given if isinstance(given, dict) else ():
+        level = as_number(key)
+        if level in seen:
+            raise ValueError(repeated(repr(seen[level]), repr(key)))
+        seen[level] = key
+    return given
+
+
+def as_number(key: object) -> object:
+    """A key as the number that it spells; as it is if it spells none, to be refused as such."""
+    with suppress(TypeError, ValueError):
+        return float(key)
+    return key
 
 
 def task_name(task: str) -> str:

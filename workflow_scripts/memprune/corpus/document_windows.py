@@ -9,6 +9,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from memprune.corpus.documents import Document, window_start
+from memprune.corpus.taken import Taken
 
 ENCODED_AT_ONCE = 64  # documents: enough for the tokenizer's threads, few enough to stop early
 
@@ -46,27 +47,33 @@ def first_windows(
     seed: int,
     offset: int | None,
     label: str,
-) -> tuple[list[tuple[Document, int, list[int]]], int]:
+    taken: Taken,
+) -> tuple[list[tuple[Document, int, list[int]]], str]:
     """One window of `window` tokens from each of the first documents that are long enough, `count` at most.
 
-    Each is a document, where its window starts, and the window's tokens; beside them stands how many
-    documents were skipped as too short. The window starts at `offset`; None: where the seed and the
-    document's name say. `label` names the bar that shows the progress.
+    Each is a document, where its window starts, and the window's tokens; beside them stands in words how many
+    documents were skipped as too short, and how many as their window has text that is `taken`. The window
+    starts at `offset`; None: where the seed and the document's name say. `label` names the bar that shows the
+    progress.
     """
-    rows, skipped = [], 0
+    rows, short, shared = [], 0, 0
     bar = progress(label, count, "sample")
     for document, ids, _ in encoded(documents, tokenizer):
         placed = window_of(document, ids, window, seed, offset)
         if placed is None:
-            skipped += 1
+            short += 1
+            continue
+        if taken.has_run_of(placed[1]):
+            shared += 1
             continue
         rows.append((document, *placed))
-        bar.set_postfix(documents=len(rows) + skipped, refresh=False)
+        bar.set_postfix(documents=len(rows) + short + shared, refresh=False)
         bar.update()
         if len(rows) == count:
             break
     bar.close()
-    return rows, skipped
+    skipped = f"{short} documents skipped as shorter than {window} tokens"
+    return rows, skipped + (f", {shared} as other draws have their text" if shared else "")
 
 
 def window_of(

@@ -16,10 +16,12 @@ from memprune.corpus.document_windows import encoded, first_windows, progress, t
 from memprune.corpus.documents import Document
 from memprune.corpus.draw_concatenated import draw_concatenated
 from memprune.corpus.draw_text import KINDS, draw_text
+from memprune.corpus.taken import Taken
 from memprune.errors import UserError
 from memprune.models.tokenization import prefix_token
 
 RUN_STARTS = re.compile(r"(?<!\s)\s")
+NOTHING = Taken()
 PLURALS = {"member": "members", "non_member": "non_members", "fitted": "fitted"}  # as the configuration says
 
 
@@ -56,26 +58,32 @@ def every_second(documents: Iterable[Document], place: int) -> Iterator[Document
         seen[document.duplicates] += 1
 
 
-def draw(documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, spec: dict) -> pa.Table:
+def draw(
+    documents: Iterable[Document], tokenizer: PreTrainedTokenizerFast, spec: dict, taken: Taken = NOTHING
+) -> pa.Table:
     """The table of one draw, of the kind that `spec` names: member, fitted, non_member, calibration,
     retraining, perplexity or concatenated.
 
     `documents` come in the order of the draw; `spec` has how many samples or windows are drawn (`count`; at
     most so many `windows` of concatenated text), of how many tokens (`window`), where windows start
     (`offset`), and the seed; `every_second`, where members share their order with samples that are fitted to.
+    What is `taken` by other draws is in none of samples and text for methods.
     """
+    documents = (document for document in documents if document.document not in taken.documents)
     kind, window = spec["kind"], spec["window"]
     if kind == "concatenated":
         return draw_concatenated(documents, tokenizer, window, spec["windows"])
     if kind == "perplexity":
         return draw_windows(documents, tokenizer, window, spec["count"])
     if kind in KINDS:
-        return draw_text(documents, tokenizer, kind, window, spec["count"], spec["seed"])
+        return draw_text(documents, tokenizer, kind, window, spec["count"], spec["seed"], taken)
     if "every_second" in spec:
         documents = every_second(documents, spec["every_second"])
     if spec.get("balance_duplicates"):
         documents = balanced(documents)
-    return draw_samples(documents, tokenizer, window, spec["count"], spec["seed"], kind, spec["offset"])
+    return draw_samples(
+        documents, tokenizer, window, spec["count"], spec["seed"], kind, spec["offset"], taken
+    )
 
 
 def draw_samples(
@@ -86,6 +94,7 @@ def draw_samples(
     seed: int,
     split: str,
     offset: int | None = None,
+    taken: Taken = NOTHING,
 ) -> pa.Table:
     """One window of `window` tokens from each of the first `count` documents that are long enough.
 
@@ -94,8 +103,8 @@ def draw_samples(
     texts), tokens (fixed-size list of int32). Prints what was drawn and how many documents were too short.
     Raises UserError when there are too few documents, with the number found.
     """
-    rows, skipped = first_windows(documents, tokenizer, window, count, seed, offset, PLURALS[split])
-    print(f"{split}: {len(rows)} samples; {skipped} documents skipped as shorter than {window} tokens")
+    rows, skipped = first_windows(documents, tokenizer, window, count, seed, offset, PLURALS[split], taken)
+    print(f"{split}: {len(rows)} samples; {skipped}")
     for what in ("subset", "duplicates"):
         drawn = Counter(getattr(document, what) for document, _, _ in rows)
         known = sorted(key for key in drawn if key is not None)

@@ -1,12 +1,13 @@
 """Draw training text that methods may use: windows of documents that no sample is from."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 
 import pyarrow as pa
 from transformers import PreTrainedTokenizerFast
 
 from memprune.corpus.document_windows import first_windows, token_column
 from memprune.corpus.documents import Document, rank
+from memprune.corpus.taken import Taken
 from memprune.errors import UserError
 
 KINDS = ("calibration", "retraining")
@@ -20,11 +21,6 @@ def order_seed(kind: str, seed: int) -> int:
     return rank(seed, "order of text", kind) if kind in KINDS else seed
 
 
-def not_in(documents: Iterable[Document], taken: Set[str]) -> Iterable[Document]:
-    """The documents, in their order, but those of the names `taken`."""
-    return (document for document in documents if document.document not in taken)
-
-
 def draw_text(
     documents: Iterable[Document],
     tokenizer: PreTrainedTokenizerFast,
@@ -32,15 +28,16 @@ def draw_text(
     window: int,
     count: int,
     seed: int,
+    taken: Taken,
 ) -> pa.Table:
     """One window of `window` tokens from each of the first `count` documents that are long enough.
 
-    Where it starts the seed and the document's name say. Columns: sample (from 0), document, subset, offset
-    (tokens), tokens (fixed-size list of int32). Raises UserError when there are too few documents, with the
-    number found.
+    No window has text that is `taken`. Where it starts the seed and the document's name say. Columns: sample
+    (from 0), document, subset, offset (tokens), tokens (fixed-size list of int32). Raises UserError when
+    there are too few documents, with the number found.
     """
-    rows, skipped = first_windows(documents, tokenizer, window, count, seed, None, f"{kind} texts")
-    print(f"{kind}: {len(rows)} texts; {skipped} documents skipped as shorter than {window} tokens")
+    rows, skipped = first_windows(documents, tokenizer, window, count, seed, None, f"{kind} texts", taken)
+    print(f"{kind}: {len(rows)} texts; {skipped}")
     if len(rows) < count:
         raise UserError(
             f"{kind}.texts: found {len(rows)} documents of at least {window} tokens that no other draw took, "

@@ -20,6 +20,11 @@ def member_draws(config: Config) -> list[str]:
     return [f"member-{seed}-{part}" for seed in config.seeds for part in range(config.member_draws)]
 
 
+def first_member_draws(config: Config) -> list[str]:
+    """The names of the first seed's draws of members, part by part."""
+    return [name for name in member_draws(config) if name.split("-")[1] == str(config.seeds[0])]
+
+
 def non_member_draws(config: Config) -> list[str]:
     """The names of the draws of non-members, seed by seed."""
     return [f"non_member-{seed}-0" for seed in config.seeds]
@@ -46,7 +51,7 @@ def text_draw(config: Config, kind: str) -> str:
 
 
 def draws_left_out(config: Config, draw: str) -> list[str]:
-    """The draws whose documents a draw must not have.
+    """The draws whose documents and text a draw must not have.
 
     Text for methods is from no sample's document, nor from that of text before it. Samples that are fitted to
     share an order with the first seed's members (see `draw_settings`), but not with other seeds'.
@@ -57,16 +62,34 @@ def draws_left_out(config: Config, draw: str) -> list[str]:
     return fitted_draws(config) if kind == "member" and int(seed) != config.seeds[0] else []
 
 
+def draws_unlike(config: Config, draw: str) -> list[str]:
+    """The draws whose text, but not documents, a draw must not have.
+
+    Text for methods is not evaluated, and no member is a sample that is fitted to, under another name.
+    """
+    if draw in fitted_draws(config):
+        return first_member_draws(config)
+    if draw not in text_draws(config):
+        return []
+    return [*non_member_draws(config), perplexity_draw(config), *concatenated_draws(config)]
+
+
 def perplexity_draw(config: Config) -> str:
     """The name of the draw of perplexity windows, which is the first seed's."""
     return f"perplexity-{config.seeds[0]}-0"
 
 
 def all_draws(config: Config) -> list[str]:
-    """The names of all draws."""
-    samples = [*fitted_draws(config), *member_draws(config), *non_member_draws(config)]
-    draws = [*samples, perplexity_draw(config), *text_draws(config)]
-    return draws + ([CONCATENATED] if config.concatenated else [])
+    """The names of all draws, each after those that it depends on."""
+    first = first_member_draws(config)
+    members = [*first, *fitted_draws(config), *(name for name in member_draws(config) if name not in first)]
+    held_out = [*non_member_draws(config), perplexity_draw(config), *concatenated_draws(config)]
+    return [*members, *held_out, *text_draws(config)]
+
+
+def concatenated_draws(config: Config) -> list[str]:
+    """The name of the draw of concatenated text; none if none is asked for."""
+    return [CONCATENATED] if config.concatenated else []
 
 
 def draw_files(config: Config, draw: str) -> list[str]:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from memprune.config.strategies.any_strategy import AnyStrategy
-from memprune.config.values import Level, Place
+from memprune.config.values import Level, Place, each_level_once
 
 
 class CheckpointStrategy(AnyStrategy):
@@ -15,6 +15,7 @@ class CheckpointStrategy(AnyStrategy):
     checkpoints: Annotated[
         dict[Level, Place],
         Field(min_length=1, description="Local folders of models, by the level that each is."),
+        BeforeValidator(each_level_once),
     ]
 
     @property

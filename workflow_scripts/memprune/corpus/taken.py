@@ -1,0 +1,52 @@
+"""What other draws have taken: documents by their names, and text, whatever its document is called.
+
+Corpora have one text under several names, above all what models memorize: licences, headers, tables. So a
+window is told from those of other draws by runs of tokens that both have.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+RUN = 50  # tokens in a row, as many as a suffix commonly has; fewer where windows are shorter
+# A run's hash is the sum of its ids, each times its place's multiplier, modulo 2**64.
+MULTIPLIERS = np.random.default_rng(0).integers(1, 2**64, RUN, dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Names of documents, and hashes of all runs of `length` tokens."""
+
+    documents: frozenset[str] = frozenset()
+    runs: frozenset[int] = frozenset()
+    length: int = RUN
+
+    def has_run_of(self, ids: Sequence[int]) -> bool:
+        """Whether a window has a run of tokens that was taken."""
+        return bool(self.runs) and not self.runs.isdisjoint(run_hashes(ids, self.length))
+
+
+def read_taken(without: Sequence[Path], unlike: Sequence[Path], window: int) -> Taken:
+    """What is taken for a draw with windows of `window` tokens, by files of other draws.
+
+    Of `without` it is documents and text, of `unlike` text alone: their documents are of another split, or
+    come in an order that the draw shares. Where windows are shorter than `RUN`, runs are as long as those of
+    the draw with the shortest.
+    """
+    names = [pq.read_table(path, columns=["document"])["document"].to_pylist() for path in without]
+    draws = [pq.read_table(path, columns=["tokens"])["tokens"].to_pylist() for path in (*without, *unlike)]
+    length = min(RUN, window, *(max(map(len, windows), default=RUN) for windows in draws))
+    runs = (run_hashes(ids, length) for windows in draws for ids in windows)
+    documents = frozenset(name for own in names for name in own)
+    return Taken(documents, frozenset().union(*runs), length)
+
+
+def run_hashes(ids: Sequence[int], length: int) -> set[int]:
+    """A hash of each run of `length` tokens; none of a window that is shorter."""
+    if len(ids) < length:
+        return set()
+    runs = np.lib.stride_tricks.sliding_window_view(np.asarray(ids, np.uint64), length)
+    return set((runs @ MULTIPLIERS[:length]).tolist())
