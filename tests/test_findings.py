@@ -8,7 +8,7 @@ import pytest
 from measure_files import TEXTS, write_measure_files
 from random_measures import MODELS, STRATEGIES, both_splits, random_windows
 
-from memprune.findings import words
+from memprune.findings import answers, words
 from memprune.findings.aggregate_tables import write_tables
 from memprune.findings.frames import read_csv
 from memprune.findings.write_findings import QUESTIONS, findings
@@ -113,3 +113,9 @@ def test_collapsed_variants_are_no_forgetting_and_in_no_ranking(tmp_path):
 )
 def test_numbers_in_words(written, expected):
     assert written == expected
+
+
+def test_strategies_are_ranked_where_enough_of_them_are_compared():
+    reached = pd.Series([7, 18, 18, 11, 9, 8], index=[0.001, 0.01, 0.1, 0.3, 0.4, 0.6])
+    assert answers.where_most_are(reached) == 0.01
+    assert answers.where_half_are(reached) == 0.4

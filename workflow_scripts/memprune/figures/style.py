@@ -92,8 +92,9 @@ def legend_beside(figure: Figure, axes: Axes) -> None:
 
 
 def headline(figure: Figure, text: str) -> None:
-    """The figure's title, on as many lines as its width asks for."""
-    figure.suptitle("\n".join(wrap(text, int(figure.get_figwidth() / LETTER))))
+    """The figure's title, on as many lines as its width asks for, none of which ends within `k = 100`."""
+    whole = text.replace(" = ", "\u00a0=\u00a0")
+    figure.suptitle("\n".join(wrap(whole, int(figure.get_figwidth() / LETTER))))
 
 
 def folded(name: str) -> str:

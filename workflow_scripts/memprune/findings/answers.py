@@ -4,7 +4,7 @@ All tables are at one context length, and name variants in a column `variant`, w
 `write_findings`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -113,31 +113,42 @@ def cost_in_words(tables: Tables, test: pd.Series) -> str:
 
 
 def cost_of_strategies(tables: Tables) -> list[str]:
-    """The strategies' order at equal perplexity, and at equal bytes, where most of them can be compared."""
+    """The strategies' order at the perplexity that most reach, and at the fewest bytes that many do."""
     sentences = []
     for model in changed_models(tables):
         own = of_model(tables["at_equal_perplexity"], model)
         if own.empty:
             sentences.append(f"**{model}**: no two strategies reach one perplexity, so none is ranked by it.")
         else:
-            increase, order = ranked(tables, own, "perplexity_increase")
+            increase, order = ranked(tables, own, "perplexity_increase", where_most_are)
             sentences.append(
                 f"**{model}**, at a perplexity {percent(increase)} above dense, extracts of its members: "
                 f"{order}."
             )
         of_bytes = of_model(tables.get("at_equal_bytes", own.head(0)), model)
         if len(of_bytes):
-            saved, order = ranked(tables, of_bytes, "bytes_saved")
+            saved, order = ranked(tables, of_bytes, "bytes_saved", where_half_are)
             sentences.append(
                 f"**{model}**, in {percent(saved)} bytes less than dense, extracts of its members: {order}."
             )
     return sentences or [NO_STRATEGY]
 
 
-def ranked(tables: Tables, own: pd.DataFrame, quantity: str) -> tuple[float, str]:
-    """The value at which most of a model's strategies are compared, and their order there in words."""
-    reached = own.groupby(quantity).strategy.nunique()
-    value = reached.index[reached == reached.max()][0]
+def where_most_are(reached: pd.Series) -> float:
+    """The lowest value at which most strategies are compared, of how many are by ascending values."""
+    return reached.idxmax()
+
+
+def where_half_are(reached: pd.Series) -> float:
+    """The highest value at which at least half as many are compared as where most are."""
+    return reached.index[reached >= reached.max() / 2][-1]
+
+
+def ranked(
+    tables: Tables, own: pd.DataFrame, quantity: str, choose: Callable[[pd.Series], float]
+) -> tuple[float, str]:
+    """Of the values at which a model's strategies are compared a chosen one, and their order in words."""
+    value = choose(own.groupby(quantity).strategy.nunique())
     rows = own[own[quantity] == value].sort_values("fraction", kind="stable")
     order = [
         f"{row.strategy} {percent(row.fraction)} ({between(row.ci_low, row.ci_high)})"

@@ -80,5 +80,11 @@ def level_in_words(strategy: str, label: str, methods: Methods) -> str:
 
 
 def unit_of(strategy: str, label: str, methods: Methods) -> str:
-    """What a level counts: two strategies are at one level only where that is the same."""
-    return "target" if label.startswith(TARGET) else method_of(strategy, methods)
+    """What a level counts: two strategies are at one level only where that is the same.
+
+    Checkpoints have the levels that they were given, as sparsities to compare pruning with.
+    """
+    if label.startswith(TARGET):
+        return "target"
+    method = method_of(strategy, methods)
+    return "prune" if method == "checkpoint" else method

@@ -19,7 +19,7 @@ from memprune.results import Results
 from memprune.store.source_code import ROOT
 
 VERSIONS = ("torch", "transformers", "snakemake")
-MANY = 12  # strategies or models, of which more are not described one by one
+MANY = 8  # strategies or models, of which more are not described one by one
 UNKNOWN = "unknown: there are no scores"
 
 

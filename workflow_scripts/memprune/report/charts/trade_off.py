@@ -11,6 +11,7 @@ TITLES = {RATIO: "perplexity, times the dense model's", TOKENS: "token perplexit
 # Square pixels of a marker: as the share of all prunable weights removed, from a twentieth on.
 AREA = alt.Scale(domain=[0.05, 1], range=[16, 320], clamp=True)
 EXAMPLES = [0.1, 0.3, 0.6]
+WIDEST = 10  # times the dense model's perplexity: what is beyond would take the others' room
 
 
 def trade_off(models: Sequence[str]) -> dict:
@@ -23,8 +24,9 @@ def trade_off(models: Sequence[str]) -> dict:
         "thin lines are 95 % intervals. A model that has collapsed is crossed out: it extracts nothing "
         "because it says nothing.",
         "source": "tables/memorization.csv, tables/perplexity.csv",
-        "empty": "None of the models that you have chosen has a finite perplexity: nothing can be drawn.",
-        "left_out": "whose perplexity is infinite or beyond any axis",
+        "empty": f"Of what you have chosen nothing has at most {WIDEST} times the dense model's perplexity.",
+        "left_out": f"whose perplexity is more than {WIDEST} times the dense model's",
+        "at_most": {RATIO: WIDEST},
         "frame": "memorization",
         "from_dense": True,
         "select": "Perplexity",

@@ -128,7 +128,9 @@ function startChart(chart, rows, looks, figure) {
     const shownRows = rows().filter((row) => isShown(row, chart.any_k));
     const picked = choice ? ofChoice(shownRows, chart, choice.querySelector("select")) : shownRows;
     const { needs, spec } = chart.views[view ? view.querySelector("select").value : 0];
-    drawn = picked.filter((row) => needs.every((name) => row[name] !== null && Math.abs(row[name]) <= LARGEST));
+    const within = (row, name, most) => row[name] !== null && Math.abs(row[name]) <= most;
+    const most = Object.entries({ ...Object.fromEntries(needs.map((name) => [name, LARGEST])), ...chart.at_most });
+    drawn = picked.filter((row) => most.every(([name, limit]) => within(row, name, limit)));
     const lines = looks.filter(({ line }) => drawn.some((row) => row.line === line));
     const said = [
       leftOut(picked.length - drawn.length, picked.length, chart.left_out),
