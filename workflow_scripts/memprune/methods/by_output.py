@@ -14,7 +14,7 @@ from memprune.models import weights
 from memprune.models.manifest import Matrix
 from memprune.variants.regions import Region
 
-BLOCK = 2**17  # weights looked at at one time: their keys fit a core's own cache
+BLOCK = 2**18  # weights looked at at one time: smaller ones leave threads waiting for the interpreter
 EIGHT = 8  # rows: their bits end where a byte does, whatever the length of a row
 # Of keys, outputs × inputs in scope, gives which stay, bool.
 Choose = Callable[[np.ndarray], np.ndarray]
