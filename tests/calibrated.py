@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
+from calibration_text import write_calibration
 from tiny_models import reference_model
 
 from memprune.config.strategies.prune_strategy import PruneStrategy
@@ -90,10 +89,7 @@ def calibrate(manifest: Manifest, folder: Path, mask: Path | None = None) -> Cal
     """Write calibration text and gather the activations of a model, perhaps after a mask."""
     folder.mkdir(exist_ok=True)
     calibrated = Calibrated(manifest, mask, folder / "text.parquet", folder / "activations.safetensors")
-    values = pa.array(TOKENS.ravel(), pa.int32())
-    table = pa.table({"tokens": pa.FixedSizeListArray.from_arrays(values, TOKENS.shape[1])})
-    table = table.replace_schema_metadata({"tokenizer": manifest.tokenizer})
-    pq.write_table(table, calibrated.text)
+    write_calibration(calibrated.text, TOKENS, manifest.tokenizer)
     inputs = {"calibration": calibrated.text}
     gather_activations(Asked(manifest, {}, 0.0, "dense", calibrated.before, inputs), calibrated.activations)
     return calibrated

@@ -1,12 +1,10 @@
-"""What tests of second-order methods share: calibration text, inputs of linear maps, and their Hessians."""
+"""What tests of second-order methods share: inputs of linear maps, and their Hessians."""
 
 import copy
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from experiments import EMBEDDED
 from transformers import PreTrainedModel
@@ -17,14 +15,6 @@ from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
 from memprune.variants.floats import to_float32
 from memprune.variants.weights_of_variant import weights_of_variant
-
-
-def write_calibration(path: Path, tokens: np.ndarray, tokenizer: str = "") -> Path:
-    """Write token ids, texts × tokens, as a draw of calibration text."""
-    flat = pa.array(tokens.ravel(), pa.int32())
-    table = pa.table({"tokens": pa.FixedSizeListArray.from_arrays(flat, tokens.shape[1])})
-    pq.write_table(table.replace_schema_metadata({"tokenizer": tokenizer}), path)
-    return path
 
 
 @torch.inference_mode()

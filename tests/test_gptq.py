@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from calibration_text import write_calibration
 from second_order import (
     curvature,
     dampened,
@@ -12,7 +13,6 @@ from second_order import (
     inputs_of_matrix,
     random_inputs,
     weights_after,
-    write_calibration,
 )
 from tiny_models import manifest_of, reference_model, tiny_model, write_mask_of
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from calibration_text import write_calibration
 from hypothesis import given
 from hypothesis import strategies as st
 from second_order import (
@@ -16,7 +17,6 @@ from second_order import (
     inputs_of_matrix,
     random_inputs,
     weights_after,
-    write_calibration,
 )
 from tiny_models import log_probabilities, manifest_of, reference_model, tiny_model, write_mask_of
 
