@@ -254,7 +254,7 @@ def test_figures_show_chains_from_where_they_begin(tables):
         ("gptq", "4", "4 bits"),
         ("svd", "0.2", "20 % of parameters"),
         ("retrain", "400", "400 steps"),
-        ("svd", "perplexity+0.1", "perplexity +10.0 %"),
+        ("svd", "perplexity+0.1", "perplexity +10 %"),
     ],
 )
 def test_levels_in_words(strategy, label, words):

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from memprune.findings.frames import variant_label
-from memprune.findings.words import percent
 from memprune.variants.names import TARGET, increase_of
 
 # By strategy: its `method`, the variant that it stands `after` or None, whether it is `fitted` to samples.
@@ -68,7 +67,7 @@ def along(points: pd.DataFrame, strategy: str, methods: Methods) -> pd.DataFrame
 def level_in_words(strategy: str, label: str, methods: Methods) -> str:
     """A level's label with its unit: `30 %`, `4 bits`, `20 % of parameters`, `400 steps`."""
     if label.startswith(TARGET):
-        return f"perplexity +{percent(increase_of(label))}"
+        return f"perplexity +{100 * increase_of(label):.12g} %"
     method, number = method_of(strategy, methods), float(label)
     if method == "quantize":
         return f"{number:g} bits"
