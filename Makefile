@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-cluster lint bench plan store schema captions lock clean
+.PHONY: demo test test-cluster lint bench plan store recover schema captions lock clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -38,6 +38,9 @@ plan: .venv/installed
 
 store: .venv/installed
 	@python workflow_scripts/list_store.py $(if $(DELETE),--delete-unused $(DELETE))
+
+recover: .venv/installed
+	@python workflow_scripts/recover.py
 
 schema: .venv/installed
 	python workflow_scripts/write_schema.py --output config/config.schema.json

@@ -33,6 +33,7 @@ from memprune.jobs.failures import print_at_exit
 from memprune.models.model_files import input_files
 from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.categories import category
+from memprune.planning.damaged import damaged_results
 from memprune.planning.draws import (
     SPLITS,
     all_draws,

@@ -35,7 +35,8 @@ def force_stale():
     """
     if not workflow.is_main_process:
         return
-    stale = stale_results(experiment_files(), recorded_inputs) | changed_sources(CONFIG)
+    files = experiment_files()
+    stale = stale_results(files, recorded_inputs) | changed_sources(CONFIG) | damaged_results(files)
     workflow.dag.forcefiles.update(stale)
     if stale:
         path, why = next(iter(stale.items()))
@@ -44,8 +45,12 @@ def force_stale():
 
 
 def recorded_inputs(path):
-    """The inputs that Snakemake recorded of a result; None if it has no record."""
-    return workflow.persistence.input(IOFile(path))
+    """The inputs that Snakemake recorded of a result; None if it has no record, or a damaged one, which goes."""
+    try:
+        return workflow.persistence.input(IOFile(path))
+    except ValueError:  # no text, or not what a record holds
+        workflow.persistence.cleanup_metadata(IOFile(path))
+        return None
 
 
 def experiment_files():

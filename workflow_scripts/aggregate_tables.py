@@ -35,7 +35,7 @@ def main() -> None:
 
     determinants = {
         "source": source_code.digest(Path(__file__)),
-        "measures": {kind: [entries.content(path) for path in files] for kind, files in measured.items()},
+        "measures": {kind: entries.contents(files) for kind, files in measured.items()},
         "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from memprune.disk import written_whole
 from memprune.jobs.script import run
 from memprune.models.fetch_model import fetch_model
+from memprune.store import entries
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     fetched = fetch_model(arguments.repo, arguments.revision)
     with written_whole(arguments.output) as temporary:
         temporary.write_text(json.dumps(fetched, indent=1) + "\n")
+    entries.record(arguments.output, [])
 
 
 run(main)

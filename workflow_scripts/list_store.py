@@ -7,6 +7,7 @@ from collections import defaultdict
 
 from tabulate import tabulate
 
+from memprune.errors import UserError
 from memprune.jobs.script import run
 from memprune.store import entries, roots
 
@@ -47,7 +48,14 @@ def main() -> None:
     print(f"\nUsed by no result: {len(unused)} entries ({megabytes(unused)} MB); damaged: {len(damaged)}.")
     if unseen := roots.unseen(entries.folder()):
         print(f"Results that cannot be seen from here count as used: {', '.join(unseen)}.")
+    if broken := roots.damaged(entries.folder()):
+        print(f"Damaged records of what results use: {len(broken)}.")
     if arguments.delete_unused is not None:
+        if broken:
+            raise UserError(
+                f"{broken[0]}: damaged, so what its result uses is not known, and nothing was deleted; run "
+                "the experiments that share the store again, or delete that file"
+            )
         age = arguments.delete_unused * DAY
         old = [entry for entry in unused if now - entry.made > age]
         for name in [*(entry.name for entry in old), *entries.abandoned(age)]:

@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from memprune.disk import written_whole
+from memprune.disk import readable, written_whole
 from memprune.models.architecture import Architecture, Rotary
+from memprune.store import entries
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,15 @@ class Manifest(Checkpoint):
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """The manifest in a JSON file."""
-    content = json.loads(Path(path).read_text())
+    """The manifest in a JSON file; raises UserError for one that is not as it was written."""
+    entries.content(path)  # verified before it is read
+    with readable(path):
+        return parse_manifest(Path(path).read_text())
+
+
+def parse_manifest(text: str) -> Manifest:
+    """The manifest that a JSON text holds."""
+    content = json.loads(text)
     content["matrices"] = [Matrix(**{**m, "shape": tuple(m["shape"])}) for m in content["matrices"]]
     rotary = content["architecture"]["rotary"]
     architecture = content["architecture"] | {"rotary": Rotary(**rotary) if rotary else None}

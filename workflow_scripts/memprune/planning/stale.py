@@ -13,7 +13,7 @@ from pathlib import Path
 
 from memprune.config.experiment import Config, Corpus
 from memprune.corpus.local_files import local_files
-from memprune.models.manifest import read_manifest
+from memprune.models.manifest import parse_manifest
 from memprune.models.model_files import missing_files
 from memprune.planning import paths
 from memprune.planning.draws import all_draws, corpus_of
@@ -66,7 +66,7 @@ def changed_sources(config: Config) -> dict[str, str]:
 def changed_model(manifest: str) -> str | None:
     """Why a manifest no longer describes its model: a file whose content differs, whatever its time says."""
     try:
-        described = read_manifest(manifest)
+        described = parse_manifest(Path(manifest).read_text())
     except (OSError, ValueError, KeyError, TypeError):
         return "it cannot be read"
     for name, content in described.hashes.items():

@@ -8,8 +8,6 @@ verified whenever they are read. Which entries a result was made from is recorde
 """
 
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -17,14 +15,15 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from memprune.disk import sha256_of, written_whole
+from memprune.disk import UNREADABLE, sha256_of, written_whole
 from memprune.errors import UserError
 from memprune.store import roots
+from memprune.store.records import digest, read_record, write_record
 
 ENTRY = "entry.json"
 NOT_KINDS = ("tmp", "roots", "damaged", "fingerprints", "batches")
@@ -52,11 +51,6 @@ def choose(configured: str) -> str:
     return chosen
 
 
-def digest(determinants: Mapping) -> str:
-    """The hash that names an entry: 32 digits of the SHA-256 of the determinants as canonical JSON."""
-    return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:32]
-
-
 def provide(
     kind: str, determinants: Mapping, compute: Callable[[Path], None], outputs: Mapping[str, Path]
 ) -> None:
@@ -67,7 +61,7 @@ def provide(
     name = f"{kind}/{digest(determinants)}"
     entry, found = obtain(name, determinants, compute)
     print(f"store: {name} {'found' if found else 'computed'}")
-    contents = json.loads((entry / ENTRY).read_text())["files"]
+    contents = read_record(entry / ENTRY)["files"]
     with explained():
         for file, output in outputs.items():
             place(entry / file, output)
@@ -91,7 +85,7 @@ def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) ->
             seconds = round(time.monotonic() - started, 3)
             files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
             about = {"determinants": determinants, "files": files, "seconds": seconds}
-            (temporary / ENTRY).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+            write_record(temporary / ENTRY, about)
             entry.parent.mkdir(parents=True, exist_ok=True)
             move(temporary, entry)
         finally:
@@ -121,9 +115,9 @@ def is_whole(entry: Path) -> bool:
     if not entry.is_dir():
         return False
     try:
-        files = json.loads((entry / ENTRY).read_text())["files"]
+        files = read_record(entry / ENTRY)["files"]
         damaged = [file for file, sha256 in files.items() if sha256_of(entry / file) != sha256]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         damaged = [str(error)]
     if not damaged:
         return True
@@ -141,30 +135,49 @@ def set_aside(entry: Path, reason: str) -> None:
 
 
 def content(result: str | Path) -> str:
-    """The SHA-256 of a result's content, which is that of its record, or the result was damaged since.
+    """The SHA-256 of a result's content: see `contents`."""
+    return contents([result])[0]
 
-    Raises UserError for a damaged one, which is set aside: it is missing then, so the next run makes it.
+
+def contents(results: Sequence[str | Path]) -> list[str]:
+    """The SHA-256 of each result's content, which is that of its record, or the result was damaged since.
+
+    Raises UserError for a damaged one, which is set aside: it is missing then, so the next run makes it. It
+    is missing, too, where another job has found the damage a moment ago.
     """
-    result = Path(result)
-    found, recorded = sha256_of(result), recorded_contents(result)
-    if found in recorded or not recorded:
+    files = [Path(result) for result in results]
+    for file in files:
+        if not file.exists():
+            raise UserError(f"{file}: gone since this run began; run again to make it")
+    recorded = roots.of_results(folder(), [file for file in files if not file.is_symlink()])
+    return [
+        stored_content(file)
+        if file.is_symlink()
+        else copied_content(file, {root.content for root in recorded[file] if root.content})
+        for file in files
+    ]
+
+
+def stored_content(link: Path) -> str:
+    """The SHA-256 of a file of the store that a result is a link to, by its entry's record."""
+    stored = link.resolve()
+    entry = stored.parent
+    if not (entry / ENTRY).exists() and not entry.is_relative_to(folder().resolve()):
+        return sha256_of(stored)  # somebody's own link
+    if is_whole(entry):
+        return read_record(entry / ENTRY)["files"][stored.name]
+    link.unlink()
+    raise UserError(f"{link}: damaged in the store and set aside; run again to compute it anew")
+
+
+def copied_content(result: Path, recorded: set[str]) -> str:
+    """The SHA-256 of a result, one of those that were recorded of it, if any were."""
+    found = sha256_of(result)
+    if not recorded or found in recorded:
         return found
-    if result.is_symlink():
-        stored = result.resolve()
-        set_aside(stored.parent, stored.name)
-        result.unlink()
-        raise UserError(f"{result}: damaged in the store and set aside; run again to compute it anew")
     aside = result.with_name(f"{result.name}.damaged")
     result.rename(aside)
     raise UserError(f"{result}: damaged since it was written, and set aside as {aside}; run again to make it")
-
-
-def recorded_contents(result: Path) -> set[str]:
-    """The SHA-256 that a result should have: of the store's file that it links to, or by its roots."""
-    if result.is_symlink():
-        stored = result.resolve()
-        return {json.loads((stored.parent / ENTRY).read_text())["files"][stored.name]}
-    return {root.content for root in roots.of_result(folder(), result) if root.content}
 
 
 @contextmanager
@@ -242,7 +255,7 @@ def recorded(name: str) -> dict:
 
     Those that older versions have made lack `seconds`.
     """
-    return json.loads((folder() / name / ENTRY).read_text())
+    return read_record(folder() / name / ENTRY)
 
 
 def abandoned(seconds: float) -> list[str]:

@@ -1,14 +1,14 @@
 """Content hashes of large files, computed once and kept in the store."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from memprune.disk import sha256_of, written_whole
+from memprune.disk import UNREADABLE, sha256_of, written_whole
 from memprune.errors import UserError
 from memprune.store import entries
+from memprune.store.records import digest, read_record, write_record
 
 
 def fingerprint(path: str | Path) -> str:
@@ -20,12 +20,16 @@ def fingerprint(path: str | Path) -> str:
     real = Path(path).resolve()
     if real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name):
         return real.name
-    kept = entries.folder() / "fingerprints" / hashlib.sha256(appearance(real).encode()).hexdigest()
-    if not kept.exists():
-        found = sha256_of(real)
-        with entries.explained(), written_whole(kept) as temporary:
-            temporary.write_text(found)
-    return kept.read_text()
+    about = {"file": appearance(real)}
+    kept = entries.folder() / "fingerprints" / f"{digest(about)}.json"
+    with suppress(*UNREADABLE):  # not kept yet, or damaged
+        recorded = read_record(kept)
+        if recorded["file"] == about["file"]:
+            return recorded["sha256"]
+    found = sha256_of(real)
+    with entries.explained(), written_whole(kept) as temporary:
+        write_record(temporary, about | {"sha256": found})
+    return found
 
 
 def appearance(path: str | Path) -> str:

@@ -5,7 +5,6 @@ results of another host, of a project that was moved or is not mounted, of a fol
 """
 
 import hashlib
-import json
 import os
 import socket
 from collections import defaultdict
@@ -13,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from memprune.disk import written_whole
+from memprune.disk import UNREADABLE, written_whole
+from memprune.store.records import read_record, write_record
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def write(store: Path, output: Path, content: str, entries: list[str]) -> None:
     host, project = (this_host(), os.getcwd()) if shared else (None, None)
     root = Root(str(seen_from(store, output, store)), content, entries, project, host)
     with written_whole(place_of(store, root.result, host)) as temporary:
-        temporary.write_text(json.dumps(vars(root)) + "\n")
+        write_record(temporary, vars(root))
 
 
 def of_result(store: Path, output: Path) -> list[Root]:
@@ -46,13 +46,19 @@ def of_result(store: Path, output: Path) -> list[Root]:
 
 
 def of_results(store: Path, outputs: Iterable[Path]) -> dict[Path, list[Root]]:
-    """The roots of each result, as `of_result` gives them; the store is listed once."""
+    """The roots of each result, as `of_result` gives them, as far as they are whole."""
+    return {
+        output: [root for root in map(read, files) if root is not None]
+        for output, files in files_of(store, outputs).items()
+    }
+
+
+def files_of(store: Path, outputs: Iterable[Path]) -> dict[Path, list[Path]]:
+    """The files of each result's roots, in any order; the store is listed once."""
     files = defaultdict(list)
     for path in (store / "roots").glob("*.json"):
         files[path.name.partition(".")[0]].append(path)
-    names = {output: digest_of(str(seen_from(store, output, store))) for output in outputs}
-    found = {output: map(read, files[name]) for output, name in names.items()}
-    return {output: [root for root in own if root is not None] for output, own in found.items()}
+    return {output: files[digest_of(str(seen_from(store, output, store)))] for output in outputs}
 
 
 def seen_from(store: Path, path: Path, start: Path) -> Path:
@@ -81,19 +87,23 @@ def this_host() -> str:
 
 
 def read(path: Path) -> Root | None:
-    """The root in a file, None if another process has just deleted it; older ones lack some fields."""
+    """The root in a file, None if it is damaged or was just deleted; older ones lack some fields."""
     try:
-        about = json.loads(path.read_text())
-    except FileNotFoundError:
+        known = {"content": None, "project": None, "host": None} | read_record(path)
+        return Root(**known)
+    except UNREADABLE:
         return None
-    known = {"content": None, "project": None, "host": None} | about
-    return Root(**known)
 
 
 def all_of(store: Path) -> Iterator[Root]:
     """All roots of a store."""
     found = map(read, (store / "roots").glob("*.json"))
     return (root for root in found if root is not None)
+
+
+def damaged(store: Path) -> list[Path]:
+    """The files of roots that are not as they were written: what their results use is not known."""
+    return [path for path in sorted((store / "roots").glob("*.json")) if path.exists() and read(path) is None]
 
 
 def used(store: Path) -> set[str]:

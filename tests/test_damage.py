@@ -1,0 +1,124 @@
+"""Whatever is damaged between two runs, the next one makes it again: in the end all bytes are as before.
+
+Damaged is the finished experiment: results, the store's entries and records, and Snakemake's own records.
+"""
+
+import random
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from project import run, snakemake
+
+RENDERED = "report.html"  # tells when it was rendered
+SKIPPED = {"logs", "benchmarks", ".store"}
+
+
+def emptied(content: bytes, _: random.Random) -> bytes:
+    return b""
+
+
+def truncated(content: bytes, chance: random.Random) -> bytes:
+    return content[: chance.randrange(len(content))]
+
+
+def one_byte_changed(content: bytes, chance: random.Random) -> bytes:
+    place = chance.randrange(len(content))
+    return content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :]
+
+
+DAMAGES = [emptied, truncated, one_byte_changed]
+
+
+def damage_all(files: Iterable[Path], seed: int) -> int:
+    """Damage files in place, each in one of the ways, as a disk or a careless hand does; returns how many."""
+    chance, count = random.Random(seed), 0
+    for file in files:
+        if content := file.read_bytes():
+            file.write_bytes(chance.choice(DAMAGES)(content, chance))
+            count += 1
+    return count
+
+
+def results(project: Path) -> dict[str, bytes]:
+    """The content of every result, but of logs and of what tells a time."""
+    return {
+        str(path.relative_to(project)): path.read_bytes()
+        for path in result_files(project)
+        if path.name != RENDERED
+    }
+
+
+def result_files(project: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted((project / "results").rglob("*"))
+        if path.is_file() and not SKIPPED & set(path.parts) and not path.name.endswith(".damaged")
+    ]
+
+
+def store_files(project: Path, kind: str) -> list[Path]:
+    return [path for path in sorted((project / "results/.store").glob(kind)) if path.is_file()]
+
+
+def heal(project: Path) -> str:
+    """Run the workflow; it may stop once with a line that names a file. Returns what the runs printed."""
+    first = snakemake(project, "--configfile", "tiny.yaml", snakefile=project / "Snakefile")
+    output = first.stdout + first.stderr
+    assert "Traceback" not in output
+    if first.returncode:
+        assert "error: " in output.splitlines()[-1], output
+    _, _, again = run(project)
+    _, _, last = run(project)
+    assert "Nothing to be done" in last
+    return output + again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_damaged_results_are_made_again(project, seed):
+    expected = results(project)
+    assert damage_all(result_files(project), seed) > 40
+    heal(project)
+    assert results(project) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_one_damaged_result_is_told_and_made_again(project, seed):
+    expected, file = results(project), random.Random(seed).choice(result_files(project))
+    damage_all([file], seed)
+    output = heal(project)
+    assert f"made again: {file.relative_to(project)} (damaged" in output
+    assert results(project) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["*/**/entry.json", "*/**/*.*", "roots/*", "fingerprints/*"])
+def test_a_damaged_store_gives_the_same_results(project, what):
+    expected = results(project)
+    assert damage_all(store_files(project, what), seed=1)
+    for path in result_files(project):
+        if not path.is_symlink() and "models" not in path.parts:
+            path.unlink()
+    heal(project)
+    assert results(project) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_damaged_records_of_snakemake_are_as_none(project, seed):
+    expected = results(project)
+    records = [path for path in sorted((project / ".snakemake/metadata").rglob("*")) if path.is_file()]
+    assert damage_all(records, seed) > 40
+    heal(project)
+    assert results(project) == expected
+
+
+@pytest.mark.slow
+def test_the_whole_of_snakemakes_folder_may_be_lost(project):
+    expected = results(project)
+    shutil.rmtree(project / ".snakemake")
+    heal(project)
+    assert results(project) == expected
