@@ -13,9 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "torch.lock", "requirements-test.lock")
-PINNED = re.compile(
-    r"^([\w.-]+)==([^\s;\\]+)([^\n]*\\\n(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)?", re.MULTILINE
-)
+HASHES = r"(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
+PINNED = re.compile(rf"^([\w.-]+)==([^\s;\\]+)([^\n]*\\\n{HASHES})?", re.MULTILINE)
 
 
 def pinned(lock: Path) -> list[tuple[str, str, list[str]]]:
@@ -41,9 +40,8 @@ def licences(name: str) -> dict:
         return {}
     if expression := about.get("License-Expression"):
         return {"licenses": [{"expression": expression}]}
-    named = [
-        kind.rsplit(" :: ", 1)[1] for kind in about.get_all("Classifier", []) if kind.startswith("License ::")
-    ]
+    kinds = [kind for kind in about.get_all("Classifier", []) if kind.startswith("License ::")]
+    named = [kind.rsplit(" :: ", 1)[1] for kind in kinds]
     return {"licenses": [{"license": {"name": kind}} for kind in named]} if named else {}
 
 
