@@ -12,10 +12,11 @@ from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
 from memprune.models.model_files import input_files
-from memprune.planning.draws import SPLITS, all_draws, corpus_of, draw_files
+from memprune.planning.draws import SPLITS, corpus_of, draw_files
 from memprune.planning.paths import checkpoint_folders, task_files, task_names
 from memprune.planning.sizes import size_of
 
+READ = ("member", "perplexity", "non_member")  # draws that between them read all splits that any reads
 TASK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
@@ -58,7 +59,7 @@ def check_names(config: Config) -> None:
     for file in (
         *(str(file) for folder in folders for file in input_files(folder)),
         *(file for task in task_names(config) for file in task_files(config, task)),
-        *(file for draw in all_draws(config) for file in draw_files(config, draw)),
+        *(file for kind in READ for file in draw_files(config, kind)),
     ):
         if "{" in file or "}" in file:
             raise UserError(
