@@ -5,7 +5,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Each job is a Python of its own: without bytecode on disk it would compile torch anew, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-cluster lint bench plan store recover schema captions lock clean
+# The files of these versions and no others, by their SHA-256; the locks are whole, so pip looks for nothing more.
+PINNED := pip install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps
+
+.PHONY: demo test test-cluster lint bench plan store recover schema captions lock sbom clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -48,16 +51,21 @@ schema: .venv/installed
 captions: .venv/installed
 	python workflow_scripts/write_captions.py --output report/tables
 
-.venv/installed: envs/requirements.lock
+.venv/installed: envs/requirements.lock envs/torch.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "memprune needs Python 3.11 or newer")'
 	@echo "Installing into .venv, once: PyTorch and the like, a few minutes"
 	$(PYTHON) -m venv .venv
-	pip install --quiet --no-compile --disable-pip-version-check -r envs/requirements.lock
+	$(PINNED) -r envs/requirements.lock
+	pip install --quiet --no-compile --disable-pip-version-check -r envs/torch.lock
 	touch $@
 
 .venv/installed-test: .venv/installed envs/requirements-test.lock
-	pip install --quiet --no-compile --disable-pip-version-check -r envs/requirements.lock -r envs/requirements-test.lock
+	$(PINNED) -r envs/requirements-test.lock
 	touch $@
+
+# The software bill of materials: CycloneDX in JSON.
+sbom: .venv/installed
+	python envs/sbom.py --output sbom.json
 
 # New exact versions, from a new environment; a change of a package that mini-pile is read from is a change
 # of the corpus and needs the suite trained anew.

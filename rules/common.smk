@@ -30,6 +30,7 @@ from memprune.evaluation.text_kinds import KINDS
 from memprune.jobs.arguments import option
 from memprune.jobs.display import set_display
 from memprune.jobs.failures import print_at_exit
+from memprune.jobs.shell_words import check_folders, escaped
 from memprune.models.model_files import input_files
 from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.categories import category
@@ -87,6 +88,7 @@ def read_config():
     starts.
     """
     try:
+        check_folders(SCRIPTS, Path(sys.executable).parent)
         content, source = given_config()
         checked = configuration.check(content, source)
         check_all(checked, source)
@@ -121,7 +123,7 @@ if gpus := find_gpus():
 FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
 shell.prefix(
     "set -euo pipefail; export PYTHONUNBUFFERED=1 MEMPRUNE_PARENT=$PPID"
-    f" GLIBC_TUNABLES={GLIBC_TUNABLES} PATH={FOLDERS}:$PATH; "
+    f" GLIBC_TUNABLES={GLIBC_TUNABLES} PATH={escaped(FOLDERS)}:$PATH; "
 )
 
 
@@ -139,7 +141,7 @@ wildcard_constraints:
     model=one_of(CONFIG.models),
     strategy=one_of(CONFIG.strategies),
     level=rf"{LEVEL}|{TARGET}",
-    variant=f"dense|({one_of(CONFIG.strategies)})@[^/]+",
+    variant=rf"dense|({one_of(CONFIG.strategies)})@({LEVEL}|{TARGET})",
     part=r"\d+",
     kind=one_of(CONFIG.text_kinds),
     task=one_of(paths.task_names(CONFIG)),

@@ -86,7 +86,7 @@ rule extract_samples:
         f"{RESULTS}/benchmarks/extract_samples.tsv"
     params:
         source=source("extract_samples.py"),
-        spec=option("--spec", params.samples_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.samples_spec(CONFIG)),
         members=lambda wildcards, input: option("--members", *input.members),
         non_members=lambda wildcards, input: option("--non-members", *input.non_members),
         fitted=lambda wildcards, input: option("--fitted", *input.fitted) if input.fitted else "",
@@ -109,7 +109,7 @@ rule perturb_prefixes:
         f"{RESULTS}/benchmarks/perturb_prefixes.tsv"
     params:
         source=source("perturb_prefixes.py"),
-        spec=option("--spec", params.perturbed_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.perturbed_spec(CONFIG)),
     shell:
         "perturb_prefixes.py --samples {input.samples} --manifest {input.manifest} {params.spec}"
         " --output {output} > {log} 2>&1"

@@ -22,7 +22,7 @@ rule score_shards:
         gpu=GPU,
     params:
         source=source("score_shards.py"),
-        spec=option("--spec", params.evaluation_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.evaluation_spec(CONFIG)),
         changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         parts=parts_of(CONFIG),
     shell:
@@ -55,7 +55,7 @@ rule evaluate:
         gpu=GPU if parts_of(CONFIG) == 1 else 0,
     params:
         source=source("evaluate.py"),
-        spec=option("--spec", params.evaluation_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.evaluation_spec(CONFIG)),
         changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         parts=lambda wildcards, input: option("--parts", *input.parts),
     shell:
@@ -85,7 +85,7 @@ rule score_texts:
         gpu=GPU,
     params:
         source=lambda wildcards: source("score_texts.py", KINDS[wildcards.kind].module),
-        spec=option("--spec", params.scoring_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.scoring_spec(CONFIG)),
         changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
         texts=lambda wildcards, input: option("--texts", *input.texts),
     shell:
@@ -114,7 +114,7 @@ rule generate:
         gpu=GPU,
     params:
         source=source("generate.py"),
-        spec=option("--spec", params.generation_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.generation_spec(CONFIG)),
         variants=lambda wildcards: params.variants_option(CONFIG, wildcards.model),
     shell:
         "generate.py --model {wildcards.model} {params.variants} --manifest {input.manifest}"

@@ -14,7 +14,7 @@ rule plot_trade_off:
         f"{RESULTS}/benchmarks/plot_trade_off.tsv"
     params:
         source=source("plot_trade_off.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
     shell:
         "plot_trade_off.py --memorization {input.memorization} --perplexity {input.perplexity}"
         " {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -32,7 +32,7 @@ rule plot_context_length:
         f"{RESULTS}/benchmarks/plot_context_length.tsv"
     params:
         source=source("plot_context_length.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
     shell:
         "plot_context_length.py --memorization {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -51,7 +51,7 @@ rule plot_model_size:
         f"{RESULTS}/benchmarks/plot_model_size.tsv"
     params:
         source=source("plot_model_size.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
         manifests=lambda wildcards, input: option("--manifests", *input.manifests),
     shell:
         "plot_model_size.py --memorization {input.memorization} {params.manifests}"
@@ -70,7 +70,7 @@ rule plot_duplicates:
         f"{RESULTS}/benchmarks/plot_duplicates.tsv"
     params:
         source=source("plot_duplicates.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
     shell:
         "plot_duplicates.py --by-duplicates {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -106,7 +106,7 @@ rule plot_equal_terms:
         f"{RESULTS}/benchmarks/plot_equal_terms/{{quantity}}.tsv"
     params:
         source=source("plot_equal_terms.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
     shell:
         "plot_equal_terms.py --frontier {input} --quantity {wildcards.quantity} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -124,7 +124,7 @@ rule plot_frontier:
         f"{RESULTS}/benchmarks/plot_frontier.tsv"
     params:
         source=source("plot_frontier.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
     shell:
         "plot_frontier.py --frontier {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -163,7 +163,7 @@ rule plot_agreement:
         f"{RESULTS}/benchmarks/plot_agreement.tsv"
     params:
         source=source("plot_agreement.py"),
-        spec=option("--spec", params.order_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.order_spec(CONFIG)),
     shell:
         "plot_agreement.py --metrics {input.metrics} --perplexity {input.perplexity}"
         " --agreement {input.agreement} {params.spec} --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -181,7 +181,7 @@ rule plot_membership:
         f"{RESULTS}/benchmarks/plot_membership.tsv"
     params:
         source=source("plot_membership.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
     shell:
         "plot_membership.py --membership {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"
@@ -199,7 +199,7 @@ rule plot_lasting:
         f"{RESULTS}/benchmarks/plot_lasting.tsv"
     params:
         source=source("plot_lasting.py"),
-        spec=option("--spec", params.curves_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.curves_spec(CONFIG)),
     shell:
         "plot_lasting.py --lasting {input} {params.spec}"
         " --svg {output.svg} --png {output.png} > {log} 2>&1"

@@ -20,7 +20,7 @@ rule aggregate_tables:
         f"{RESULTS}/benchmarks/aggregate_tables.tsv"
     params:
         source=source("aggregate_tables.py"),
-        spec=option("--spec", params.tables_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.tables_spec(CONFIG)),
         measures=lambda wildcards, input: " ".join(
             option(f"--{kind}", *files) for kind, files in input.items() if files
         ),
@@ -51,7 +51,7 @@ rule write_findings:
         f"{RESULTS}/benchmarks/write_findings.tsv"
     params:
         source=source("write_findings.py"),
-        spec=option("--spec", params.findings_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.findings_spec(CONFIG)),
     shell:
         "write_findings.py {params.spec} --tables {input} --output {output} > {log} 2>&1"
 

@@ -20,7 +20,7 @@ rule measure:
         runtime=10,
     params:
         source=params.metrics_source(CONFIG),
-        spec=option("--spec", params.metrics_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.metrics_spec(CONFIG)),
     shell:
         "measure.py --memorization-scores {input.memorization} --perplexity-scores {input.perplexity}"
         " {params.spec} --memorization {output.memorization} --perplexity {output.perplexity} > {log} 2>&1"
@@ -70,7 +70,7 @@ rule measure_membership:
         runtime=30,
     params:
         source=source("measure_membership.py"),
-        spec=option("--spec", params.membership_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.membership_spec(CONFIG)),
         reference=lambda wildcards, input: option("--reference", *input.reference) if input.reference else "",
     shell:
         "measure_membership.py --scores {input.scores} --samples {input.samples} --manifest {input.manifest}"
@@ -138,6 +138,6 @@ rule measure_perturbed:
         runtime=10,
     params:
         source=params.metrics_source(CONFIG, "measure_perturbed.py"),
-        spec=option("--spec", params.metrics_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.metrics_spec(CONFIG)),
     shell:
         "measure_perturbed.py --scores {input} {params.spec} --output {output} > {log} 2>&1"

@@ -13,11 +13,10 @@ rule fetch_model:
         **asked(resources.fetch_model),
     params:
         source=source("fetch_model.py"),
-        repo=lambda wildcards: CONFIG.models[wildcards.model].repo,
-        revision=lambda wildcards: CONFIG.models[wildcards.model].revision,
+        repo=lambda wildcards: option("--repo", CONFIG.models[wildcards.model].repo),
+        revision=lambda wildcards: option("--revision", CONFIG.models[wildcards.model].revision),
     shell:
-        "fetch_model.py --repo {params.repo:q} --revision {params.revision:q} --output {output}"
-        " > {log} 2>&1"
+        "fetch_model.py {params.repo} {params.revision} --output {output} > {log} 2>&1"
 
 
 rule resolve_model:

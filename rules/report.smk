@@ -26,7 +26,7 @@ rule render_report:
         source=source("render_report.py"),
         page=params.page_files(),
         results=lambda wildcards: RESULTS,
-        spec=option("--spec", params.report_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.report_spec(CONFIG)),
     shell:
         "render_report.py --results {params.results} {params.spec} --output {output} > {log} 2>&1"
 

@@ -43,7 +43,7 @@ rule gather_activations:
     params:
         source=source("gather_activations.py"),
         changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
-        spec=option("--spec", params.gathering_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.gathering_spec(CONFIG)),
     shell:
         "gather_activations.py --variant {wildcards.variant} --manifest {input.manifest} {params.changes}"
         " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"
@@ -71,7 +71,7 @@ rule gather_gradients:
     params:
         source=source("gather_gradients.py"),
         changes=lambda wildcards: params.changes_option(CONFIG, wildcards.model, wildcards.variant),
-        spec=option("--spec", params.gathering_spec(CONFIG)),
+        spec=lambda wildcards: option("--spec", params.gathering_spec(CONFIG)),
     shell:
         "gather_gradients.py --manifest {input.manifest} {params.changes} --samples {input.samples}"
         " --calibration {input.calibration} {params.spec} --threads {threads} --output {output} > {log} 2>&1"

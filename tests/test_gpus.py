@@ -227,6 +227,16 @@ def test_locks_are_open_to_all_users(machine, holder, tmp_path):
     assert (tmp_path / "locks/GPU-small.lock").stat().st_mode & 0o777 == 0o666
 
 
+def test_a_link_in_place_of_the_locks_is_refused(tmp_path, monkeypatch):
+    """Whoever made it would have files made elsewhere, in another's name."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "locks").symlink_to("elsewhere")
+    monkeypatch.setattr(gpus, "LOCKS", tmp_path / "locks")
+    with pytest.raises(UserError, match=f"^{tmp_path}/locks: found a symbolic link, allowed: a folder"):
+        gpus.lock(Gpu(0, "GPU-a", 1, 0))
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_a_closed_folder_of_locks_is_named(tmp_path, monkeypatch):
     (tmp_path / "locks").write_text("no folder")
     monkeypatch.setattr(gpus, "LOCKS", tmp_path / "locks")

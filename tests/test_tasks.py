@@ -16,6 +16,7 @@ import pytest
 from experiments import EMBEDDED
 from harness_tasks import CHOICE, FEWSHOT, ITEMS, LAST_WORD, evaluated, measured, write_task, write_texts
 from hub_server import commit_of
+from lm_eval.api import task
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
@@ -28,6 +29,7 @@ from memprune.config.experiment import Config, check
 from memprune.corpus import prepare_task as module
 from memprune.corpus.prepare_task import FOLDER, prepare_named, prepare_own
 from memprune.corpus.request_tokens import request_tokens
+from memprune.corpus.task_code import forbid_code
 from memprune.corpus.task_files import read_task_file
 from memprune.corpus.task_lengths import check_lengths
 from memprune.errors import UserError
@@ -232,6 +234,10 @@ BAD_FILES = [
     ({"group": "mine", "task": ["one", "two"]}, "which defines no single task; expected a key `task`"),
     ({"dataset_kwargs": {"data_files": "absent.jsonl"}}, "whose data file is absent.jsonl; no such file"),
     ({"dataset_path": "."}, "whose data set is a local folder; allowed: dataset_path arrow, csv,"),
+    ({"dataset_path": "sql"}, "whose data set is 'sql'; allowed: dataset_path arrow, csv,"),
+    ({"dataset_kwargs": {"cache_dir": "elsewhere"}}, "whose data set is a local folder; allowed: dataset_"),
+    ({"metric_list": [{"metric": "acc", "hf_evaluate": True}]}, "allowed: names of metrics of lm-eval"),
+    ({"metric_list": ["acc"]}, "whose metric is acc; allowed: names of metrics of lm-evaluation-harness"),
     ({"include": "absent.yaml"}, "absent.yaml; no such file"),
     ({"include": "bad.yaml"}, "which includes itself"),
 ]  # fmt: skip
@@ -247,6 +253,33 @@ def test_a_file_that_cannot_be_served_is_one_line(changed, message, tmp_path):
     assert str(error.value).startswith("tasks: found ")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+HURTING = "{{ cycler.__init__.__globals__.os.system('touch hurt') }}"
+
+
+def test_a_template_cannot_reach_beyond_its_item(tmp_path, monkeypatch):
+    """In the library's own environment it runs a shell."""
+    monkeypatch.chdir(tmp_path)
+    path = write_task(tmp_path, "hurting", **(CHOICE | {"doc_to_text": HURTING}))
+    with pytest.raises(UserError, match=r"^tasks: found hurting, which cannot be loaded \(access to"):
+        prepare_own("hurting", read_task_file(str(path)).config, tmp_path / "cache", tiny_tokenizer())
+    assert not Path("hurt").exists()
+
+
+@pytest.mark.parametrize("metric", ["evil", "./evil", "evil.py"])
+def test_a_metric_of_others_is_not_looked_for(metric, tmp_path, monkeypatch):
+    """The library would run the script of that name, from the Hub or this folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("evil.py").write_text("open('hurt', 'w')")
+    asked = [{"metric": metric, "aggregation": "mean", "higher_is_better": True}]
+    path = write_task(tmp_path, "hurting", **(CHOICE | {"metric_list": asked}))
+    with pytest.raises(UserError, match=f"^tasks: found hurting, whose metric is {re.escape(metric)}; "):
+        prepare_own("hurting", read_task_file(str(path)).config, tmp_path / "cache", tiny_tokenizer())
+    forbid_code()
+    assert task.get_metric(metric) is None
+    assert task.get_metric("acc") is not None
+    assert not Path("hurt").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from memprune.config.section import Section
 from memprune.config.target import AskedLevels
-from memprune.config.values import Place, Text
+from memprune.config.values import Place, Text, Word
 
 
 class Model(Section):
@@ -15,8 +15,8 @@ class Model(Section):
     path: Annotated[
         Place | None, Field(description="Local folder with safetensors, configuration and tokenizer.")
     ] = None
-    repo: Annotated[Text | None, Field(description="Repository on the Hub, owner/name.")] = None
-    revision: Annotated[Text, Field(description="Branch, tag or commit of the repository.")] = "main"
+    repo: Annotated[Word | None, Field(description="Repository on the Hub, owner/name.")] = None
+    revision: Annotated[Word, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[AskedLevels | None, Field(description="Levels in place of the strategies' own.")] = None
     control: Annotated[
         Text | None,

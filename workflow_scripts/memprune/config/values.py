@@ -1,6 +1,7 @@
 """What values of the configuration may be: numbers, names, texts and places, and lists without repeats."""
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import PurePath
@@ -28,12 +29,25 @@ def without_control_characters(text: str) -> str:
     return text
 
 
+def no_option(word: str) -> str:
+    """Refuse a word that scripts would take for an option of theirs."""
+    if word.startswith("-"):
+        raise ValueError(f"found {word!r}, which looks like an option; a file of that name is ./{word}")
+    return word
+
+
 def expanded(place: str) -> str:
     """A place with `~` or `~user` at its start replaced by that home; variables stay as they are."""
     found = os.path.expanduser(place)
     if place.startswith("~") and found == place:
         raise ValueError(f"found {place!r}, of which no home is known; write ./{place} for a name with ~")
     return found
+
+
+def without_home(text: str) -> str:
+    """A path, or JSON with paths, in which `~` stands for this user's home: what others are shown."""
+    home = os.path.expanduser("~")
+    return re.sub(rf'(^|"){re.escape(home)}(?=[/"]|$)', r"\1~", text) if len(home) > 1 else text
 
 
 def within(pattern: str) -> str:
@@ -104,7 +118,8 @@ Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$", max_length=LONGEST_NAME)
 ]
 Text = Annotated[str, Field(min_length=1), AfterValidator(without_control_characters)]
-Place = Annotated[Text, AfterValidator(expanded)]
+Word = Annotated[Text, AfterValidator(no_option)]
+Place = Annotated[Word, AfterValidator(expanded)]
 Pattern = Annotated[Text, AfterValidator(within)]
 Tasks = Annotated[list[Place], Field(min_length=1), without_repeats(task_name)]
 Files = Annotated[list[Place], without_repeats(os.path.realpath)]

@@ -26,6 +26,7 @@ from lm_eval.utils import set_torch_seed
 from transformers import PreTrainedTokenizerFast
 
 from memprune.corpus.request_tokens import request_tokens
+from memprune.corpus.task_code import forbid_code, unknown_metrics
 from memprune.corpus.task_files import check_served, data_files
 from memprune.errors import UserError
 from memprune.models.hub_contact import one_line
@@ -66,6 +67,11 @@ def prepare_own(
 
     `cache` is a folder for what is made from local data: the library's own cache goes by the files' times.
     """
+    if unknown := unknown_metrics(config):
+        raise UserError(
+            f"tasks: found {name}, whose metric is {unknown[0]}; allowed: those of lm-evaluation-harness, "
+            "which would run the code of others for another"
+        )
     kwargs = dict(config.get("dataset_kwargs") or {})
     if data_files(config):
         kwargs["cache_dir"] = str(cache)
@@ -103,6 +109,7 @@ def load(name: str, manager: TaskManager, spec: str | dict) -> ConfigurableTask:
 
     Raises UserError.
     """
+    forbid_code()
     random.seed(DEFAULT_RANDOM_SEED)
     np.random.seed(DEFAULT_OTHER_SEED)  # noqa: NPY002
     set_torch_seed(DEFAULT_OTHER_SEED)

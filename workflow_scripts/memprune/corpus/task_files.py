@@ -4,6 +4,7 @@ They are read here without that library, so that a mistake shows before any job.
 than what the library takes: no Python code, since what that does is in no key, and local data by file.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from memprune.errors import UserError
 
 SERVED = ("loglikelihood", "multiple_choice")  # output types: what a forced pass can answer
 LOCAL = ("arrow", "csv", "json", "parquet", "text")  # `dataset_path` of local files
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")  # of the Hub
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,15 @@ def read_task_file(path: str) -> TaskFile:
             f"tasks: found {path}, which defines no single task; expected a key `task` with its name"
         )
     check_served(path, config)
+    check_metrics(path, config)
     kwargs, data = config.get("dataset_kwargs") or {}, data_files(config)
-    if "custom_dataset" in config or "data_dir" in kwargs or Path(str(config.get("dataset_path"))).exists():
+    place = str(config.get("dataset_path"))
+    local = "custom_dataset" in config or {"data_dir", "cache_dir"} & set(kwargs) or Path(place).exists()
+    if local or not (place in LOCAL or REPOSITORY.fullmatch(place)):
+        found = "a local folder" if local else repr(place)
         raise UserError(
-            f"tasks: found {path}, whose data set is a local folder; allowed: dataset_path "
-            f"{', '.join(LOCAL)} with its files as dataset_kwargs.data_files, or a data set on the Hub"
+            f"tasks: found {path}, whose data set is {found}; allowed: dataset_path {', '.join(LOCAL)} with "
+            "its files as dataset_kwargs.data_files, or a data set on the Hub, owner/name"
         )
     for file in data:
         if not Path(file).is_file():
@@ -111,3 +117,14 @@ def check_served(task: str, config: Mapping) -> None:
         raise UserError(f"tasks: found {task}, which runs code of its own; allowed: tasks of templates")
     if config.get("doc_to_image") or config.get("doc_to_audio"):
         raise UserError(f"tasks: found {task}, which shows more than text; allowed: tasks of texts")
+
+
+def check_metrics(path: str, config: Mapping) -> None:
+    """Raise UserError for a file whose metrics are no names, or that wants them run from elsewhere."""
+    for asked in config.get("metric_list") or ():
+        named = isinstance(asked, Mapping) and isinstance(asked.get("metric"), str)
+        if not named or "hf_evaluate" in asked:
+            raise UserError(
+                f"tasks: found {path}, whose metric is {str(asked)[:80]}; allowed: names of metrics of "
+                "lm-evaluation-harness"
+            )

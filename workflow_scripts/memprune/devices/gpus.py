@@ -123,6 +123,8 @@ def lock(gpu: Gpu) -> bool:
     path = LOCKS / f"{re.sub('[^A-Za-z0-9-]', '_', gpu.uuid)}.lock"
     try:
         make_open_folder(LOCKS)
+        if LOCKS.is_symlink():  # another user's, to have files made elsewhere
+            raise UserError(f"{LOCKS}: found a symbolic link, allowed: a folder; remove it")
         file = FileLock(path, mode=0o666, fallback_to_soft=False)
         file.acquire(blocking=False)
     except Timeout:

@@ -65,12 +65,12 @@ def load_trainable(manifest: Manifest, changes: Sequence[Path], device: torch.de
     """
     weights = weights_of_variant(manifest, changes)
     names = find_parts(manifest.architecture.family, weights.tensors)
-    config = AutoConfig.from_pretrained(manifest.folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(manifest.folder, local_files_only=True, trust_remote_code=False)
     both = EMBEDDING in names and HEAD in names
     if both and not np.array_equal(weights.bits(names[EMBEDDING]), weights.bits(names[HEAD])):
         config.tie_word_embeddings = False
     with no_init_weights():
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     model.tie_weights()
     model.eval().to(device)
     own = dict(model.named_parameters(remove_duplicate=False))

@@ -4,6 +4,8 @@ huggingface_hub tries a request six times within some 25 seconds. What lasts lon
 """
 
 import difflib
+import os
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,6 +24,9 @@ from memprune.errors import UserError
 
 Result = TypeVar("Result")
 PAUSES = (5, 15, 30, 60, 120, 240)  # seconds before each further try
+TOKEN = re.compile(r"\bhf_\w{8,}")
+USER = re.compile(r"(https?://)[^\s/@]+@")
+QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]+")
 PASSING = (408, 429, 500, 502, 503, 504)  # status of a Hub that is overloaded or down for a while
 
 
@@ -108,5 +113,12 @@ def reached(action: Callable[[], Result]) -> Result | None:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message as one line of at most 200 characters."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
+    """An error's message as one line of at most 200 characters, without what lets others in."""
+    return (without_secrets(" ".join(str(error).split())) or type(error).__name__)[:200]
+
+
+def without_secrets(text: str) -> str:
+    """The text without tokens of the Hub, and its addresses without user and query, which may be signed."""
+    given = os.environ.get("HF_TOKEN")
+    text = text.replace(given, "[token]") if given else text
+    return QUERY.sub(r"\1?[…]", USER.sub(r"\1[…]@", TOKEN.sub("[token]", text)))

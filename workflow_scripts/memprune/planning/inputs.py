@@ -1,4 +1,4 @@
-"""What a configuration asks of files and models that are not there, as far as names and sizes show it.
+"""What a configuration asks of files and models that cannot be had, as far as names and sizes show it.
 
 Nothing is opened but a model's configuration and files that define tasks: this is looked at before every run.
 """
@@ -11,9 +11,12 @@ from memprune.config.experiment import Config
 from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
-from memprune.planning.draws import SPLITS, corpus_of
+from memprune.models.model_files import input_files
+from memprune.planning.draws import SPLITS, corpus_of, draw_files
+from memprune.planning.paths import checkpoint_folders, task_files, task_names
 from memprune.planning.sizes import size_of
 
+READ = ("member", "perplexity", "non_member")  # draws that between them read all splits that any reads
 TASK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
@@ -47,6 +50,21 @@ def check_tasks(config: Config) -> None:
             )
         if task.endswith(".yaml"):
             read_task_file(task)
+
+
+def check_names(config: Config) -> None:
+    """Raise UserError for a local file that a job would read and Snakemake cannot: one with braces."""
+    models = [model.path for model in config.models.values() if model.path is not None]
+    folders = [*models, *checkpoint_folders(config).values()]
+    for file in (
+        *(str(file) for folder in folders for file in input_files(folder)),
+        *(file for task in task_names(config) for file in task_files(config, task)),
+        *(file for kind in READ for file in draw_files(config, kind)),
+    ):
+        if "{" in file or "}" in file:
+            raise UserError(
+                f"found {file!r}, allowed: names without braces, which are wildcards to Snakemake; rename it"
+            )
 
 
 def check_file(key: str, file: str) -> None:

@@ -8,7 +8,7 @@ import json
 
 from memprune.config.experiment import Config
 from memprune.config.published_figures import read_published
-from memprune.config.values import task_name
+from memprune.config.values import task_name, without_home
 from memprune.disk import sha256_of
 from memprune.jobs.arguments import option
 from memprune.planning import paths
@@ -198,13 +198,13 @@ def tables_spec(config: Config) -> str:
 def report_spec(config: Config) -> str:
     """What the report shows beside results: the configuration in its own order, and how much of the corpus.
 
-    Where the store lies is nobody's concern.
+    Where the store and the user's home lie is nobody's concern.
     """
     order = {"models": config.studied, "strategies": list(config.strategies)}
     order |= {"methods": methods_known(config)}
     heads = {model: config.heads_ablated(model) for model in config.studied}
     report = config.report.model_dump(mode="json")
-    given = config.model_dump_json(exclude_unset=True, exclude={"store"})
+    given = without_home(config.model_dump_json(exclude_unset=True, exclude={"store"}))
     return canonical({**order, "heads": heads, **report, "config": given})
 
 

@@ -4,6 +4,7 @@ import os
 
 from memprune.config.corpora import HubCorpus
 from memprune.config.experiment import Config
+from memprune.config.values import without_home
 from memprune.planning.draws import corpus_of
 
 
@@ -32,5 +33,6 @@ def held_out_text(config: Config) -> dict:
 
 
 def data_set(corpus: HubCorpus) -> str:
-    """The name of a data set of the Hub, with its configuration where it has several."""
-    return corpus.dataset if corpus.config is None else f"{corpus.dataset} {corpus.config}"
+    """The name of a data set of the Hub, or a local folder, with its configuration where it has several."""
+    dataset = without_home(corpus.dataset)
+    return dataset if corpus.config is None else f"{dataset} {corpus.config}"

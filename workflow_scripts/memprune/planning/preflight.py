@@ -20,7 +20,7 @@ from memprune.models.manifest import Checkpoint
 from memprune.models.model_config import read_architecture
 from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed, vocabulary_of
 from memprune.planning.costs import estimate
-from memprune.planning.inputs import check_files, check_scopes, check_tasks
+from memprune.planning.inputs import check_files, check_names, check_scopes, check_tasks
 from memprune.planning.paths import checkpoint_folders, results_of
 from memprune.planning.sizes import cached_config, size_of
 from memprune.store import entries
@@ -66,6 +66,7 @@ def check_experiment(config: Config, source: str) -> None:
     try:
         check_files(config)
         check_tasks(config)
+        check_names(config)
         for name, model in config.models.items():
             if model.path is not None:
                 check_local_model(name, model.path, config)

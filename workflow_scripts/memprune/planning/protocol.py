@@ -3,6 +3,7 @@
 from memprune.config.corpora import Corpus, HubCorpus
 from memprune.config.experiment import Config
 from memprune.config.strategy import Strategy
+from memprune.config.values import without_home
 from memprune.planning.perplexity_texts import data_set
 
 
@@ -44,4 +45,4 @@ def place_of(corpus: Corpus) -> str:
     """Where texts come from, in words."""
     if corpus.source in ("embedded", "files"):
         return {"embedded": "mini-pile", "files": "local files"}[corpus.source]
-    return data_set(corpus) if corpus.source == "hub" else corpus.dataset
+    return data_set(corpus) if corpus.source == "hub" else without_home(corpus.dataset)

@@ -21,6 +21,8 @@ from memprune.models.hub_contact import dataset_commit, one_line, patiently
 # datasets reads on after a failure, but what a decompressor had in hand is lost with it and rows are broken.
 datasets.config.STREAMING_READ_MAX_RETRIES = 1
 
+# Of a data set's files. Of the others that datasets knows, some open what they name elsewhere.
+TEXT_KINDS = ("arrow", "csv", "json", "parquet", "text")
 UNREADABLE = (
     *text_rows.UNREADABLE,
     datasets.exceptions.DatasetsError,
@@ -71,6 +73,8 @@ def shards_of(corpus: dict, split: str, name: str) -> list[Callable[[], Iterator
         revision = dataset_commit(dataset, revision, name)
     try:
         builder = patiently(lambda: datasets.load_dataset_builder(dataset, config, revision=revision))
+        if builder.name not in TEXT_KINDS:
+            raise UserError(f"{name}: found files of kind {builder.name}, allowed: {', '.join(TEXT_KINDS)}")
         found = {str(own): list(map(str, paths)) for own, paths in (builder.config.data_files or {}).items()}
         if split not in found:
             raise UserError(f"{name}: no split {split}; found {', '.join(found)}")

@@ -21,6 +21,7 @@ from lm_eval.api.metrics import mean, perplexity
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._yaml_loader import load_yaml
 
+from memprune.corpus.task_code import forbid_code
 from memprune.disk import readable
 from memprune.metrics.measure import write_measures
 from memprune.metrics.score_files import EVIDENCE, read, with_achieved
@@ -82,6 +83,7 @@ def items_of(prepared: pa.Table) -> list[int]:
 
 def task_of(definition: Mapping, docs: Sequence[dict]) -> ConfigurableTask:
     """The library's task, with the first of the prepared items for a data set: it looks at that alone."""
+    forbid_code()
     config = definition.get("config") or load_yaml(FOLDER / definition["yaml"])
     kept = {key: value for key, value in config.items() if key not in PREPARING}
     data = {SPLIT: Dataset.from_list(docs[:1])}
