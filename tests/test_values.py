@@ -30,7 +30,7 @@ from memprune.variants.names import level_text, split_variant, variant_name
         ("seeds: 0x10", "line 1: 0x10 is another number in YAML 1.1"),
         ("models:\n  no: {path: x}", "line 2: key no is no text in YAML; write 'no'"),
         ("experiment: 2024-13-01", "not YAML: month must be in 1..12"),
-        ("[" * 800, "not YAML: maximum recursion depth"),
+        ("[" * 800, "line 1: found more than 50 mappings and lists within one another"),
         ("seeds: " + "9" * 5000, "not YAML: Exceeds the limit"),
     ],
 )

@@ -6,6 +6,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from memprune.disk import readable
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.models.model_files import input_files
@@ -21,7 +22,7 @@ def main() -> None:
     given.add_argument("--fetched", type=Path, help="what fetch_model.py wrote")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parse(parser)
-    place = arguments.folder or Path(json.loads(arguments.fetched.read_text())["folder"])
+    place = arguments.folder or fetched_folder(arguments.fetched)
     contents = {str(path): fingerprint(path) for path in input_files(place)}
 
     def compute(folder: Path) -> None:
@@ -38,6 +39,12 @@ def main() -> None:
         "versions": {name: version(name) for name in ("safetensors", "tokenizers", "transformers")},
     }
     entries.provide("manifest", determinants, compute, {"manifest.json": arguments.output})
+
+
+def fetched_folder(record: Path) -> Path:
+    """Where a model was fetched to, as its record says; raises UserError for a damaged one."""
+    with readable(record):
+        return Path(json.loads(record.read_text())["folder"])
 
 
 run(main)

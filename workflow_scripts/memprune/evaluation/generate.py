@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from memprune.corpus.drawn import read_drawn
 from memprune.evaluation.columns import lists_of_one_length
 from memprune.evaluation.evaluate import beside_rows, variant_columns
 from memprune.evaluation.score_shards import score_shards
@@ -55,7 +55,7 @@ def generation_tasks(
     """
     for path in (*variant.changes, variant.samples):
         entries.content(path)  # verified before it is read
-    samples = pq.read_table(variant.samples)
+    samples = read_drawn(variant.samples, IDENTIFYING)
     check_fit(variant, samples)
     own = determinants_of(variant, device, "memprune.scoring.continuations")
     determinants = {**own, "suffix": variant.spec["suffix"]}

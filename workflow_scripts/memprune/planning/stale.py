@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memprune.config.experiment import Config, Corpus
 from memprune.corpus.local_files import local_files
+from memprune.errors import UserError
 from memprune.models.manifest import read_manifest
 from memprune.models.model_files import missing_files
 from memprune.planning import paths
@@ -67,7 +68,7 @@ def changed_model(manifest: str) -> str | None:
     """Why a manifest no longer describes its model: a file whose content differs, whatever its time says."""
     try:
         described = read_manifest(manifest)
-    except (OSError, ValueError, KeyError, TypeError):
+    except UserError:
         return "it cannot be read"
     for name, content in described.hashes.items():
         path = Path(described.folder) / name
