@@ -50,7 +50,7 @@ LINES = {
     "a frame for more memory": ("a.jsonl.zst", b"\x28\xb5\x2f\xfd\x00\xff" + bytes(9), "too much memory"),
     "Latin-1 in a frame": ("a.jsonl.zst", zstandard.compress(b'{"text": "\xff"}'), "row 0: 'utf-8' codec"),
     "marks of Parquet alone": ("a.parquet", b"PAR1PAR1", "Parquet file size is 8 bytes, smaller than"),
-    "a footer of 2 GB": ("a.parquet", b"PAR1\xff\xff\xff\x7fPAR1", "smaller than the size reported by footer"),
+    "a footer of 2 GB": ("a.parquet", b"PAR1\xff\xff\xff\x7fPAR1", "smaller than the size reported by foote"),
 }  # fmt: skip
 
 
@@ -219,6 +219,6 @@ def test_samples_of_another_schema(case, tmp_path):
 def test_samples_that_do_not_tell_their_tokenizer_or_their_length(tmp_path):
     path = tmp_path / "samples.parquet"
     pq.write_table(pa.table({"tokens": pa.array([[1]], IDS)}), path)
-    assert "its metadata do not tell tokenizer" in line_of(lambda: read_drawn(path))
+    assert "its metadata do not tell tokenizer" in line_of(lambda: read_drawn(path, about=["tokenizer"]))
     assert "cannot be read" in line_of(lambda: read_sample_length(path))
-    assert read_drawn(path, about=()).num_rows == 1
+    assert read_drawn(path).num_rows == 1

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from memprune.disk import readable
 
 
-def read_drawn(path: Path, columns: Sequence[str] = (), about: Sequence[str] = ("tokenizer",)) -> pa.Table:
+def read_drawn(path: Path, columns: Sequence[str] = (), about: Sequence[str] = ()) -> pa.Table:
     """A file of texts with its `tokens`, lists of int32; `columns` and the keys `about` are needed beside.
 
     Raises UserError when it is damaged, lacks one of these, or has other tokens or some that are null.

@@ -21,7 +21,7 @@ from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.shards import cut_shards
 from memprune.evaluation.tasks import IDENTIFYING, Advance, Columns, Task
 from memprune.evaluation.text_kinds import KINDS
-from memprune.evaluation.variant import Variant, determinants_of
+from memprune.evaluation.variant import ABOUT, Variant, determinants_of
 from memprune.store import entries
 
 
@@ -58,7 +58,7 @@ def text_task(
 ) -> Task:
     """The task of one file of texts."""
     entries.content(path)  # verified before it is read
-    table = of_no_method(read_drawn(path))
+    table = of_no_method(read_drawn(path, about=ABOUT))
     check_tokenizer(table.schema.metadata[b"tokenizer"].decode(), variant.manifest.tokenizer)
     check_ids(table, variant.manifest.vocabulary)
     tokens = [np.asarray(row, dtype=np.int32) for row in table["tokens"].to_pylist()]

@@ -17,6 +17,8 @@ from memprune.models.manifest import Manifest
 from memprune.store import entries, source_code
 from memprune.variants.changes import change_digest
 
+ABOUT = ("tokenizer",)  # what samples and windows must tell of themselves
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -60,7 +62,10 @@ def variant_tasks(
     """
     for path in filter(None, (*variant.changes, variant.samples, variant.windows)):
         entries.content(path)  # verified before it is read
-    samples, windows = read_drawn(variant.samples, IDENTIFYING), read_drawn(variant.windows, WINDOW)
+    samples, windows = (
+        read_drawn(variant.samples, IDENTIFYING, ABOUT),
+        read_drawn(variant.windows, WINDOW, ABOUT),
+    )
     check_fit(variant, samples)
     spec, determinants = variant.spec, determinants_of(variant, device)
     tasks = memorization_tasks(
@@ -71,7 +76,7 @@ def variant_tasks(
 
 def windows_task(variant: Variant, device: str, score_windows: Callable) -> Task:
     """The last task of a variant alone, its perplexity; see `variant_tasks`."""
-    windows = read_drawn(variant.windows, WINDOW)
+    windows = read_drawn(variant.windows, WINDOW, ABOUT)
     check_fit(variant, windows)
     return perplexity_task(windows, determinants_of(variant, device), score_windows)
 

@@ -53,7 +53,7 @@ def read_texts(path: Path, manifest: Manifest) -> np.ndarray:
 
     Raises UserError when they are of another tokenizer than the model's.
     """
-    table = read_drawn(path)
+    table = read_drawn(path, about=["tokenizer"])
     if table.schema.metadata[b"tokenizer"].decode() != manifest.tokenizer:
         raise UserError(
             f"{path}: found text in another tokenizer's ids than those of {manifest.model}; all models of an "

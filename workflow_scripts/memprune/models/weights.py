@@ -58,7 +58,8 @@ def read_header(path: Path) -> dict[str, Tensor]:
             if size > LONGEST_HEADER:
                 raise ValueError(f"a header of {size} bytes, allowed: at most {LONGEST_HEADER}")
             header = json.loads(file.read(size), object_pairs_hook=each_key_once)
-        header.pop("__metadata__", None)
+        if not isinstance(header, dict):
+            raise TypeError(f"its header is {type(header).__name__}, expected an object")
         return {
             name: Tensor(
                 path,
@@ -67,6 +68,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
                 8 + size + about["data_offsets"][0],
             )
             for name, about in header.items()
+            if name != "__metadata__"
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: not a safetensors file: {' '.join(str(error).split())[:160]}") from None
