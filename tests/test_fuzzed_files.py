@@ -16,7 +16,7 @@ from experiments import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from test_hostile_checkpoints import ARCHITECTURE, MATRIX, TENSORS, about
+from small_changes import TENSORS, about, manifest_in
 
 from memprune.config.experiment import load
 from memprune.config.published_figures import load_published
@@ -28,7 +28,7 @@ from memprune.errors import UserError
 from memprune.methods.activations import count_tokens, read_activations, write_activations
 from memprune.metrics.score_files import read_windows
 from memprune.models.checkpoint import check_file
-from memprune.models.manifest import Manifest, read_manifest
+from memprune.models.manifest import read_manifest
 from memprune.models.weights import read_header
 from memprune.store import entries
 from memprune.variants.changes import write_change
@@ -48,16 +48,8 @@ TEXTS = [
 ]
 ROWS = np.random.default_rng(0).integers(0, 300, (3, 64))
 IDS = pa.array(ROWS.tolist(), pa.list_(pa.int32()))
+NUMBERS = [0, 1, 2]
 DOCUMENTS = pa.table({"text": [row["text"] for row in TEXTS], "meta": [row["meta"] for row in TEXTS]})
-
-
-def manifest_in(folder: Path) -> Manifest:
-    save_file({"w": np.arange(15, dtype=np.float32).reshape(3, 5)}, folder / "model.safetensors")
-    return Manifest(
-        files=["model.safetensors"], dtype="float32", tensor_bytes=60, architecture=ARCHITECTURE,
-        matrices=[MATRIX], model="m", folder=str(folder), hashes={"model.safetensors": "0"},
-        fingerprint="f" * 64, tokenizer="t",
-    )  # fmt: skip
 
 
 def read_tokens(path: Path) -> list:
@@ -103,7 +95,7 @@ FILES = {
     "a.parquet": (lambda path: pq.write_table(DOCUMENTS, path), lambda path: list(read_files([str(path)]))),
     "tokens.bin": (lambda path: path.write_bytes(np.ones(3 * 2049, "<u2").tobytes()), read_tokens),
     "tokens.parquet": (
-        lambda path: pq.write_table(pa.table({"uid": [0, 1, 2], "batch_idx": [0] * 3, "token_ids": IDS}), path),
+        lambda path: pq.write_table(pa.table({"uid": NUMBERS, "batch_idx": NUMBERS, "token_ids": IDS}), path),
         read_tokens,
     ),
     "samples.parquet": (lambda path: pq.write_table(pa.table({"tokens": IDS}), path), read_drawn),

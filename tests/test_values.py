@@ -236,6 +236,7 @@ def test_longest_names_make_file_names(tmp_path):
     (tmp_path / f".{variant_name('s' * LONGEST_NAME, 1 / 3e200)}.memorization.parquet.{'x' * 100}").touch()
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, exclude_min=True))
 def test_every_level_makes_a_name_that_the_rules_know(level):
     common = (ROOT / "rules/common.smk").read_text()
