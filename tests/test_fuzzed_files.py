@@ -35,6 +35,7 @@ from memprune.variants.changes import write_change
 from memprune.variants.masks import read_mask
 from memprune.variants.weights_of_variant import weights_of_variant
 
+# The same examples each time; FUZZ=2000 in the environment looks at as many others.
 EXAMPLES = int(os.environ.get("FUZZ", "60"))
 FUZZED = settings(
     max_examples=EXAMPLES,
