@@ -120,7 +120,9 @@ if gpus := find_gpus():
     workflow.global_resources.setdefault("gpu", len(gpus))
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
-FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
+if ":" in str(PROJECT):
+    sys.exit(f"error: {PROJECT}: found a colon, which no folder in PATH may have; move memprune elsewhere")
+FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}").replace("{", "{{").replace("}", "}}")
 shell.prefix(
     "set -euo pipefail; export PYTHONUNBUFFERED=1 MEMPRUNE_PARENT=$PPID"
     f" GLIBC_TUNABLES={GLIBC_TUNABLES} PATH={escaped(FOLDERS)}:$PATH; "

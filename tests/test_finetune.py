@@ -26,6 +26,7 @@ from memprune.scoring.variant_model import load_variant
 from memprune.variants.achieved import achieved
 from memprune.variants.changes import About, about_change, write_change
 from memprune.variants.codes import packed
+from memprune.variants.floats import to_bits
 from memprune.variants.masks import read_mask
 from memprune.variants.weights_of_variant import weights_of_variant
 
@@ -151,7 +152,7 @@ def test_what_codes_round_to_zero_is_trained_and_what_a_mask_removed_is_not(tmp_
         remaining={matrix.name: int(kept.sum())},
         details={"bits": 3, "group": matrix.shape[1], "axis": 1},
     )
-    scales = np.full((matrix.shape[0], 1), scale)
+    scales = to_bits(np.full((matrix.shape[0], 1), scale), "float16")
     tensors = [(f"{matrix.name}.codes", packed(codes, 3)), (f"{matrix.name}.scales", scales)]
     write_change(about, tensors, coded)
     finetune.make(asked_of(manifest, tmp_path, before=[mask, coded]), tmp_path / "change")

@@ -288,7 +288,8 @@ def test_runs_are_as_long_as_the_shortest_windows_allow(tmp_path):
     files = []
     for tokens in (30, 90):
         files.append(tmp_path / f"{tokens}.parquet")
-        pq.write_table(pa.table({"document": ["a"], "tokens": [list(range(tokens))]}), files[-1])
+        ids = pa.array([range(tokens)], pa.list_(pa.int32()))
+        pq.write_table(pa.table({"document": ["a"], "tokens": ids}), files[-1])
     assert read_taken(files[:1], files[1:], 256).length == 30
     assert read_taken([], files[1:], 256).length == RUN == 50
     assert read_taken([], files[1:], 40).length == 40

@@ -5,7 +5,7 @@ import argparse
 import json
 from pathlib import Path
 
-from memprune.disk import folder_written_whole
+from memprune.disk import folder_written_whole, readable
 from memprune.exports.card import model_card
 from memprune.exports.export_variant import export_variant
 from memprune.jobs.script import run
@@ -22,7 +22,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the export, written")
     arguments = parser.parse_args()
     manifest = read_manifest(arguments.manifest)
-    fetched = json.loads(arguments.fetched.read_text()) if arguments.fetched else None
+    fetched = None
+    if arguments.fetched:
+        with readable(arguments.fetched):
+            fetched = json.loads(arguments.fetched.read_text())
     for change in arguments.changes:
         entries.content(change)  # verified before it is read
     with folder_written_whole(arguments.output) as folder:

@@ -9,6 +9,9 @@ from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries, source_code
 
+DRAWN = ("sample", "split", "document", "subset")
+ABOUT = ("tokenizer", "source", "seed")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -24,16 +27,16 @@ def main() -> None:
 
     def compute(folder: Path) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
+        from memprune.corpus.drawn import read_drawn
         from memprune.corpus.extract_samples import write_table
         from memprune.corpus.pool_seeds import pool_seeds, seed_of
 
         members, non_members, fitted = (
-            list(map(pq.read_table, own))
+            [read_drawn(path, DRAWN, ABOUT) for path in own]
             for own in (arguments.members, arguments.non_members, arguments.fitted)
         )
-        windows = pq.read_table(arguments.perplexity)
+        windows = read_drawn(arguments.perplexity)
         about = {
             "tokenizer": members[0].schema.metadata[b"tokenizer"],
             "seeds": json.dumps(list(map(seed_of, non_members))),

@@ -23,8 +23,7 @@ def main() -> None:
     manifest, spec = read_manifest(arguments.manifest), arguments.spec
 
     def compute(folder: Path) -> None:
-        import pyarrow.parquet as pq
-
+        from memprune.corpus.drawn import read_drawn
         from memprune.corpus.extract_samples import write_table
         from memprune.corpus.perturb_prefixes import ordinary_tokens, perturb_prefixes
         from memprune.models.tokenization import load_tokenizer, tokenizer_fingerprint
@@ -34,7 +33,7 @@ def main() -> None:
             raise UserError(
                 f"{manifest.folder}: the tokenizer's files changed since the model was described; run again"
             )
-        samples = pq.read_table(arguments.samples)
+        samples = read_drawn(arguments.samples, ["split", "document"])
         perturbed = perturb_prefixes(samples, ordinary_tokens(tokenizer), **spec)
         write_table(perturbed, folder / "perturbed.parquet", {"tokenizer": manifest.tokenizer})
 

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def fetched_folder(record: Path) -> Path:
-    """Where a fetched model lies; raises UserError for a damaged record."""
+    """Where a model was fetched to, as its record says; raises UserError for a damaged one."""
     entries.content(record)  # verified before it is read
     with readable(record):
         return Path(json.loads(record.read_text())["folder"])

@@ -8,9 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from memprune.errors import UserError
 
-UNREADABLE = (OSError, ValueError, LookupError, TypeError, NotImplementedError)  # Arrow's errors among them
+# What files that hold something else than they should raise: Arrow's errors are among these, and what their
+# sizes and counts ask for may be more than there is.
+UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError),
+    *(ArithmeticError, MemoryError, RecursionError, SafetensorError),
+)
 
 
 @contextmanager

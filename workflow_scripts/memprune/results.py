@@ -58,9 +58,7 @@ class Results:
     def manifest(self, model: str) -> Manifest:
         """What is known of a model: files, family, dtype, its prunable matrices by layer and role."""
         check("model", model, self.models)
-        path = self.folder / "models" / model / "manifest.json"
-        with readable(path):
-            return read_manifest(path)
+        return read_manifest(self.folder / "models" / model / "manifest.json")
 
     @cached_property
     def samples(self) -> pd.DataFrame:

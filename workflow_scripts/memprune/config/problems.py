@@ -18,14 +18,15 @@ def explain(error: ValidationError, keys_at: Callable[[tuple], Sequence[str]]) -
 
 def described(problem: dict, problems: list[dict], keys_at: Callable[[tuple], Sequence[str]]) -> str:
     """A problem, one of several, in words."""
-    if is_choice(problem["loc"]):
-        problem = of_nearest_kind(problem, problems)
-    key = ".".join(visible(problem["loc"]))
     if problem["type"] == "extra_forbidden":
         known, last = keys_at(problem["loc"]), str(problem["loc"][-1])
+        key = ".".join([*visible(problem["loc"][:-1]), last])
         nearest = difflib.get_close_matches(last, known, n=1, cutoff=0.0)
         hint = f"; nearest known key: {nearest[0]}" if nearest else ""
         return f"{key}: unknown key{hint}; allowed: {', '.join(known)}"
+    if is_choice(problem["loc"]):
+        problem = of_nearest_kind(problem, problems)
+    key = ".".join(visible(problem["loc"]))
     if problem["type"] == "missing":
         return f"{key}: missing key; required"
     if problem["type"] == "union_tag_not_found":

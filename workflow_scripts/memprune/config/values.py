@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 # A file's name has 255 bytes at most, of which `@{level}.memorization.parquet` and what a temporary name adds
 # take up to 150.
 LONGEST_NAME = 100
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line breaks of Unicode among them
 GREATEST = 2**31 - 1  # of what the tables hold as int32
 
 
@@ -24,7 +25,7 @@ def no_truth_value(value: object) -> object:
 
 def without_control_characters(text: str) -> str:
     """Refuse line breaks and the like: no file, column or revision that is meant has them in its name."""
-    if any(ord(character) < 32 for character in text):
+    if CONTROL.search(text):
         raise ValueError(f"found {text!r}; control characters are not allowed")
     return text
 

@@ -71,7 +71,7 @@ def meta_of(row: dict) -> dict:
             try:
                 meta = read(meta)
                 break
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 continue
     return meta if isinstance(meta, dict) else {}
 

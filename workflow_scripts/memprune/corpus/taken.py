@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+
+from memprune.corpus.drawn import read_drawn
 
 RUN = 50  # tokens in a row, as many as a suffix commonly has; fewer where windows are shorter
 # A run's hash is the sum of its ids, each times its place's multiplier, modulo 2**64.
@@ -36,8 +37,8 @@ def read_taken(without: Sequence[Path], unlike: Sequence[Path], window: int) -> 
     come in an order that the draw shares. Where windows are shorter than `RUN`, runs are as long as those of
     the draw with the shortest.
     """
-    names = [pq.read_table(path, columns=["document"])["document"].to_pylist() for path in without]
-    draws = [pq.read_table(path, columns=["tokens"])["tokens"].to_pylist() for path in (*without, *unlike)]
+    names = [read_drawn(path, ["document"])["document"].to_pylist() for path in without]
+    draws = [read_drawn(path)["tokens"].to_pylist() for path in (*without, *unlike)]
     length = min(RUN, window, *(max(map(len, windows), default=RUN) for windows in draws))
     runs = (run_hashes(ids, length) for windows in draws for ids in windows)
     documents = frozenset(name for own in names for name in own)

@@ -4,6 +4,7 @@ They are read here without that library, so that a mistake shows before any job.
 than what the library takes: no Python code, since what that does is in no key, and local data by file.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from memprune.bounded import BoundedLoader, read_bounded
 from memprune.errors import UserError
 
 SERVED = ("loglikelihood", "multiple_choice")  # output types: what a forced pass can answer
@@ -31,8 +33,10 @@ class TaskFile:
         return data_files(self.config)
 
 
-class Loader(yaml.SafeLoader):
-    """YAML as lm-evaluation-harness reads it, but for its tag of Python code."""
+class Loader(BoundedLoader):
+    """YAML as lm-evaluation-harness reads it, within bounds, but for its tag of Python code."""
+
+    known_tags = ("!function",)
 
 
 class PythonCodeError(yaml.YAMLError):
@@ -54,11 +58,12 @@ def read_task_file(path: str) -> TaskFile:
         raise UserError(
             f"tasks: found {path}, which defines no single task; expected a key `task` with its name"
         )
+    check_kinds(path, config)
     check_served(path, config)
     check_metrics(path, config)
     kwargs, data = config.get("dataset_kwargs") or {}, data_files(config)
     place = str(config.get("dataset_path"))
-    local = "custom_dataset" in config or {"data_dir", "cache_dir"} & set(kwargs) or Path(place).exists()
+    local = "custom_dataset" in config or {"data_dir", "cache_dir"} & set(kwargs) or os.path.exists(place)
     if local or not (place in LOCAL or REPOSITORY.fullmatch(place)):
         found = "a local folder" if local else repr(place)
         raise UserError(
@@ -66,32 +71,41 @@ def read_task_file(path: str) -> TaskFile:
             "its files as dataset_kwargs.data_files, or a data set on the Hub, owner/name"
         )
     for file in data:
-        if not Path(file).is_file():
+        if not os.path.isfile(file):
             raise UserError(f"tasks: found {path}, whose data file is {file}; no such file")
     return TaskFile(config, [*files, *data])
 
 
+def check_kinds(path: str, config: Mapping) -> None:
+    """Raise UserError for a setting that is looked at here and is not of its kind."""
+    for key, kind, word in (("dataset_path", str, "text"), ("dataset_kwargs", dict, "mapping")):
+        if not isinstance(config.get(key), kind | None):
+            found = type(config[key]).__name__
+            raise UserError(f"tasks: found {path}, whose {key} is {found}; expected a {word}")
+
+
 def read_included(path: str, within: tuple[str, ...]) -> tuple[dict, list[str]]:
     """A file's settings over those that it includes, and all these files; `within` are those around it."""
-    if path in within:
-        raise UserError(f"tasks: found {within[0]}, which includes itself")
     try:
-        own = yaml.load(Path(path).read_bytes(), Loader)
+        own = yaml.load(read_bounded(path), Loader)
     except PythonCodeError:
         raise UserError(
             f"tasks: found {path}, which names Python code (!function); allowed: templates, names of fields"
         ) from None
     except FileNotFoundError:
         raise UserError(f"tasks: found {path}; no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(
-            f"tasks: found {path}, which cannot be read ({' '.join(str(error).split())[:200]})"
-        ) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise UserError(f"tasks: found {path}, which cannot be read ({reason})") from None
+    if os.path.realpath(path) in map(os.path.realpath, within):
+        raise UserError(f"tasks: found {within[0]}, which includes itself")
     if not isinstance(own, dict):
         raise UserError(f"tasks: found {path}, which is no mapping; expected a task of lm-evaluation-harness")
     included = own.pop("include", None) or []
     config, files = {}, [path]
     for name in included if isinstance(included, list) else [included]:
+        if not isinstance(name, str):
+            raise UserError(f"tasks: found {path}, whose include is {name!r:.80}; expected names of files")
         settings, behind = read_included(str(Path(path).parent / name), (*within, path))
         config |= {key: value for key, value in settings.items() if key != "task_list"}
         files += behind

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
+from memprune.corpus.drawn import read_drawn
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
 
@@ -14,7 +13,7 @@ def check_lengths(path: Path, manifests: Sequence[Manifest]) -> None:
 
     lm-evaluation-harness would cut it; a model does not read a text's last token.
     """
-    table = pq.read_table(path, columns=["task", "tokens"])
+    table = read_drawn(path, ["task"])
     longest = max(map(len, table["tokens"].to_pylist())) - 1
     for manifest in manifests:
         positions = manifest.architecture.positions

@@ -8,6 +8,7 @@ import io
 import json
 from codecs import BOM_UTF8
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import PurePath
 from typing import BinaryIO
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 
 COMPRESSIONS = {".zst": "zstd", ".gz": "gzip", ".bz2": "bz2"}
 BUFFER = 2**20  # bytes
+LONGEST = 2**27  # bytes of a row of JSON: more than any document has
+LARGEST = 2**30  # bytes of a file that is one list, which is read as a whole
 BATCH = 256  # rows of Parquet in memory
 META = ("document", "pile_set_name", "duplicates")
 UNREADABLE = (OSError, ValueError, RecursionError, pa.ArrowException)
@@ -38,13 +41,17 @@ def rows_of(file: BinaryIO, path: str, column: str) -> Iterator[dict]:
 
 def json_rows(file: BinaryIO) -> Iterator[dict]:
     """The objects of a file, one a line; blank lines are no rows. A file that is one list is its rows too."""
-    lines = (line for line in file if not line.isspace())
+    lines = (line for line in iter(partial(file.readline, LONGEST), b"") if not line.isspace())
     first = next(lines, b"").removeprefix(BOM_UTF8)
     if first.startswith(b"["):
-        rows = json.loads((first + b"".join(lines)).decode())
-        yield from (as_object(row, number) for number, row in enumerate(rows))
+        content = first + file.read(LARGEST)
+        if len(content) > LARGEST:
+            raise ValueError(f"it is a list of more than {LARGEST} bytes; write a row a line")
+        yield from (as_object(row, number) for number, row in enumerate(json.loads(content.decode())))
         return
     for number, line in enumerate(chain([first] if first else [], lines)):
+        if len(line) == LONGEST:  # or it goes on
+            raise ValueError(f"row {number}: found {LONGEST} bytes or more in one row")
         try:
             row = json.loads(line.decode())
         except (ValueError, RecursionError) as error:
@@ -65,6 +72,8 @@ def parquet_rows(file: BinaryIO, column: str) -> Iterator[dict]:
     schema = parquet.schema_arrow
     if column not in schema.names:
         raise ValueError(f"it has no text in column {column}; found {', '.join(schema.names)}")
+    if schema.names.count(column) > 1:
+        raise ValueError(f"it has several columns {column}, expected one")
     for batch in parquet.iter_batches(BATCH, columns=[column, *meta_columns(schema)]):
         yield from batch.to_pylist()
 

@@ -21,6 +21,7 @@ from memprune.errors import UserError
 COLUMNS = ("uid", "batch_idx", "token_ids")
 TOGETHER = 50  # rows read from one place: they come preshuffled, so neighbours are as random as any
 BUFFER = 2**18  # bytes of one request
+LAST_STEP = 2**31 - 1  # as samples keep it, an int32
 REQUESTS = 4  # at a time
 
 
@@ -70,6 +71,8 @@ def check_columns(place: str, schema: pa.Schema) -> None:
     """Raise UserError unless a file's schema has the columns, with lists of whole numbers as tokens."""
     if lacking := [name for name in COLUMNS if name not in schema.names]:
         raise UserError(f"{place}: no column {lacking[0]}; found {', '.join(schema.names)}")
+    if repeated := [name for name in COLUMNS if schema.names.count(name) > 1]:
+        raise UserError(f"{place}: found several columns {repeated[0]}, expected one")
     for name in ("uid", "batch_idx"):
         if not pa.types.is_integer(schema.field(name).type):
             found = schema.field(name).type
@@ -104,6 +107,10 @@ def row_document(place: str, row: dict, seed: int, window: int, offset: int | No
     for column in COLUMNS:
         if row[column] is None or (column == "token_ids" and None in tokens):
             raise UserError(f"{place}: {name} lacks a value in column {column}")
+    if not 0 <= row["batch_idx"] <= LAST_STEP:
+        raise UserError(
+            f"{place}: {name} has {row['batch_idx']} in column batch_idx, allowed: 0 to {LAST_STEP}"
+        )
     check_window(place, name, len(tokens), window, offset)
     start = window_start(seed, name, len(tokens), window, offset)
     return Document(name, "all", "", None, tokens[start : start + window], start, row["batch_idx"])

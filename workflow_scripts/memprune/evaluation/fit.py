@@ -1,5 +1,8 @@
 """Whether samples and perplexity windows fit a model: its tokenizer and its positions."""
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from memprune.errors import UserError
 
 
@@ -27,6 +30,14 @@ def check_texts(kind: str, tokens: int, positions: int) -> None:
             f"{key.get(kind, kind)}: found a text of {tokens} tokens, allowed at most the model's "
             f"{positions} positions"
         )
+
+
+def check_ids(drawn: pa.Table, vocabulary: int) -> None:
+    """Raise UserError when token ids are none of a model's, which has so many."""
+    found = pc.min_max(pc.list_flatten(drawn["tokens"])).as_py()
+    least, greatest = found["min"] or 0, found["max"] or 0
+    if least < 0 or greatest >= vocabulary:
+        raise UserError(f"tokens: found ids from {least} to {greatest}, the model has 0 to {vocabulary - 1}")
 
 
 def check_tokenizer(samples: str, model: str) -> None:

@@ -7,15 +7,15 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from memprune.corpus.drawn import read_drawn
 from memprune.evaluation.columns import lists_of_one_length
 from memprune.evaluation.evaluate import beside_rows, variant_columns
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.shards import cut_shards
 from memprune.evaluation.tasks import IDENTIFYING, Advance, Columns, Task
-from memprune.evaluation.variant import Variant, check_fit, determinants_of
+from memprune.evaluation.variant import ABOUT, Variant, check_fit, determinants_of
 from memprune.store import entries
 from memprune.variants.achieved import achieved, level_of
 
@@ -55,7 +55,7 @@ def generation_tasks(
     """
     for path in (*variant.changes, variant.samples):
         entries.content(path)  # verified before it is read
-    samples = pq.read_table(variant.samples)
+    samples = read_drawn(variant.samples, IDENTIFYING, ABOUT)
     check_fit(variant, samples)
     own = determinants_of(variant, device, "memprune.scoring.continuations")
     determinants = {**own, "suffix": variant.spec["suffix"]}

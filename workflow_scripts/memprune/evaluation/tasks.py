@@ -14,6 +14,7 @@ from memprune.evaluation.shards import Shard, cut_shards, passes
 
 Advance = Callable[[int], object]  # told the number of tokens of each batch
 Columns = Mapping[str, pa.Array]
+WINDOW = ["window", "document", "subset", "scored", "bytes", "words"]
 IDENTIFYING = ["sample", "split", "seed", "pooled", "subset", "document", "duplicates"]
 
 
@@ -80,7 +81,7 @@ def perplexity_task(
     """The task of the perplexity windows; `score(token arrays, scored, advance)` gives the columns."""
     tokens = [np.asarray(row, dtype=np.int32) for row in windows["tokens"].to_pylist()]
     scored = windows["scored"].to_numpy()
-    described = windows.select(["window", "document", "subset", "scored", "bytes", "words"])
+    described = windows.select(WINDOW)
     return Task(
         "perplexity windows",
         described.rename_columns({"scored": "tokens"}),

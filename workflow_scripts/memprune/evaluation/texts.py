@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from memprune.corpus.drawn import read_drawn
 from memprune.evaluation.columns import list_column
-from memprune.evaluation.fit import check_texts, check_tokenizer
+from memprune.evaluation.fit import check_ids, check_texts, check_tokenizer
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.shards import cut_shards
 from memprune.evaluation.tasks import IDENTIFYING, Advance, Columns, Task
 from memprune.evaluation.text_kinds import KINDS
-from memprune.evaluation.variant import Variant, determinants_of
+from memprune.evaluation.variant import ABOUT, Variant, determinants_of
 from memprune.store import entries
 
 
@@ -58,8 +58,9 @@ def text_task(
 ) -> Task:
     """The task of one file of texts."""
     entries.content(path)  # verified before it is read
-    table = of_no_method(pq.read_table(path))
+    table = of_no_method(read_drawn(path, about=ABOUT))
     check_tokenizer(table.schema.metadata[b"tokenizer"].decode(), variant.manifest.tokenizer)
+    check_ids(table, variant.manifest.vocabulary)
     tokens = [np.asarray(row, dtype=np.int32) for row in table["tokens"].to_pylist()]
     lengths = np.array([len(row) for row in tokens])
     check_texts(kind, int(lengths.max()) - 1, variant.manifest.architecture.positions)

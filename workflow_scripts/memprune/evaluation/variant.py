@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from memprune.corpus.drawn import read_drawn, read_sample_length
 from memprune.errors import UserError
-from memprune.evaluation.fit import check_positions, check_tokenizer
-from memprune.evaluation.tasks import Task, memorization_tasks, perplexity_task
+from memprune.evaluation.fit import check_ids, check_positions, check_tokenizer
+from memprune.evaluation.tasks import IDENTIFYING, WINDOW, Task, memorization_tasks, perplexity_task
 from memprune.models.manifest import Manifest
 from memprune.store import entries, source_code
 from memprune.variants.changes import change_digest
+
+ABOUT = ("tokenizer",)  # what samples and windows must tell of themselves
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,13 @@ class Variant:
         """Tokens of each sample; 0 without samples."""
         if self.samples is None:
             return 0
-        return pq.read_schema(self.samples).field("tokens").type.list_size
+        return read_sample_length(self.samples)
 
     @property
     def longest_window(self) -> int:
         """Tokens of the longest perplexity window or other text, its context included; 0 without any."""
         files = [*self.texts, self.windows] if self.windows else self.texts
-        tables = [pq.read_table(path, columns=["tokens"]) for path in files]
+        tables = [read_drawn(path) for path in files]
         return max((pc.max(pc.list_value_length(table["tokens"])).as_py() for table in tables), default=0)
 
 
@@ -60,7 +62,10 @@ def variant_tasks(
     """
     for path in filter(None, (*variant.changes, variant.samples, variant.windows)):
         entries.content(path)  # verified before it is read
-    samples, windows = pq.read_table(variant.samples), pq.read_table(variant.windows)
+    samples, windows = (
+        read_drawn(variant.samples, IDENTIFYING, ABOUT),
+        read_drawn(variant.windows, WINDOW, ABOUT),
+    )
     check_fit(variant, samples)
     spec, determinants = variant.spec, determinants_of(variant, device)
     tasks = memorization_tasks(
@@ -71,7 +76,7 @@ def variant_tasks(
 
 def windows_task(variant: Variant, device: str, score_windows: Callable) -> Task:
     """The last task of a variant alone, its perplexity; see `variant_tasks`."""
-    windows = pq.read_table(variant.windows)
+    windows = read_drawn(variant.windows, WINDOW, ABOUT)
     check_fit(variant, windows)
     return perplexity_task(windows, determinants_of(variant, device), score_windows)
 
@@ -79,6 +84,7 @@ def windows_task(variant: Variant, device: str, score_windows: Callable) -> Task
 def check_fit(variant: Variant, drawn: pa.Table) -> None:
     """Raise UserError when what was drawn, samples or windows, does not fit the model."""
     check_tokenizer(drawn.schema.metadata[b"tokenizer"].decode(), variant.manifest.tokenizer)
+    check_ids(drawn, variant.manifest.vocabulary)
     positions = variant.manifest.architecture.positions
     check_positions(variant.sample_length, variant.longest_window - 1, positions)
 

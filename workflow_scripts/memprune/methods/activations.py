@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
+
+from memprune.disk import readable
+from memprune.variants.changes import load_tensors
 
 
 def write_activations(sums: Mapping[str, np.ndarray], tokens: int, path: Path) -> None:
@@ -18,11 +21,11 @@ def write_activations(sums: Mapping[str, np.ndarray], tokens: int, path: Path) -
 
 
 def read_activations(path: Path) -> dict[str, np.ndarray]:
-    """The sums of squares of each matrix' inputs, float32."""
-    return load_file(path)
+    """The sums of squares of each matrix' inputs, float32. Raises UserError for a damaged file."""
+    return load_tensors(path)
 
 
 def count_tokens(path: Path) -> int:
-    """How many tokens the sums are over."""
-    with safe_open(path, framework="numpy") as file:
+    """How many tokens the sums are over. Raises UserError for a damaged file."""
+    with readable(path), safe_open(path, framework="numpy") as file:
         return int(file.metadata()["tokens"])

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 
+from memprune.corpus.drawn import read_drawn
 from memprune.devices import gpus
 from memprune.devices.choice import choose_device
 from memprune.devices.footprint import device_bytes
@@ -53,7 +53,7 @@ def read_texts(path: Path, manifest: Manifest) -> np.ndarray:
 
     Raises UserError when they are of another tokenizer than the model's.
     """
-    table = pq.read_table(path)
+    table = read_drawn(path, about=["tokenizer"])
     if table.schema.metadata[b"tokenizer"].decode() != manifest.tokenizer:
         raise UserError(
             f"{path}: found text in another tokenizer's ids than those of {manifest.model}; all models of an "

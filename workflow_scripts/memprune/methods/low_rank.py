@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file
 
+from memprune.methods.activations import read_activations
 from memprune.methods.asked import Asked
 from memprune.methods.ranks import rank_at
 from memprune.models.families import FAMILIES
@@ -51,7 +51,7 @@ def factors(asked: Asked, ranks: dict[str, int]) -> Iterator[tuple[str, np.ndarr
     """The two factors of each matrix, as stored, by the names that their file has: bits in its dtype."""
     dtype, weights = asked.manifest.dtype, weights_of_variant(asked.manifest, asked.before)
     input_first = FAMILIES[asked.manifest.architecture.family].input_first
-    sums = load_file(asked.inputs["activations"]) if "activations" in asked.inputs else None
+    sums = read_activations(asked.inputs["activations"]) if "activations" in asked.inputs else None
     torch.set_num_threads(asked.threads)
     for name, rank in ranks.items():
         matrix = torch.from_numpy(to_float32(weights.bits(name), dtype))

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from memprune.corpus.drawn import read_drawn
 
 
 def read_texts(path: Path) -> np.ndarray:
     """The tokens of a draw of texts of one length: texts × tokens, int32."""
-    return as_array(pq.read_table(path, columns=["tokens"])["tokens"])
+    return as_array(read_drawn(path)["tokens"])
 
 
 def read_fitted(path: Path) -> tuple[np.ndarray, int]:
@@ -18,7 +19,7 @@ def read_fitted(path: Path) -> tuple[np.ndarray, int]:
 
     They are the longest context and its suffix; beside them stands how many tokens the suffix has.
     """
-    table = pq.read_table(path, columns=["split", "tokens"])
+    table = read_drawn(path, ["split"], ["suffix"])
     fitted = table.filter(pc.field("split") == "fitted")
     return as_array(fitted["tokens"]), int(table.schema.metadata[b"suffix"])
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import Parameter
 
-from memprune.disk import written_whole
+from memprune.disk import UNREADABLE, written_whole
 
 PAUSE = 60  # seconds from one time to the next, at least
 SHARE = 20  # so many times as long as saving took, too: of large models it takes minutes
@@ -45,12 +45,21 @@ def restore(
     try:
         with safe_open(folder / FILE, framework="pt") as file:
             losses = json.loads(file.metadata()["losses"])
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+            if shapes != shapes_of(parameters):
+                return []  # before anything is overwritten
             state = {}
             for number, (name, parameter) in enumerate(parameters.items()):
                 parameter.data.copy_(file.get_tensor(name))
                 moments = {moment: file.get_tensor(f"{name} {moment}") for moment in MOMENTS}
                 state[number] = {"step": torch.tensor(float(len(losses))), **moments}
-    except (OSError, SafetensorError):
+    except UNREADABLE:
         return []
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     return losses
+
+
+def shapes_of(parameters: Mapping[str, Parameter]) -> dict[str, list[int]]:
+    """The shapes of all tensors that `save` writes, by their names."""
+    kinds = ("", *(f" {moment}" for moment in MOMENTS))
+    return {f"{name}{kind}": list(own.shape) for name, own in parameters.items() for kind in kinds}

@@ -1,11 +1,13 @@
 """A model's manifest: all that later steps need to know of it, so that none of them loads it to find out."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
+from types import UnionType
+from typing import get_args, get_origin, get_type_hints
 
 from memprune.disk import readable, written_whole
-from memprune.models.architecture import Architecture, Rotary
+from memprune.models.architecture import Architecture
 from memprune.store import entries
 
 
@@ -61,20 +63,37 @@ class Manifest(Checkpoint):
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """The manifest in a JSON file; raises UserError for one that is not as it was written."""
+    """The manifest in a JSON file; raises UserError for one that is not as it was written, or should be."""
     entries.content(path)  # verified before it is read
+    return unverified_manifest(path)
+
+
+def unverified_manifest(path: str | Path) -> Manifest:
+    """The same, whatever the store recorded of the file."""
     with readable(path):
-        return parse_manifest(Path(path).read_text())
+        return built(Manifest, json.loads(Path(path).read_text(encoding="utf-8")), "manifest")
 
 
-def parse_manifest(text: str) -> Manifest:
-    """The manifest that a JSON text holds."""
-    content = json.loads(text)
-    content["matrices"] = [Matrix(**{**m, "shape": tuple(m["shape"])}) for m in content["matrices"]]
-    rotary = content["architecture"]["rotary"]
-    architecture = content["architecture"] | {"rotary": Rotary(**rotary) if rotary else None}
-    content["architecture"] = Architecture(**architecture)
-    return Manifest(**content)
+def built(kind: object, value: object, place: str) -> object:
+    """A JSON value as what a record's field is declared to be.
+
+    Raises TypeError, which names its place, where it is something else.
+    """
+    if is_dataclass(kind) and isinstance(value, dict):
+        kinds = get_type_hints(kind)
+        return kind(**{name: built(kinds.get(name), own, name) for name, own in value.items()})
+    of, parts = get_origin(kind), get_args(kind)
+    if of is UnionType:
+        return None if value is None else built(parts[0], value, place)
+    if of is dict and isinstance(value, dict):
+        return {name: built(parts[1], own, f"{place}.{name}") for name, own in value.items()}
+    if of is list and isinstance(value, list):
+        return [built(parts[0], own, place) for own in value]
+    if of is tuple and isinstance(value, list) and len(value) == len(parts):
+        return tuple(map(built, parts, value, [place] * len(parts)))
+    if type(value) is not kind:
+        raise TypeError(f"{place}: found {value!r:.60}")
+    return value
 
 
 def write_manifest(manifest: Manifest, path: str | Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from memprune.config.experiment import Config, Corpus
 from memprune.corpus.local_files import local_files
-from memprune.models.manifest import parse_manifest
+from memprune.errors import UserError
+from memprune.models.manifest import unverified_manifest
 from memprune.models.model_files import missing_files
 from memprune.planning import paths
 from memprune.planning.draws import all_draws, corpus_of
@@ -66,8 +67,8 @@ def changed_sources(config: Config) -> dict[str, str]:
 def changed_model(manifest: str) -> str | None:
     """Why a manifest no longer describes its model: a file whose content differs, whatever its time says."""
     try:
-        described = parse_manifest(Path(manifest).read_text())
-    except (OSError, ValueError, KeyError, TypeError):
+        described = unverified_manifest(manifest)
+    except UserError:
         return "it cannot be read"
     for name, content in described.hashes.items():
         path = Path(described.folder) / name

@@ -11,10 +11,13 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from memprune.disk import readable
 
 Kind = Literal["mask", "values", "codes", "factors"]
 DTYPES = {np.dtype("uint8"): "U8", np.dtype("uint16"): "U16", np.dtype("uint32"): "U32"}
@@ -78,11 +81,37 @@ def write_tensors(
     spooled.unlink()
 
 
+def load_tensors(path: str | Path) -> dict[str, np.ndarray]:
+    """All tensors of a safetensors file, by name. Raises UserError for a damaged file."""
+    with readable(path):
+        return load_file(path)
+
+
 def about_change(path: str | Path) -> About:
-    """What a change's file tells of it."""
-    with safe_open(path, framework="numpy") as file:
+    """What a change's file tells of it. Raises UserError for a file that is none, or damaged."""
+    with readable(path), safe_open(path, framework="numpy") as file:
         about = json.loads(file.metadata()["change"])
-    return About(**{**about, "shapes": {name: tuple(shape) for name, shape in about["shapes"].items()}})
+        if about["kind"] not in get_args(Kind):
+            raise ValueError(f"found a change of kind {about['kind']}, allowed: {', '.join(get_args(Kind))}")
+        shapes = {name: tuple(shape) for name, shape in about["shapes"].items()}
+        return About(**{**about, "shapes": shapes})
+
+
+def read_tensor(path: str | Path, name: str, dtype: str | type, shape: tuple[int, ...]) -> np.ndarray:
+    """A tensor of a change's file. Raises UserError unless it is there, of this dtype and shape."""
+    with readable(path), safe_open(path, framework="numpy") as file:
+        tensor = file.get_tensor(name)
+        if tensor.dtype != dtype or tensor.shape != shape:
+            raise ValueError(
+                f"{name}: found {tensor.dtype} {list(tensor.shape)}, expected {np.dtype(dtype)} {list(shape)}"
+            )
+    return tensor
+
+
+def has_tensor(path: str | Path, name: str) -> bool:
+    """Whether a change's file has a tensor."""
+    with readable(path), safe_open(path, framework="numpy") as file:
+        return name in set(file.keys())
 
 
 def change_digest(path: str | Path) -> str:
@@ -92,7 +121,7 @@ def change_digest(path: str | Path) -> str:
     """
     about, content = about_change(path), hashlib.sha256()
     content.update(json.dumps([about.kind, about.details], sort_keys=True).encode())
-    with safe_open(path, framework="numpy") as file:
+    with readable(path), safe_open(path, framework="numpy") as file:
         for name in sorted(file.keys()):
             content.update(name.encode() + b"\0")
             content.update(np.ascontiguousarray(file.get_tensor(name)).data)

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
-from memprune.models.weights import Tensor
-from memprune.variants.changes import about_change
+from memprune.disk import readable
+from memprune.models.weights import BITS, Tensor
+from memprune.variants.changes import about_change, has_tensor, read_tensor
 from memprune.variants.floats import to_bits, to_float32
 from memprune.variants.steps import Step
 
@@ -55,13 +55,15 @@ def by_weight(of_groups: np.ndarray, part: slice, shape: Sequence[int], group: i
 
 
 def step(path: Path, tensor: Tensor, name: str) -> Step:
-    """What puts the quantized weights into a slice of a tensor's bits."""
-    details = about_change(path).details
-    bits, group, axis = details["bits"], details["group"], details["axis"]
-    with safe_open(path, framework="numpy") as file:
-        planes = file.get_tensor(f"{name}.codes")
-        scales = to_float32(file.get_tensor(f"{name}.scales"), tensor.dtype)
-        zeros = file.get_tensor(f"{name}.zeros") if f"{name}.zeros" in set(file.keys()) else None
+    """What puts the quantized weights into a slice of a tensor's bits; raises UserError for damage."""
+    about, shape = about_change(path), tensor.shape
+    with readable(path):
+        bits, group, axis = about.details["bits"], about.details["group"], about.details["axis"]
+        groups = tuple(-(-lines // group) if place == axis else lines for place, lines in enumerate(shape))
+    planes = read_tensor(path, f"{name}.codes", np.uint8, (bits, -(-tensor.size // 8)))
+    scales = to_float32(read_tensor(path, f"{name}.scales", BITS[tensor.dtype], groups), tensor.dtype)
+    zeros = f"{name}.zeros"
+    zeros = read_tensor(path, zeros, np.uint8, groups) if has_tensor(path, zeros) else None
 
     def put(part: slice, out: np.ndarray) -> None:
         codes = unpacked(planes, part).astype(np.float32)

@@ -8,9 +8,10 @@ float32 and rounded to that dtype.
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
-from memprune.models.weights import Tensor
+from memprune.disk import readable
+from memprune.models.weights import BITS, Tensor
+from memprune.variants.changes import about_change, read_tensor
 from memprune.variants.floats import to_bits, to_float32
 from memprune.variants.steps import Step
 
@@ -18,12 +19,15 @@ REPLACES = True  # what was there before
 
 
 def step(path: Path, tensor: Tensor, name: str) -> Step:
-    """What puts the low-rank weights into a slice of a tensor's bits."""
-    with safe_open(path, framework="numpy") as file:
-        left, right = (
-            to_float32(file.get_tensor(f"{name}.{side}"), tensor.dtype) for side in ("left", "right")
-        )
-    columns = tensor.shape[1]
+    """What puts the low-rank weights into a slice of a tensor's bits. Raises UserError for a damaged file."""
+    rows, columns = tensor.shape
+    bits = BITS[tensor.dtype]
+    with readable(path):
+        rank = about_change(path).remaining[name] // (rows + columns)
+    left, right = (
+        to_float32(read_tensor(path, f"{name}.{side}", bits, shape), tensor.dtype)
+        for side, shape in (("left", (rows, rank)), ("right", (rank, columns)))
+    )
 
     def put(part: slice, out: np.ndarray) -> None:
         first, end = part.start // columns, -(-part.stop // columns)

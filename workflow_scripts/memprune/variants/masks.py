@@ -8,11 +8,11 @@ import math
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
+from memprune.disk import readable
 from memprune.errors import UserError
 from memprune.models.weights import Tensor
-from memprune.variants.changes import about_change
+from memprune.variants.changes import about_change, read_tensor
 from memprune.variants.steps import Step
 
 REPLACES = False  # what was there before
@@ -21,13 +21,15 @@ REPLACES = False  # what was there before
 def read_bits(path: str | Path, matrix: str) -> np.ndarray:
     """The bit-packed mask of one matrix, uint8.
 
-    Raises UserError when the bits do not add up to the number in the file's metadata.
+    Raises UserError when they are not as many as the matrix has weights, or do not add up to the number in
+    the file's metadata.
     """
-    expected = about_change(path).details["kept"][matrix]
-    with safe_open(path, framework="numpy") as file:
-        bits = file.get_tensor(matrix)
+    about = about_change(path)
+    with readable(path):
+        weights, expected = math.prod(about.shapes[matrix]), about.details["kept"][matrix]
+    bits = read_tensor(path, matrix, np.uint8, (-(-weights // 8),))
     found = int(np.bitwise_count(bits).sum())
-    if found != expected:
+    if found != expected or (weights % 8 and bits[-1] >> weights % 8):
         raise UserError(f"{path}: {matrix} keeps {found} weights, expected {expected}")
     return bits
 

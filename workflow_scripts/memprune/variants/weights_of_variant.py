@@ -49,7 +49,7 @@ class Weights:
 def weights_of_variant(manifest: Manifest, changes: Sequence[Path]) -> Weights:
     """The weights of a model after a chain of changes, none for the dense model.
 
-    Raises UserError for a change of other weights.
+    Raises UserError for a change of other weights, or of tensors of other names or shapes.
     """
     tensors = read_tensors(manifest)
     abouts = [(path, about_change(path)) for path in changes]
@@ -59,6 +59,10 @@ def weights_of_variant(manifest: Manifest, changes: Sequence[Path]) -> Weights:
                 f"{path}: found a change of other weights ({about.fingerprint:.12}) than those of "
                 f"{manifest.model} ({manifest.fingerprint:.12}); run again"
             )
+        for name, shape in about.shapes.items():
+            found = tensors[name].shape if name in tensors else None
+            if found != shape:
+                raise UserError(f"{path}: {name}: found a change of {shape}, the model has {found}")
 
     @lru_cache(OPEN)
     def steps(name: str) -> tuple[Step, ...]:

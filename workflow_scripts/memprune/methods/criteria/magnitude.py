@@ -6,13 +6,13 @@ A float's magnitude orders as the integer of its bits without the sign: 15 bits,
 from threading import local
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from memprune.errors import UserError
 from memprune.methods.asked import Asked
 from memprune.methods.selection_engine import Keys, histograms
 from memprune.models.manifest import Manifest, Matrix
 from memprune.models.weights import BYTES, EXPONENT, new_buffer
+from memprune.variants.changes import load_tensors
 from memprune.variants.floats import to_float32, without_sign
 from memprune.variants.regions import Region
 from memprune.variants.weights_of_variant import Weights, weights_of_variant
@@ -20,7 +20,7 @@ from memprune.variants.weights_of_variant import Weights, weights_of_variant
 
 def keys(asked: Asked) -> Keys:
     """The magnitudes of a variant's weights; of the dense model they are counted beforehand."""
-    counted = load_file(asked.inputs["magnitudes"]) if "magnitudes" in asked.inputs else {}
+    counted = load_tensors(asked.inputs["magnitudes"]) if "magnitudes" in asked.inputs else {}
     return magnitudes(asked.manifest, weights_of_variant(asked.manifest, asked.before), counted)
 
 

@@ -1,0 +1,36 @@
+"""What was drawn and lies in a Parquet file: samples, windows and other texts as token ids."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from memprune.disk import readable
+
+
+def read_drawn(path: Path, columns: Sequence[str] = (), about: Sequence[str] = ()) -> pa.Table:
+    """A file of texts with its `tokens`, lists of int32; `columns` and the keys `about` are needed beside.
+
+    Raises UserError when it is damaged, lacks one of these, or has other tokens or some that are null.
+    """
+    with readable(path):
+        table = pq.read_table(path)
+        if lacking := {"tokens", *columns} - set(table.column_names):
+            raise ValueError(f"no column {min(lacking)}; found {', '.join(table.column_names)}")
+        if lacking := {key for key in about if key.encode() not in (table.schema.metadata or {})}:
+            raise ValueError(f"its metadata do not tell {min(lacking)}")
+        kind = table["tokens"].type
+        lists = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
+        if not lists or kind.value_type != pa.int32():
+            raise TypeError(f"found {kind} in column tokens, expected lists of int32")
+        if table["tokens"].null_count or pc.list_flatten(table["tokens"]).null_count:
+            raise ValueError("found null in column tokens")
+    return table
+
+
+def read_sample_length(path: Path) -> int:
+    """How many tokens each of a file's samples has; raises UserError when they are not of one length."""
+    with readable(path):
+        return pq.read_schema(path).field("tokens").type.list_size
