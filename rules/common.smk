@@ -34,7 +34,7 @@ from memprune.jobs.shell_words import check_folders, escaped
 from memprune.models.model_files import input_files
 from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.categories import category
-from memprune.planning.damaged import damaged_results
+from memprune.planning.damaged import damaged_results, results_of_other_code
 from memprune.planning.draws import (
     SPLITS,
     all_draws,
@@ -120,9 +120,7 @@ if gpus := find_gpus():
     workflow.global_resources.setdefault("gpu", len(gpus))
 
 # The scripts are commands of the shell, run by the Python that runs snakemake.
-if ":" in str(PROJECT):
-    sys.exit(f"error: {PROJECT}: found a colon, which no folder in PATH may have; move memprune elsewhere")
-FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}").replace("{", "{{").replace("}", "}}")
+FOLDERS = shlex.quote(f"{SCRIPTS}:{Path(sys.executable).parent}")
 shell.prefix(
     "set -euo pipefail; export PYTHONUNBUFFERED=1 MEMPRUNE_PARENT=$PPID"
     f" GLIBC_TUNABLES={GLIBC_TUNABLES} PATH={escaped(FOLDERS)}:$PATH; "

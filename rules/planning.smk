@@ -36,7 +36,8 @@ def force_stale():
     if not workflow.is_main_process:
         return
     files = experiment_files()
-    stale = stale_results(files, recorded_inputs) | changed_sources(CONFIG) | damaged_results(files)
+    stale = stale_results(files, recorded_inputs) | changed_sources(CONFIG)
+    stale |= results_of_other_code(files, recorded_source) | damaged_results(files)
     workflow.dag.forcefiles.update(stale)
     if stale:
         path, why = next(iter(stale.items()))
@@ -51,6 +52,14 @@ def recorded_inputs(path):
     except ValueError:  # no text, or not what a record holds
         workflow.persistence.cleanup_metadata(IOFile(path))
         return None
+
+
+def recorded_source(path):
+    """The digest of the code that Snakemake recorded of a result; None if it recorded none."""
+    found = re.search(
+        r"source: ([0-9a-f]+)", " ".join(map(str, workflow.persistence.params(IOFile(path)) or []))
+    )
+    return found and found[1]
 
 
 def experiment_files():

@@ -3,13 +3,17 @@
 Damaged is the finished experiment: results, the store's entries and records, and Snakemake's own records.
 """
 
+import base64
 import random
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from project import run, snakemake
+
+from memprune.store import roots
 
 RENDERED = "report.html"  # tells when it was rendered
 SKIPPED = {"logs", "benchmarks", ".store"}
@@ -121,4 +125,45 @@ def test_the_whole_of_snakemakes_folder_may_be_lost(project):
     expected = results(project)
     shutil.rmtree(project / ".snakemake")
     heal(project)
+    assert results(project) == expected
+
+
+def recorded_sources(project: Path) -> dict[str, str]:
+    """The digest of the code of each result's rule, as Snakemake recorded it."""
+    found = {}
+    for path in (project / ".snakemake/metadata").rglob("*"):
+        if path.is_file():
+            name = base64.b64decode(path.name).decode()
+            digests = re.findall(r"source: ([0-9a-f]{16})", path.read_text())
+            if digests and name.startswith("results/tiny/"):
+                found[name] = digests[0]
+    return found
+
+
+def test_the_store_records_the_code_of_a_result_as_snakemake_does(finished, monkeypatch):
+    """Else every result would be taken for one of other code, or none."""
+    monkeypatch.chdir(finished)
+    recorded = recorded_sources(finished)
+    found = roots.of_results(Path("results/.store"), list(map(Path, recorded)))
+    without = {path for path in recorded if not any(root.source for root in found[Path(path)])}
+    assert without == {"results/tiny/report.html"}
+    for path in recorded.keys() - without:
+        assert {root.source for root in found[Path(path)]} == {recorded[path]}, path
+
+
+@pytest.mark.slow
+def test_results_of_code_that_was_edited_and_edited_back_do_not_stay(project):
+    """As if jobs had started between the two edits: Snakemake's records are those of the code as it was."""
+    expected, records = results(project), project / ".snakemake"
+    shutil.copytree(records, project / "records")
+    code = project / "workflow_scripts/memprune/findings/intervals.py"
+    before = code.read_text()
+    code.write_text(before.replace("RESAMPLES = 1999", "RESAMPLES = 99"))
+    run(project)
+    assert results(project) != expected
+    code.write_text(before)
+    shutil.rmtree(records)
+    (project / "records").rename(records)
+    output = heal(project)
+    assert "made by code that was edited while its run went on" in output
     assert results(project) == expected

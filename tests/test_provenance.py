@@ -1,6 +1,5 @@
 """Where results are from, what their rules took, what the store saved, and the graph of the rules."""
 
-import json
 import os
 import re
 from datetime import datetime
@@ -26,6 +25,7 @@ from memprune.report.rule_drawing import draw_rules
 from memprune.report.rule_graph import RuleGraph, rule_graph
 from memprune.report.saved_seconds import COLUMNS, saved_seconds
 from memprune.store import entries, roots
+from memprune.store.records import read_record, write_record
 
 RESULTS = Path("results/e")
 
@@ -70,8 +70,8 @@ def stored(kind: str, output: Path, seconds: float | None, **determinants: objec
     entries.provide(kind, determinants, lambda target: (target / "file").write_text("1"), {"file": output})
     name = f"{kind}/{entries.digest(determinants)}"
     place = entries.folder() / name / entries.ENTRY
-    recorded = json.loads(place.read_text()) | {"seconds": seconds}
-    place.write_text(json.dumps({key: value for key, value in recorded.items() if value is not None}))
+    recorded = read_record(place) | {"seconds": seconds}
+    write_record(place, {key: value for key, value in recorded.items() if value is not None})
     return name
 
 

@@ -148,6 +148,7 @@ def test_a_job_depends_on_what_it_imports_and_no_more(script, modules, has, lack
 
 def test_a_digest_is_that_of_all_files(tmp_path, monkeypatch):
     monkeypatch.setattr(source_code, "ROOT", tmp_path)
+    monkeypatch.setattr(source_code, "KNOWN", {})
     (tmp_path / "memprune").mkdir()
     (tmp_path / "memprune/__init__.py").write_text("")
     (tmp_path / "memprune/helper.py").write_text("FOUR = 4\n")
@@ -155,11 +156,15 @@ def test_a_digest_is_that_of_all_files(tmp_path, monkeypatch):
     script = tmp_path / "job.py"
     script.write_text("def main():\n    from memprune import helper\n    print(helper.FOUR)\n")
     first = source_code.digest(script)
-    source_code.read.cache_clear()
+    assert source_code.edited() is None
     (tmp_path / "memprune/other.py").write_text("FIVE = 6\n")
+    assert source_code.edited() is None  # no part of it
+    monkeypatch.setattr(source_code, "KNOWN", {})
     assert source_code.digest(script) == first
     assert source_code.digest(script, "memprune.other") != first
-    source_code.read.cache_clear()
+    (tmp_path / "memprune/helper.py").write_text("FOUR = 4  # a comment\n")
+    assert source_code.edited() is None
     (tmp_path / "memprune/helper.py").write_text("FOUR = 2 + 2\n")
+    assert source_code.edited() == tmp_path / "memprune/helper.py"
+    monkeypatch.setattr(source_code, "KNOWN", {})
     assert source_code.digest(script) != first
-    source_code.read.cache_clear()

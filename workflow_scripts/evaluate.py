@@ -13,7 +13,7 @@ from memprune.evaluation.scorer import Scorer, cannot_score
 from memprune.evaluation.variant import variant_named, variant_tasks
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
-from memprune.store import entries
+from memprune.store import entries, source_code
 from memprune.variants.achieved import achieved, level_of
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     names = [shard.name for task in tasks for shard in task.shards]
     for output, own in ((arguments.memorization, slice(0, -1)), (arguments.perplexity, slice(-1, None))):
         write_scores(tasks[own], scored[own], arguments.model, arguments.variant, level, reached, output)
-        entries.record(output, names)
+        entries.record(output, names, source_code.digest(Path(__file__)))
 
 
 run(main)

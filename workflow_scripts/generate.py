@@ -14,7 +14,7 @@ from memprune.evaluation.variant import Variant, variant_named
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.models.manifest import read_manifest
-from memprune.store import entries
+from memprune.store import entries, source_code
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         scored += shards
         names += entry_names
     write_table(pa.concat_tables(tables), scored, {}, arguments.output)
-    entries.record(arguments.output, names)
+    entries.record(arguments.output, names, source_code.digest(Path(__file__)))
 
 
 run(main)

@@ -12,7 +12,7 @@ from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.variant import variant_named, variant_tasks
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
-from memprune.store import entries
+from memprune.store import entries, source_code
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         tasks = part_of(tasks, arguments.part, arguments.parts)
         scored = score_shards(tasks, scorer.how)
     names = write_receipt(tasks, scored, device, arguments.receipt)
-    entries.record(arguments.receipt, names)
+    entries.record(arguments.receipt, names, source_code.digest(Path(__file__)))
 
 
 run(main)

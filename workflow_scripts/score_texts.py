@@ -16,7 +16,7 @@ from memprune.evaluation.variant import Variant, variant_named
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.models.manifest import read_manifest
-from memprune.store import entries
+from memprune.store import entries, source_code
 from memprune.variants.achieved import achieved, level_of
 
 
@@ -48,7 +48,8 @@ def main() -> None:
         scored = score_shards(tasks, scorer.how)
     level, reached = level_of(variant.name, variant.changes), achieved(variant.manifest, variant.changes)
     write_scores(tasks, scored, arguments.model, arguments.variant, level, reached, arguments.output)
-    entries.record(arguments.output, [shard.name for task in tasks for shard in task.shards])
+    names = [shard.name for task in tasks for shard in task.shards]
+    entries.record(arguments.output, names, source_code.digest(Path(__file__), KINDS[arguments.kind].module))
 
 
 run(main)

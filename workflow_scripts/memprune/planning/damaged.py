@@ -1,11 +1,12 @@
-"""Results that are not what was written, although nothing that Snakemake looks at says so.
+"""Results that are not what they should be, although nothing that Snakemake looks at says so.
 
 It asks for names and times. A truncated table, or one flipped bit of it, is as good to it as the whole one,
-and nothing reads the last results of the chain again.
+and nothing reads the last results of the chain again. Of the code it knows what it was when a run began: jobs
+that started after an edit have run another.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,21 @@ def damaged_results(results: Iterable[str]) -> dict[str, str]:
     with ThreadPoolExecutor() as pool:
         found = dict(zip(map(str, paths), pool.map(why, paths), strict=True))
     return {path: reason for path, reason in found.items() if reason}
+
+
+def results_of_other_code(results: Iterable[str], source_of: Callable[[str], str | None]) -> dict[str, str]:
+    """Those of some results that exist and were made by code that was edited while a run went on.
+
+    `source_of(result)` gives the digest of the code that Snakemake recorded of it, None where it has none.
+    """
+    paths = [Path(result) for result in results if os.path.exists(result)]
+    recorded = roots.of_results(entries.folder(), paths)
+    found = {}
+    for path in paths:
+        sources = {root.source for root in recorded[path] if root.source}
+        if sources and (own := source_of(str(path))) and own not in sources:
+            found[str(path)] = "made by code that was edited while its run went on"
+    return found
 
 
 def is_as_recorded(path: Path, recorded: list[Root | None]) -> bool:

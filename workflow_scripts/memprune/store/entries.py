@@ -22,7 +22,7 @@ from pathlib import Path
 
 from memprune.disk import UNREADABLE, sha256_of, written_whole
 from memprune.errors import UserError
-from memprune.store import roots
+from memprune.store import roots, source_code
 from memprune.store.records import digest, read_record, write_record
 
 ENTRY = "entry.json"
@@ -65,7 +65,7 @@ def provide(
     with explained():
         for file, output in outputs.items():
             place(entry / file, output)
-            roots.write(folder(), output, contents[file], [name])
+            roots.write(folder(), output, contents[file], [name], determinants.get("source"))
 
 
 def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) -> tuple[Path, bool]:
@@ -82,6 +82,8 @@ def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) ->
         try:
             started = time.monotonic()
             compute(temporary)
+            if file := source_code.edited():
+                raise UserError(f"{file}: edited while this job ran, so its result is not kept; run again")
             seconds = round(time.monotonic() - started, 3)
             files = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
             about = {"determinants": determinants, "files": files, "seconds": seconds}
@@ -222,10 +224,10 @@ def place(stored: Path, output: Path) -> None:
             temporary.symlink_to(roots.seen_from(folder(), stored, output.parent))
 
 
-def record(output: Path, names: list[str]) -> None:
-    """Record that the result at `output`, as it is now, was made from the entries `names`."""
+def record(output: Path, names: list[str], source: str | None = None) -> None:
+    """Record that the result at `output`, as it is now, was made from entries, by code with a digest."""
     with explained():
-        roots.write(folder(), output, sha256_of(output), names)
+        roots.write(folder(), output, sha256_of(output), names, source)
 
 
 def names_in(name: str) -> set[str]:

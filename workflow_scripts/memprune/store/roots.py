@@ -20,6 +20,7 @@ from memprune.store.records import read_record, write_record
 class Root:
     """A result by its path, relative to the store if the store's own is, with its SHA-256 and its entries.
 
+    `source` is the digest of the code that put it there, as far as that is known.
     `project` is the folder that the workflow ran in, and `host` the machine, None for a store inside of the
     project, which is seen wherever its results are.
     """
@@ -29,13 +30,14 @@ class Root:
     entries: list[str]
     project: str | None
     host: str | None
+    source: str | None
 
 
-def write(store: Path, output: Path, content: str, entries: list[str]) -> None:
+def write(store: Path, output: Path, content: str, entries: list[str], source: str | None = None) -> None:
     """Write the root of the result at `output`, in place of an earlier one of this host."""
     shared = store.is_absolute()
     host, project = (this_host(), os.getcwd()) if shared else (None, None)
-    root = Root(str(seen_from(store, output, store)), content, entries, project, host)
+    root = Root(str(seen_from(store, output, store)), content, entries, project, host, source)
     with written_whole(place_of(store, root.result, host)) as temporary:
         write_record(temporary, vars(root))
 
@@ -89,7 +91,7 @@ def this_host() -> str:
 def read(path: Path) -> Root | None:
     """The root in a file, None if it is damaged or was just deleted; older ones lack some fields."""
     try:
-        known = {"content": None, "project": None, "host": None} | read_record(path)
+        known = dict.fromkeys(("content", "project", "host", "source")) | read_record(path)
         return Root(**known)
     except UNREADABLE:
         return None

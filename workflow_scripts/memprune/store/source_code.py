@@ -9,7 +9,6 @@ is the same on Python 3.11 to 3.13, whose own dumps of a tree differ.
 import ast
 import hashlib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +17,7 @@ PACKAGE = Path(__file__).parents[1].name
 PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "disk", "jobs", "store", "devices"))
 # Fields that some versions fill, and this project does not.
 NOT_CODE = ("type_comment", "kind", "type_params")
+KNOWN: dict[Path, tuple[str, tuple[Path, ...]]] = {}  # what `read` has given in this process
 
 
 def digest(*roots: str | Path) -> str:
@@ -41,11 +41,31 @@ def files_behind(*roots: str | Path) -> set[Path]:
     return files
 
 
-@cache
 def read(file: Path) -> tuple[str, tuple[Path, ...]]:
-    """The digest of one file by itself, and the files of this package that it imports."""
+    """The digest of one file by itself, and the files of this package that it imports, as first seen."""
+    if file not in KNOWN:
+        KNOWN[file] = read_anew(file)
+    return KNOWN[file]
+
+
+def read_anew(file: Path) -> tuple[str, tuple[Path, ...]]:
+    """The same, as it is now."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     return hashlib.sha256(normal_form(tree).encode()).hexdigest(), tuple(imported_files(tree))
+
+
+def edited() -> Path | None:
+    """A file whose code is another than when this process took its digest, None if there is none.
+
+    Python reads most modules later than that: what they compute may then be another code's.
+    """
+    for file, seen in KNOWN.items():
+        try:
+            if read_anew(file) != seen:
+                return file
+        except (OSError, SyntaxError, ValueError):
+            return file
+    return None
 
 
 def normal_form(node: object) -> str:
