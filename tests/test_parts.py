@@ -121,7 +121,9 @@ def options(tmp_path) -> list[str]:
          "words": 2}
         for i in range(WINDOWS)
     ]  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(rows, WINDOWS_SCHEMA), tmp_path / "windows.parquet")
+    about = {"tokenizer": manifest.tokenizer, "prefix_token": "0"}
+    windows = pa.Table.from_pylist(rows, WINDOWS_SCHEMA.with_metadata(about))
+    pq.write_table(windows, tmp_path / "windows.parquet")
     return [
         "--model", "tiny", "--variant", "dense", "--manifest", str(tmp_path / "manifest.json"), "--samples",
         str(tmp_path / "samples.parquet"), "--windows", str(tmp_path / "windows.parquet"), "--threads", "1",
