@@ -18,6 +18,7 @@ PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "disk", "jobs", "sto
 # Fields that some versions fill, and this project does not.
 NOT_CODE = ("type_comment", "kind", "type_params")
 KNOWN: dict[Path, tuple[str, tuple[Path, ...]]] = {}  # what `read` has given in this process
+TIMES: dict[Path, int] = {}  # when each of these files was last changed, in nanoseconds
 
 
 def digest(*roots: str | Path) -> str:
@@ -44,6 +45,7 @@ def files_behind(*roots: str | Path) -> set[Path]:
 def read(file: Path) -> tuple[str, tuple[Path, ...]]:
     """The digest of one file by itself, and the files of this package that it imports, as first seen."""
     if file not in KNOWN:
+        TIMES[file] = file.stat().st_ctime_ns
         KNOWN[file] = read_anew(file)
     return KNOWN[file]
 
@@ -57,11 +59,12 @@ def read_anew(file: Path) -> tuple[str, tuple[Path, ...]]:
 def edited() -> Path | None:
     """A file whose code is another than when this process took its digest, None if there is none.
 
-    Python reads most modules later than that: what they compute may then be another code's.
+    Python reads most modules later than that: what they compute may then be another code's. Only files that
+    were touched since are read again.
     """
     for file, seen in KNOWN.items():
         try:
-            if read_anew(file) != seen:
+            if file.stat().st_ctime_ns != TIMES[file] and read_anew(file) != seen:
                 return file
         except (OSError, SyntaxError, ValueError):
             return file
