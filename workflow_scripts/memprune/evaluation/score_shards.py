@@ -54,4 +54,5 @@ def shard_evidence(task: Task, shard: Shard, how: How, advance: Advance) -> pa.T
         write_evidence(evidence, folder / EVIDENCE)
 
     entry, _ = entries.obtain(shard.name, shard.determinants, compute)
-    return pq.read_table(entry / EVIDENCE)
+    with entries.explained():
+        return pq.read_table(entry / EVIDENCE)
