@@ -34,7 +34,7 @@ from memprune.jobs.shell_words import check_folders, escaped
 from memprune.models.model_files import input_files
 from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.categories import category
-from memprune.planning.damaged import damaged_results, results_of_other_code
+from memprune.planning.damaged import damaged_results
 from memprune.planning.draws import (
     SPLITS,
     all_draws,

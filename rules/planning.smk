@@ -37,7 +37,7 @@ def force_stale():
         return
     files = experiment_files()
     stale = stale_results(files, recorded_inputs) | changed_sources(CONFIG)
-    stale |= results_of_other_code(files, recorded_source) | damaged_results(files)
+    stale |= damaged_results(files, recorded_source)
     workflow.dag.forcefiles.update(stale)
     if stale:
         path, why = next(iter(stale.items()))

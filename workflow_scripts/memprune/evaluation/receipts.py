@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memprune.disk import written_whole
+from memprune.disk import UNREADABLE, written_whole
 from memprune.errors import UserError
 from memprune.evaluation.shards import SHARD_ROWS, block_count
 
@@ -71,5 +71,5 @@ def read_device(receipt: Path) -> str:
     """The class of device in a part's receipt."""
     try:
         return json.loads(receipt.read_text())["device"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         raise UserError(f"{receipt}: damaged; delete it and run again") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from memprune.disk import UNREADABLE
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
 
@@ -70,7 +71,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
             for name, about in header.items()
             if name != "__metadata__"
         }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: not a safetensors file: {' '.join(str(error).split())[:160]}") from None
 
 

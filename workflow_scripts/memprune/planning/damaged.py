@@ -17,39 +17,40 @@ from memprune.store.records import read_record
 from memprune.store.roots import Root
 
 
-def damaged_results(results: Iterable[str]) -> dict[str, str]:
-    """Those of some results that exist and are damaged, with the reason in words.
+def damaged_results(results: Iterable[str], source_of: Callable[[str], str | None]) -> dict[str, str]:
+    """Those of some results that exist and are not what they should be, with the reason in words.
 
     Copies are read whole and compared with what the store recorded of them. What a link leads to, which may
     be large, is verified by whatever reads it, and here where it was written after its entry was finished.
+    `source_of(result)` gives the digest of the code that Snakemake recorded of it, None where it has none.
     """
     paths = [Path(result) for result in results if os.path.exists(result)]
     files = roots.files_of(entries.folder(), paths)
 
-    def why(path: Path) -> str | None:
-        if path.is_symlink():
-            return None if is_as_stored(path.resolve()) else "damaged in the store"
+    def look(path: Path) -> tuple[list[Root | None], bool]:
         recorded = [roots.read(file) for file in files[path]]
-        return None if is_as_recorded(path, recorded) else "damaged since it was written"
+        return recorded, is_whole(path, recorded)
 
     with ThreadPoolExecutor() as pool:
-        found = dict(zip(map(str, paths), pool.map(why, paths), strict=True))
-    return {path: reason for path, reason in found.items() if reason}
-
-
-def results_of_other_code(results: Iterable[str], source_of: Callable[[str], str | None]) -> dict[str, str]:
-    """Those of some results that exist and were made by code that was edited while a run went on.
-
-    `source_of(result)` gives the digest of the code that Snakemake recorded of it, None where it has none.
-    """
-    paths = [Path(result) for result in results if os.path.exists(result)]
-    recorded = roots.of_results(entries.folder(), paths)
+        looked = list(pool.map(look, paths))
     found = {}
-    for path in paths:
-        sources = {root.source for root in recorded[path] if root.source}
-        if sources and (own := source_of(str(path))) and own not in sources:
-            found[str(path)] = "made by code that was edited while its run went on"
+    for path, (recorded, whole) in zip(map(str, paths), looked, strict=True):
+        if not whole:
+            found[path] = "damaged in the store" if os.path.islink(path) else "damaged since it was written"
+        elif is_of_other_code(recorded, source_of(path)):
+            found[path] = "made by code that was edited while its run went on"
     return found
+
+
+def is_of_other_code(recorded: list[Root | None], source: str | None) -> bool:
+    """Whether a result was put there by other code than a digest tells, as far as both are known."""
+    sources = {root.source for root in recorded if root is not None and root.source}
+    return bool(source and sources) and source not in sources
+
+
+def is_whole(path: Path, recorded: list[Root | None]) -> bool:
+    """Whether a result is as it was written."""
+    return is_as_stored(path.resolve()) if path.is_symlink() else is_as_recorded(path, recorded)
 
 
 def is_as_recorded(path: Path, recorded: list[Root | None]) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memprune.config.experiment import Config, Corpus
 from memprune.corpus.local_files import local_files
+from memprune.disk import UNREADABLE
 from memprune.errors import UserError
 from memprune.models.manifest import unverified_manifest
 from memprune.models.model_files import missing_files
@@ -83,7 +84,7 @@ def no_longer_fetched(record: str) -> str | None:
     """Why a record of having fetched a model is stale: the model's files have left the Hub's cache."""
     try:
         folder = json.loads(Path(record).read_text())["folder"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         return "it cannot be read"
     missing = missing_files(folder)
     return f"{folder} lacks {', '.join(missing)}" if missing else None
@@ -99,7 +100,7 @@ def changed_corpus(draw: str, corpus: Corpus, split: str) -> str | None:
         return None  # what is missing is another reason
     recorded = []
     for root in roots.of_result(entries.folder(), Path(draw)):
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(*UNREADABLE):
             recorded += [entries.determinants(name)["files"] for name in root.entries]
     if recorded and identities(corpus.source, files) not in recorded:
         return "the files of its corpus have changed"
