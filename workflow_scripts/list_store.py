@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from memprune.errors import UserError
 from memprune.jobs.script import run
-from memprune.store import entries, roots, running
+from memprune.store import entries, roots
 
 DAY = 24 * 3600  # seconds
 
@@ -20,8 +20,8 @@ def main() -> None:
         "--delete-unused",
         type=float,
         metavar="DAYS",
-        help="delete what no result uses and is older: entries, damaged and unfinished ones, but none that is"
-        " younger than a job that still runs",
+        help="delete what no result uses and is older: entries, damaged and unfinished ones; a job that still"
+        " runs uses what it has computed so far only when it ends",
     )
     arguments = parser.parse_args()
     found, used, now = entries.all_entries(), roots.used(entries.folder()), time.time()
@@ -56,12 +56,9 @@ def main() -> None:
                 f"{broken[0]}: damaged, so what its result uses is not known, and nothing was deleted; run "
                 "the experiments that share the store again, or delete that file"
             )
-        jobs = dict(running.jobs_in(entries.folder()))
-        if jobs:
-            print(f"Jobs run in this store, and what is younger than they stays: {', '.join(jobs)}.")
-        before = min(now - arguments.delete_unused * DAY, *jobs.values(), now)
-        old = [entry for entry in unused if entry.made < before]
-        for name in [*(entry.name for entry in old), *entries.abandoned(before)]:
+        age = arguments.delete_unused * DAY
+        old = [entry for entry in unused if now - entry.made > age]
+        for name in [*(entry.name for entry in old), *entries.abandoned(age)]:
             entries.delete(name)
         print(f"Deleted {len(old)} entries ({megabytes(old)} MB).")
     elif unused or damaged:

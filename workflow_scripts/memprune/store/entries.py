@@ -22,11 +22,11 @@ from pathlib import Path
 
 from memprune.disk import UNREADABLE, sha256_of, written_whole
 from memprune.errors import UserError
-from memprune.store import roots, running, source_code
+from memprune.store import roots, source_code
 from memprune.store.records import digest, read_record, write_record
 
 ENTRY = "entry.json"
-NOT_KINDS = ("tmp", "roots", "running", "damaged", "fingerprints", "batches")
+NOT_KINDS = ("tmp", "roots", "damaged", "fingerprints", "batches")
 COPIED = 10**6  # bytes: up to here snakemake compares contents; larger results are links into the store
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
@@ -61,8 +61,8 @@ def provide(
     name = f"{kind}/{digest(determinants)}"
     entry, found = obtain(name, determinants, compute)
     print(f"store: {name} {'found' if found else 'computed'}")
+    contents = read_record(entry / ENTRY)["files"]
     with explained():
-        contents = read_record(entry / ENTRY)["files"]
         for file, output in outputs.items():
             place(entry / file, output)
             roots.write(folder(), output, contents[file], [name], determinants.get("source"))
@@ -77,7 +77,6 @@ def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) ->
     if is_whole(entry):
         return entry, True
     with explained():
-        running.announce(folder().absolute())
         temporary = folder() / "tmp" / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
         temporary.mkdir(parents=True)
         try:
@@ -185,15 +184,13 @@ def copied_content(result: Path, recorded: set[str]) -> str:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn the errors of a full or read-only disk, or of files that vanish, into a UserError of the store."""
+    """Turn the errors of a full or read-only disk into a UserError that names the store."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:
         elsewhere = getattr(error, "filename", None) and not is_inside(error.filename)
-        if isinstance(error, FileNotFoundError) and not elsewhere and str(folder()) in str(error):
-            raise UserError(f"store {folder()}: deleted from while a job ran ({error}); run again") from None
         if system_error(error) not in NO_ROOM or elsewhere:
             raise
         reason = " ".join(str(error).split())[:160]
@@ -263,10 +260,10 @@ def recorded(name: str) -> dict:
     return read_record(folder() / name / ENTRY)
 
 
-def abandoned(before: float) -> list[str]:
-    """The names of what killed jobs have left, and of damaged entries, older than a time since the epoch."""
+def abandoned(seconds: float) -> list[str]:
+    """The names of what killed jobs have left unfinished, and of damaged entries, unchanged for so long."""
     paths = [path for kind in ("tmp", "damaged") for path in (folder() / kind).glob("*")]
-    return [str(path.relative_to(folder())) for path in paths if path.stat().st_mtime < before]
+    return [str(path.relative_to(folder())) for path in paths if time.time() - path.stat().st_mtime > seconds]
 
 
 def delete(name: str) -> None:
