@@ -11,28 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from damages import DAMAGES
 from project import run, snakemake
 
 from memprune.store import roots
 
 RENDERED = "report.html"  # tells when it was rendered
 SKIPPED = {"logs", "benchmarks", ".store"}
-
-
-def emptied(content: bytes, _: random.Random) -> bytes:
-    return b""
-
-
-def truncated(content: bytes, chance: random.Random) -> bytes:
-    return content[: chance.randrange(len(content))]
-
-
-def one_byte_changed(content: bytes, chance: random.Random) -> bytes:
-    place = chance.randrange(len(content))
-    return content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :]
-
-
-DAMAGES = [emptied, truncated, one_byte_changed]
 
 
 def damage_all(files: Iterable[Path], seed: int) -> int:
@@ -125,6 +110,17 @@ def test_the_whole_of_snakemakes_folder_may_be_lost(project):
     expected = results(project)
     shutil.rmtree(project / ".snakemake")
     heal(project)
+    assert results(project) == expected
+
+
+@pytest.mark.slow
+def test_what_the_store_has_lost_is_made_again(project):
+    expected, stored = results(project), store_files(project, "tables/*/paired.csv")[0]
+    link = project / "results/tiny/tables/paired.csv"
+    link.unlink()
+    link.symlink_to(stored)
+    stored.unlink()
+    assert "made again: results/tiny/tables/paired.csv (lost from the store)" in heal(project)
     assert results(project) == expected
 
 

@@ -37,6 +37,22 @@ def damaged_results(results: Iterable[str]) -> dict[str, str]:
     return {path: reason for path, reason in found.items() if reason}
 
 
+def unlink_lost(results: Path) -> list[str]:
+    """Delete the links of results whose files the store has lost, and return their paths.
+
+    Snakemake takes such a link for a file that is there, and stops where it asks for its time.
+    """
+    store = entries.folder().resolve()
+    lost = [
+        path
+        for path in sorted(results.rglob("*"))
+        if path.is_symlink() and not path.exists() and path.resolve().is_relative_to(store)
+    ]
+    for path in lost:
+        path.unlink(missing_ok=True)
+    return list(map(str, lost))
+
+
 def results_of_other_code(results: Iterable[str], source_of: Callable[[str], str | None]) -> dict[str, str]:
     """Those of some results that exist and were made by code that was edited while a run went on.
 
