@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The files of these versions and no others, by their SHA-256; the locks are whole, so pip looks for nothing more.
 PINNED := pip install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: demo test test-cluster lint bench plan store recover schema captions lock sbom clean
+.PHONY: demo test test-cluster soak lint bench plan store recover schema captions lock sbom clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -22,6 +22,10 @@ test: .venv/installed-test
 test-cluster: .venv/installed-test
 	@command -v slurmctld slurmd srun > /dev/null && [ "$$(id -u)" = 0 ] || { echo "make test-cluster needs root and SLURM: apt-get install --no-install-recommends slurm-wlm" >&2; exit 1; }
 	pytest -q -m cluster tests/test_cluster.py
+
+# Thousands of jobs with kills, edits, cleanings and damage at random: see docs/reliability.md.
+soak: .venv/installed-test
+	PYTHONPATH=workflow_scripts:tests python tests/soak/soak.py --seed $(or $(SEED),1) --minutes $(or $(MINUTES),30)
 
 bench: .venv/installed-test
 	for name in masks calibration second_order startup scoring evidence streaming report whole; do python benchmarks/$$name.py || exit 1; done

@@ -34,7 +34,7 @@ from memprune.jobs.shell_words import check_folders, escaped
 from memprune.models.model_files import input_files
 from memprune.planning import change_resources, params, paths, resources
 from memprune.planning.categories import category
-from memprune.planning.damaged import damaged_results
+from memprune.planning.damaged import damaged_results, unlink_lost
 from memprune.planning.draws import (
     SPLITS,
     all_draws,
@@ -225,9 +225,22 @@ def asked_by(estimate):
     }
 
 
+def tell_made_again(results):
+    """Name one of some results that are made again, with the reason in words, and count the others."""
+    if results:
+        path, why = next(iter(results.items()))
+        more = f"; and {len(results) - 1} more" if len(results) > 1 else ""
+        print(f"made again: {path} ({why}){more}", file=sys.stderr)
+
+
 LEFTOVERS = leftovers(Path(RESULTS), CONFIG)
 if LEFTOVERS and workflow.is_main_process:
     print(LEFTOVERS, file=sys.stderr)
+if workflow.is_main_process:
+    try:
+        tell_made_again(dict.fromkeys(unlink_lost(Path(RESULTS)), "lost from the store"))
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def in_words(rule):

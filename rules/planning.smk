@@ -39,10 +39,7 @@ def force_stale():
     stale = stale_results(files, recorded_inputs) | changed_sources(CONFIG)
     stale |= damaged_results(files, recorded_source)
     workflow.dag.forcefiles.update(stale)
-    if stale:
-        path, why = next(iter(stale.items()))
-        more = f"; and {len(stale) - 1} more" if len(stale) > 1 else ""
-        print(f"made again: {path} ({why}){more}", file=sys.stderr)
+    tell_made_again(stale)
 
 
 def recorded_inputs(path):

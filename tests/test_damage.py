@@ -11,26 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from damages import DAMAGES
 from project import run, snakemake
 from undisturbed import result_files, results
 
 from memprune.store import roots
-
-
-def emptied(content: bytes, _: random.Random) -> bytes:
-    return b""
-
-
-def truncated(content: bytes, chance: random.Random) -> bytes:
-    return content[: chance.randrange(len(content))]
-
-
-def one_byte_changed(content: bytes, chance: random.Random) -> bytes:
-    place = chance.randrange(len(content))
-    return content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :]
-
-
-DAMAGES = [emptied, truncated, one_byte_changed]
 
 
 def damage_all(files: Iterable[Path], seed: int) -> int:
@@ -109,6 +94,17 @@ def test_the_whole_of_snakemakes_folder_may_be_lost(project):
     assert results(project) == expected
 
 
+@pytest.mark.slow
+def test_what_the_store_has_lost_is_made_again(project):
+    expected, stored = results(project), store_files(project, "tables/*/paired.csv")[0]
+    link = project / "results/tiny/tables/paired.csv"
+    link.unlink()
+    link.symlink_to(stored)
+    stored.unlink()
+    assert "made again: results/tiny/tables/paired.csv (lost from the store)" in heal(project)
+    assert results(project) == expected
+
+
 def recorded_sources(project: Path) -> dict[str, str]:
     """The digest of the code of each result's rule, as Snakemake recorded it."""
     found = {}
@@ -147,4 +143,28 @@ def test_results_of_code_that_was_edited_and_edited_back_do_not_stay(project):
     (project / "records").rename(records)
     output = heal(project)
     assert "made by code that was edited while its run went on" in output
+    assert results(project) == expected
+
+
+@pytest.mark.slow
+def test_a_shared_store_that_is_not_there_is_told_and_computes_nothing(project, tmp_path):
+    """As where its disk is not mounted; one of which a part is lost heals."""
+    expected, store = results(project), tmp_path / "store"
+    shared = {"snakefile": project / "Snakefile", "MEMPRUNE_STORE": str(store)}
+    (project / "results/.store").rename(store)
+    done = snakemake(project, "--configfile", "tiny.yaml", **shared)  # links into the store's new place
+    assert "(lost from the store); and 1 more" in done.stderr
+    link = project / "results/tiny/models/small/magnitudes.safetensors"
+    entry = link.resolve()
+    assert entry.is_relative_to(store)
+    away = store.rename(tmp_path / "away")
+    done = snakemake(project, "--configfile", "tiny.yaml", **shared)
+    assert done.returncode == 1
+    assert "error: store: found nothing in" in done.stderr
+    assert link.is_symlink()
+    away.rename(store)
+    entry.unlink()
+    done = snakemake(project, "--configfile", "tiny.yaml", **shared)
+    assert done.returncode == 0, done.stderr
+    assert f"made again: {link.relative_to(project)} (lost from the store)" in done.stderr
     assert results(project) == expected

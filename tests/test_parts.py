@@ -20,7 +20,7 @@ from memprune.evaluation.tasks import memorization_tasks
 from memprune.models.manifest import write_manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.planning.parts import parts_of
-from memprune.store import entries, roots
+from memprune.store import deletion, entries, roots
 
 SCRIPTS = Path(__file__).parents[1] / "workflow_scripts"
 MEMBERS, NON_MEMBERS, WINDOWS = 5, 3, 4
@@ -178,8 +178,7 @@ def test_a_killed_part_goes_on_after_its_last_shard(options, tmp_path):
     score_part(options, 0, receipt)
     names = [shard["name"] for shard in json.loads(receipt.read_text())["shards"]]
     receipt.unlink()
-    entries.delete(
-        names[-1]
-    )  # as after a kill: earlier shards are stored, the last one and the receipt are not
+    # As after a kill: earlier shards are stored, the last one and the receipt are not.
+    assert deletion.delete(names[-1:]) == names[-1:]
     assert "2 of 3 shards found" in score_part(options, 0, receipt)
     assert [shard["name"] for shard in json.loads(receipt.read_text())["shards"]] == names

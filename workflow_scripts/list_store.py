@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from memprune.errors import UserError
 from memprune.jobs.script import run
-from memprune.store import entries, roots
+from memprune.store import deletion, entries, roots
 
 DAY = 24 * 3600  # seconds
 
@@ -20,11 +20,11 @@ def main() -> None:
         "--delete-unused",
         type=float,
         metavar="DAYS",
-        help="delete what no result uses and is older: entries, damaged and unfinished ones; a job that still"
-        " runs uses what it has computed so far only when it ends",
+        help="delete what neither a result nor a running job uses and is older: entries, damaged and"
+        " unfinished ones",
     )
     arguments = parser.parse_args()
-    found, used, now = entries.all_entries(), roots.used(entries.folder()), time.time()
+    found, used, now = entries.all_entries(), deletion.used(), time.time()
     kinds = defaultdict(list)
     for entry in found:
         kinds[entry.name.split("/")[0]].append(entry)
@@ -57,10 +57,10 @@ def main() -> None:
                 "the experiments that share the store again, or delete that file"
             )
         age = arguments.delete_unused * DAY
-        old = [entry for entry in unused if now - entry.made > age]
-        for name in [*(entry.name for entry in old), *entries.abandoned(age)]:
-            entries.delete(name)
-        print(f"Deleted {len(old)} entries ({megabytes(old)} MB).")
+        old = {entry.name: entry for entry in unused if now - entry.made > age}
+        deleted = [old[name] for name in deletion.delete(old)]
+        deletion.delete(deletion.abandoned(age))
+        print(f"Deleted {len(deleted)} entries ({megabytes(deleted)} MB).")
     elif unused or damaged:
         print("Delete those older than a week with: list_store.py --delete-unused 7 (make store DELETE=7)")
 

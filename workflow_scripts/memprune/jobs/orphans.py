@@ -1,6 +1,7 @@
 """Jobs end with a killed workflow: what they would still write is not what the next run asks for."""
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -32,3 +33,16 @@ def is_alive(process: int) -> bool:
     except PermissionError:  # it is another user's
         pass
     return True
+
+
+def process_of(name: str) -> int | None:
+    """The process of this machine that a file is named by, as `{host}-{process}-…`; None if by no such."""
+    own = f"{socket.gethostname()}-"
+    number = name.removeprefix(own).partition("-")[0]
+    return int(number) if name.startswith(own) and number.isdigit() else None
+
+
+def runs_here(name: str) -> bool:
+    """Whether a file is named by a process of this machine that is still there."""
+    process = process_of(name)
+    return process is not None and is_alive(process)

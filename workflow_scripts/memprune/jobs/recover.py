@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from memprune.errors import UserError
-from memprune.jobs.orphans import is_alive
+from memprune.jobs.orphans import process_of, runs_here
 
 HALF = ".*.tmp"  # the names that `memprune.disk` gives to what it has not finished
 RECORDS = Path(".snakemake/metadata")
@@ -74,7 +73,6 @@ def is_json(path: Path) -> bool:
 
 def abandoned(store: Path) -> Iterator[Path]:
     """The folders in which jobs of this machine that are gone were computing entries."""
-    for path in (store / "tmp").glob(f"{socket.gethostname()}-*"):
-        process = path.name.removeprefix(f"{socket.gethostname()}-").partition("-")[0]
-        if process.isdigit() and not is_alive(int(process)):
+    for path in (store / "tmp").glob("*"):
+        if process_of(path.name) is not None and not runs_here(path.name):
             yield path

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from memprune.disk import UNREADABLE, sha256_of
+from memprune.errors import UserError
 from memprune.store import entries, roots
 from memprune.store.records import read_record
 from memprune.store.roots import Root
@@ -40,6 +41,24 @@ def damaged_results(results: Iterable[str], source_of: Callable[[str], str | Non
         elif is_of_other_code(recorded, source_of(path)):
             found[path] = "made by code that was edited while its run went on"
     return found
+
+
+def unlink_lost(results: Path) -> list[str]:
+    """Delete the links of results whose files a store has lost, and return their paths.
+
+    Snakemake takes such a link for a file that is there, and stops where it asks for its time. Raises
+    UserError for a shared store of which nothing is there: then all would be computed again.
+    """
+    store = entries.folder().resolve()
+    lost = [path for path in sorted(results.rglob("*")) if path.is_symlink() and not path.exists()]
+    if lost and entries.folder().is_absolute() and not (store / "roots").is_dir():
+        raise UserError(
+            f"store: found nothing in {store}, into which {len(lost)} results are links ({lost[0]}); mount"
+            " it, or delete these links to compute all again"
+        )
+    for path in lost:
+        path.unlink(missing_ok=True)
+    return list(map(str, lost))
 
 
 def is_of_other_code(recorded: list[Root | None], source: str | None) -> bool:

@@ -22,11 +22,11 @@ from pathlib import Path
 
 from memprune.disk import UNREADABLE, sha256_of, written_whole
 from memprune.errors import UserError
-from memprune.store import roots, source_code
+from memprune.store import claims, roots, source_code
 from memprune.store.records import digest, read_record, write_record
 
 ENTRY = "entry.json"
-NOT_KINDS = ("tmp", "roots", "damaged", "fingerprints", "batches")
+NOT_KINDS = ("tmp", "roots", "claims", "damaged", "fingerprints", "batches")
 COPIED = 10**6  # bytes: up to here snakemake compares contents; larger results are links into the store
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
@@ -61,11 +61,12 @@ def provide(
     name = f"{kind}/{digest(determinants)}"
     entry, found = obtain(name, determinants, compute)
     print(f"store: {name} {'found' if found else 'computed'}")
-    contents = read_record(entry / ENTRY)["files"]
     with explained():
+        contents = read_record(entry / ENTRY)["files"]
         for file, output in outputs.items():
             place(entry / file, output)
             roots.write(folder(), output, contents[file], [name], determinants.get("source"))
+        claims.release(folder(), [name])
 
 
 def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) -> tuple[Path, bool]:
@@ -74,6 +75,8 @@ def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) ->
     Raises UserError when the store cannot be written.
     """
     entry = folder() / name
+    with explained():
+        claims.claim(folder(), name)
     if is_whole(entry):
         return entry, True
     with explained():
@@ -184,13 +187,15 @@ def copied_content(result: Path, recorded: set[str]) -> str:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn the errors of a full or read-only disk into a UserError that names the store."""
+    """Turn the errors of a full or read-only disk, or of files that vanish, into a UserError of the store."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:
         elsewhere = getattr(error, "filename", None) and not is_inside(error.filename)
+        if isinstance(error, FileNotFoundError) and not elsewhere and str(folder()) in str(error):
+            raise UserError(f"store {folder()}: deleted from while a job ran ({error}); run again") from None
         if system_error(error) not in NO_ROOM or elsewhere:
             raise
         reason = " ".join(str(error).split())[:160]
@@ -228,6 +233,7 @@ def record(output: Path, names: list[str], source: str | None = None) -> None:
     """Record that the result at `output`, as it is now, was made from entries, by code with a digest."""
     with explained():
         roots.write(folder(), output, sha256_of(output), names, source)
+        claims.release(folder(), names)
 
 
 def names_in(name: str) -> set[str]:
@@ -242,8 +248,9 @@ def all_entries() -> list[Entry]:
     for path in sorted(folder().glob(f"*/**/{ENTRY}")):
         name = path.parent.relative_to(folder())
         if name.parts[0] not in NOT_KINDS:
-            size = sum(file.stat().st_size for file in path.parent.iterdir())
-            found.append(Entry(name.as_posix(), size, path.stat().st_mtime))
+            with suppress(FileNotFoundError):  # set aside or deleted a moment ago
+                size = sum(file.stat().st_size for file in path.parent.iterdir())
+                found.append(Entry(name.as_posix(), size, path.stat().st_mtime))
     return found
 
 
@@ -258,18 +265,3 @@ def recorded(name: str) -> dict:
     Those that older versions have made lack `seconds`.
     """
     return read_record(folder() / name / ENTRY)
-
-
-def abandoned(seconds: float) -> list[str]:
-    """The names of what killed jobs have left unfinished, and of damaged entries, unchanged for so long."""
-    paths = [path for kind in ("tmp", "damaged") for path in (folder() / kind).glob("*")]
-    return [str(path.relative_to(folder())) for path in paths if time.time() - path.stat().st_mtime > seconds]
-
-
-def delete(name: str) -> None:
-    """Delete an entry: renamed first, so that no job finds half of it."""
-    doomed = folder() / "tmp" / f"deleted-{uuid.uuid4().hex}"
-    with explained():
-        doomed.parent.mkdir(exist_ok=True)
-        (folder() / name).rename(doomed)
-        shutil.rmtree(doomed)
