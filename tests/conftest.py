@@ -101,3 +101,22 @@ def finished(tmp_path_factory) -> Path:
 def project(finished, tmp_path) -> Path:
     """A copy of the finished project, times and links included."""
     return shutil.copytree(finished, tmp_path / "project", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def job_server(tmp_path_factory) -> Iterator[Path]:
+    """Where the server of jobs is asked."""
+    from forked_jobs import Jobs
+
+    jobs = Jobs(tmp_path_factory.mktemp("jobs"))
+    yield jobs.place
+    jobs.close()
+
+
+@pytest.fixture
+def forked_jobs(project, job_server, monkeypatch) -> None:
+    """Runs of the finished project fork snakemake and its jobs, which then start at once."""
+    from forked_jobs import let_fork
+
+    let_fork(project)
+    monkeypatch.setenv("JOB_SERVER", str(job_server))

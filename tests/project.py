@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 from corpora import documents
+from forked_jobs import CLIENT
 from tiny_models import tiny_model
 
 from memprune.models.manifest import write_manifest
@@ -88,10 +89,14 @@ def lay_out_stubs(folder: Path) -> None:
 def snakemake(
     folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile", tracer=(), **variables: str
 ) -> subprocess.CompletedProcess:
-    """Run snakemake on the experiment in `folder` as a user would, offline unless `variables` say so."""
+    """Run snakemake on the experiment in `folder` as a user would, offline unless `variables` say so.
+
+    It is forked where its jobs are: see `forked_jobs`.
+    """
+    forked = ["-I", "-S", str(CLIENT)] if "JOB_SERVER" in os.environ else []
     return subprocess.run(
         [
-            *tracer, sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory",
+            *tracer, sys.executable, *forked, "-m", "snakemake", "--snakefile", str(snakefile), "--directory",
             str(folder), "--cores", "2", *arguments,
         ],
         cwd=folder,

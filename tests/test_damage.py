@@ -17,6 +17,8 @@ from undisturbed import result_files, results
 
 from memprune.store import roots
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 
 def damage_all(files: Iterable[Path], seed: int) -> int:
     """Damage files in place, each in one of the ways, as a disk or a careless hand does; returns how many."""

@@ -175,6 +175,7 @@ CHECKS = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_jobs")
 @pytest.mark.parametrize("edits", [SETTINGS, CODE], ids=["settings", "code"])
 def test_each_edit_runs_and_computes_exactly_what_is_stale(project, edits):
     make_edits(project, edits, CHECKS)

@@ -104,6 +104,7 @@ FILES = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_jobs")
 def test_each_edit_of_files_runs_and_computes_exactly_what_is_stale(project):
     shutil.copytree(project / "models", project / "backup/models")
     shutil.copy2(project / "test.jsonl", project / "backup")

@@ -92,7 +92,7 @@ EDITS = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, job_server):
     """A finished experiment of one model and strategies of all methods."""
     folder = lay_out(tmp_path_factory.mktemp("methods"))
     copy_project(folder)
@@ -104,8 +104,10 @@ def project(tmp_path_factory):
         retraining={"texts": 4, "tokens": 16},
         strategies=STRATEGIES,
     )(folder)
-    run(folder, "--", "tables")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOB_SERVER", str(job_server))
+        run(folder, "--", "tables")
+        yield folder
 
 
 def test_each_edit_computes_only_what_it_concerns(project):

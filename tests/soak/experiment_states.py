@@ -8,6 +8,7 @@ from random import Random
 
 import torch
 import yaml
+from forked_jobs import let_fork
 from project import EXPERIMENT, copy_project, lay_out
 from safetensors.torch import load_file, save_file
 
@@ -60,14 +61,12 @@ class State:
 class Project:
     """A copy of the project with the experiment, in a state that can be changed."""
 
-    def __init__(self, folder: Path, client: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
         copy_project(folder)
         lay_out(folder)
-        for script in (folder / "workflow_scripts").glob("*.py"):
-            _, rest = script.read_text().split("\n", 1)
-            script.write_text(f"#!/usr/bin/env -S python3 -I -S {client}\n{rest}")
+        let_fork(folder)
         for file, (old, new) in SMALLER.items():
             (folder / file).write_text((folder / file).read_text().replace(old, new))
         self.given = yaml.safe_load((folder / "tiny.yaml").read_text())

@@ -19,7 +19,8 @@ from pathlib import Path
 from consistency import Damages, unrecorded, violations
 from disturbances import KILLS, all_results, damage_one, delete_records, delete_results
 from experiment_states import Project, contents
-from workflow_runs import CLIENT, Jobs, Run, script, wait_for_quiet
+from forked_jobs import Jobs
+from workflow_runs import Run, script, wait_for_quiet
 
 CHECKED = 4  # steps from one undisturbed run to the next
 # The end of a job's log, which is shown where that is no line for the user.
@@ -37,8 +38,8 @@ class Soak:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.seed, self.chance = folder, seed, random.Random(seed)
-        self.project = Project(folder / "project", CLIENT)
-        self.scratch = Project(folder / "scratch", CLIENT)
+        self.project = Project(folder / "project")
+        self.scratch = Project(folder / "scratch")
         self.jobs = Jobs(folder)
         os.chdir(self.project.folder)
         # A store inside of the results, with relative paths, or one that projects share, with absolute ones.

@@ -12,7 +12,7 @@ import sys
 
 server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
-server.connect(os.environ["SOAK_SERVER"])
+server.connect(os.environ["JOB_SERVER"])
 request = {
     "arguments": sys.argv[1:],
     "environment": dict(os.environ),
