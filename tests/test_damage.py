@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 from project import run, snakemake
+from undisturbed import result_files, results
 
 from memprune.store import roots
-
-RENDERED = "report.html"  # tells when it was rendered
-SKIPPED = {"logs", "benchmarks", ".store"}
 
 
 def emptied(content: bytes, _: random.Random) -> bytes:
@@ -43,23 +41,6 @@ def damage_all(files: Iterable[Path], seed: int) -> int:
             file.write_bytes(chance.choice(DAMAGES)(content, chance))
             count += 1
     return count
-
-
-def results(project: Path) -> dict[str, bytes]:
-    """The content of every result, but of logs and of what tells a time."""
-    return {
-        str(path.relative_to(project)): path.read_bytes()
-        for path in result_files(project)
-        if path.name != RENDERED
-    }
-
-
-def result_files(project: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted((project / "results").rglob("*"))
-        if path.is_file() and not SKIPPED & set(path.parts) and not path.name.endswith(".damaged")
-    ]
 
 
 def store_files(project: Path, kind: str) -> list[Path]:

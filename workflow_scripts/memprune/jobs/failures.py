@@ -10,6 +10,7 @@ from pathlib import Path
 from memprune.jobs.machine import silent_end
 
 LOG = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
+MISSING = re.compile(r"Missing files after (\d+) seconds\..*\n(.+) \(missing locally", re.MULTILINE)
 INTERRUPTED = "Terminating processes on user request"  # jobs that end after that have not failed
 SHOWN = 15  # lines of a log that ends in no line for the user
 
@@ -17,11 +18,17 @@ SHOWN = 15  # lines of a log that ends in no line for the user
 def failures(snakemake_logs: Iterable[str | Path]) -> list[str]:
     """What each failed job says of its failure, by the logs that Snakemake wrote of its own run.
 
-    It is the one line that a script ends with, or the end of the job's log where there is none.
+    It is the one line that a script ends with, or the end of the job's log where there is none. Of a job that
+    has not failed, what it made and cannot be seen.
     """
     text = "".join(Path(path).read_text(errors="replace") for path in snakemake_logs)
     logs = LOG.findall(text.partition(INTERRUPTED)[0])
-    return [last_words(Path(log)) for log in dict.fromkeys(logs)]
+    unseen = [
+        f"error: {path}: not there {seconds} seconds after its job ended; where a shared disk shows files "
+        "late, wait longer with --latency-wait"
+        for seconds, path in MISSING.findall(text)
+    ]
+    return [*(last_words(Path(log)) for log in dict.fromkeys(logs)), *unseen]
 
 
 def last_words(log: Path) -> str:

@@ -17,15 +17,17 @@ MORE_MEMORY = (
 MORE_ROOM = "free space there and run again"
 
 
-def in_one_line(error: Exception) -> str | None:
-    """What an error says of the machine, and what helps; None if it is not the machine's."""
+def in_one_line(error: Exception, made: str) -> str | None:
+    """What an error says of the machine, and what helps; None if it is not the machine's.
+
+    `made` is the result that the job was to make.
+    """
     number, place = system_error(error), place_of(error)
     said = " ".join(str(error).split())[:160]
     if isinstance(error, MemoryError) or number == errno.ENOMEM or any(text in said for text in NO_MEMORY):
-        return f"out of memory ({said or 'no more was given'}); {MORE_MEMORY}"
+        return f"{made}: out of memory ({said or type(error).__name__}); {MORE_MEMORY}"
     if number in FULL:
-        place = place or "the log or a file of this job"
-        return f"{place}: cannot be written ({os.strerror(number)}); {MORE_ROOM}"
+        return f"{place or made}: cannot be written ({os.strerror(number)}); {MORE_ROOM}"
     if isinstance(error, PermissionError) and place:
         return f"{place}: {os.strerror(number)}; allow this user to read and write it and run again"
     return None

@@ -20,7 +20,7 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         fail(error)
     except Exception as error:
-        line = in_one_line(error)
+        line = in_one_line(error, sys.argv[-1])  # the last that each job is told is what it makes
         if line is None:
             raise
         fail(line)
