@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from project import change_config, run, snakemake
+from project import run, snakemake
 from undisturbed import assert_undisturbed, at_start, fails, made
 
 from memprune.errors import UserError
 from memprune.jobs.failures import last_words
 from memprune.planning.preflight import check_results
 
-DISKS = ("results", "store", ".snakemake", "tmp")
+DISKS = ("results", "results/.store", ".snakemake", "tmp")
+STORE = "results/.store"
 FILL = """
 with open({disk!r} + "/ballast", "wb", buffering=0) as file:
     for size in (2**20, 2**12, 1):
@@ -27,7 +28,7 @@ with open({disk!r} + "/ballast", "wb", buffering=0) as file:
 # Over the folder, since a disk to which something is open cannot be made read-only.
 MAKE_READ_ONLY = """
 import subprocess
-subprocess.run(["mount", "--bind", "-o", "ro", {disk!r}, {disk!r}], check=True)
+subprocess.run(["mount", "--rbind", "-o", "ro", {disk!r}, {disk!r}], check=True)
 """
 
 
@@ -44,20 +45,19 @@ def resize(disk: Path, size: int) -> None:
 @pytest.fixture
 def disks(project, tmp_path) -> Iterator[Path]:
     """The finished project with a disk each for its results, its store, Snakemake's records and the rest."""
-    (project / "results/.store").rename(project / "store")
     mounted = []
     try:
         for name in DISKS:
-            content = (project / name).rename(tmp_path / "content") if (project / name).exists() else None
-            mount(project / name, "-o", "size=32m")
-            mounted.append(project / name)
-            if content:
-                shutil.copytree(content, project / name, symlinks=True, dirs_exist_ok=True)
-                shutil.rmtree(content)
-        change_config(store="store")(project)
+            content, disk = tmp_path / "content", project / name
+            disk.mkdir(exist_ok=True)
+            shutil.move(disk, content)
+            mount(disk, "-o", "size=32m")
+            mounted.append(disk)
+            shutil.copytree(content, disk, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(content)
         yield project
     finally:
-        for disk in mounted:
+        for disk in reversed(mounted):
             while disk.is_mount():
                 subprocess.run(["umount", disk], check=True)
 
@@ -65,29 +65,31 @@ def disks(project, tmp_path) -> Iterator[Path]:
 @pytest.mark.slow
 def test_disks_that_fill_one_after_the_other(disks, finished, tmp_path):
     for kind in ("memorization", "perplexity", "findings"):
-        shutil.rmtree(disks / "store" / kind)
+        shutil.rmtree(disks / STORE / kind)
     for path in (disks / "results/tiny/scores/small").glob("dense.*"):
         path.unlink()
 
     def disturbed(script: str, disk: str, code: str) -> str:
         """The last line of a run in which a disk fills as a job starts; there is room afterwards."""
-        before, place = made(disks / "store"), disks / disk
+        before, place = made(disks / STORE), disks / disk
         line = fails(disks, **at_start(tmp_path / "fault", script, code.format(disk=str(place))))
-        assert before.items() <= made(disks / "store").items()
         if code == MAKE_READ_ONLY:
             with pytest.raises(UserError, match=r"^results: found .*, which is read-only; allowed: a folder"):
                 check_results(str(place))
-            subprocess.run(["umount", place], check=True)
+            subprocess.run(["umount", "-R", place], check=True)
         (place / "ballast").unlink(missing_ok=True)
+        assert before.items() <= made(disks / STORE).items()
         return line
 
-    line = disturbed("evaluate.py", "store", FILL)
-    assert re.search(r"^error: .*small, variant dense: store store: cannot be written .*No space left", line)
+    line = disturbed("evaluate.py", STORE, FILL)
+    assert re.search(
+        r"^error: .*small, variant dense: store results/.store: cannot be written .*No space left", line
+    )
     line = disturbed("evaluate.py", "results", FILL)
     assert line.startswith(
         "error: results/tiny/logs/evaluate/small/dense.log: cannot be written, its disk is"
     )
-    shards = made(disks / "store")
+    shards = made(disks / STORE)
     line = disturbed("aggregate_tables.py", "results", MAKE_READ_ONLY)
     assert re.search(r"Read-only file system: 'results/tiny", line)  # Snakemake's own, after the job's
     assert "\nerror: results/tiny/tables/" in (disks / "output.txt").read_text()
@@ -100,7 +102,7 @@ def test_disks_that_fill_one_after_the_other(disks, finished, tmp_path):
     (disks / ".snakemake/ballast").unlink()
     exec(FILL.format(disk=str(disks / "tmp")))
     run(disks, TMPDIR=str(disks / "tmp"))
-    assert shards.items() <= made(disks / "store").items()
+    assert shards.items() <= made(disks / STORE).items()
     assert_undisturbed(disks, finished)
 
 
@@ -113,9 +115,9 @@ def test_results_that_stop_short_of_their_last_files(disks, finished):
     resize(disks / "results", used + 1150 * 1024)
     assert re.search("^error: results/tiny/.*: cannot be written", fails(disks))
     resize(disks / "results", 2**25)
-    before = made(disks / "store")
+    before = made(disks / STORE)
     run(disks)
-    assert before == made(disks / "store")
+    assert before == made(disks / STORE)
     assert_undisturbed(disks, finished)
 
 

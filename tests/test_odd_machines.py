@@ -187,7 +187,7 @@ fcntl.flock = fcntl.lockf = lambda *arguments: None
 def at_rename(event, arguments):
     name = str(arguments[1]) if event == "os.rename" else ""
     if "/memorization/" in name or "/perplexity/" in name:
-        own = {meeting!r} + "/" + name.partition("/store/")[2].replace("/", "-") + "-"
+        own = {meeting!r} + "/" + name.partition("/.store/")[2].replace("/", "-") + "-"
         open(own + {number!r}, "w").close()
         until = time.monotonic() + 20
         while not os.path.exists(own + {other!r}) and time.monotonic() < until:
@@ -199,7 +199,7 @@ sys.addaudithook(at_rename)
 @pytest.mark.slow
 def test_two_runs_without_locks_compute_the_same(project, finished, tmp_path):
     lose_scores(project, "dense")
-    store = (project / STORE).rename(tmp_path / "store")
+    store = project / STORE
     change_config(store=str(store))(project)
     projects = [project, shutil.copytree(project, tmp_path / "other", symlinks=True)]
     meeting = tmp_path / "meeting"
