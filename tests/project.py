@@ -107,10 +107,11 @@ def snakemake(
     )  # fmt: skip
 
 
-def run(folder: Path, *arguments: str, config: str = "tiny.yaml") -> tuple[dict, dict, str]:
+def run(folder: Path, *arguments: str, config: str = "tiny.yaml", **variables: str) -> tuple[dict, dict, str]:
     """Run snakemake on a project: the jobs by rule, the artefacts computed by kind, and the output."""
     before = entries(folder)
-    done = snakemake(folder, "--configfile", config, *arguments, snakefile=folder / "Snakefile")
+    own = folder / "Snakefile"
+    done = snakemake(folder, "--configfile", config, *arguments, snakefile=own, **variables)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     computed = Counter(name.split("/")[0] for name in entries(folder) - before)

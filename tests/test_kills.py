@@ -13,18 +13,21 @@ from pathlib import Path
 
 import pytest
 from project import entries, run
-from undisturbed import assert_all_is_as, forget_scores, jobs, results, start, wait_for
+from started_runs import forget_scores, jobs, start, wait_for
+from undisturbed import assert_undisturbed
 
 FAULTS = int(os.environ.get("FAULTS", "8"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(10**6)
 LONGEST = 6.0  # seconds of an evaluating job, about, with another beside it
 
 
-def kill_at_random(workflow: subprocess.Popen, script: str, chance: random.Random, most: int) -> int:
+def kill_at_random(
+    workflow: subprocess.Popen, project: Path, script: str, chance: random.Random, most: int
+) -> int:
     """Kill up to `most` jobs of a workflow, each at a moment of its own, until the workflow ends."""
     due, killed = {}, 0
     while workflow.poll() is None:
-        for job in jobs(workflow.pid, script):
+        for job in jobs(project, script):
             due.setdefault(job, time.monotonic() + chance.uniform(0, LONGEST))
             if killed < most and time.monotonic() >= due[job] and job.is_running():
                 job.kill()
@@ -35,15 +38,15 @@ def kill_at_random(workflow: subprocess.Popen, script: str, chance: random.Rando
 
 
 @pytest.mark.slow
-def test_evaluating_jobs_that_are_killed_lose_nothing_that_was_finished(project):
+def test_evaluating_jobs_that_are_killed_lose_nothing_that_was_finished(project, finished):
     print(f"SEED={SEED} FAULTS={FAULTS}")
-    expected, chance, killed = results(project), random.Random(SEED), 0
+    chance, killed = random.Random(SEED), 0
     while killed < FAULTS:
         forget_scores(project)
         stored = entries(project)
         while killed < FAULTS:
             workflow = start(project, "--keep-going")
-            now = kill_at_random(workflow, "evaluate.py", chance, FAULTS - killed)
+            now = kill_at_random(workflow, project, "evaluate.py", chance, FAULTS - killed)
             output = (project / "output.txt").read_text()
             assert workflow.returncode == (1 if now else 0), output
             assert "Traceback" not in output
@@ -51,7 +54,8 @@ def test_evaluating_jobs_that_are_killed_lose_nothing_that_was_finished(project)
             killed, stored = killed + now, entries(project)
             if not now:
                 break
-    assert_all_is_as(expected, project)
+    run(project)
+    assert_undisturbed(project, finished)
 
 
 def recover(project: Path) -> subprocess.CompletedProcess:
@@ -62,14 +66,13 @@ def recover(project: Path) -> subprocess.CompletedProcess:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["SIGKILL", "SIGTERM", "Ctrl-C"])
-def test_a_workflow_that_is_ended_goes_on_with_what_is_missing(project, way):
+def test_a_workflow_that_is_ended_goes_on_with_what_is_missing(project, finished, way):
     """After SIGKILL its orphans still write while it is started anew."""
     chance = random.Random(f"{SEED} {way}")
     print(f"SEED={SEED}")
-    expected = results(project)
     forget_scores(project)
     workflow = start(project)
-    wait_for(workflow, "evaluate.py")
+    wait_for(workflow, project, "evaluate.py")
     time.sleep(chance.uniform(0, LONGEST))
     stored, group = entries(project), os.getpgid(workflow.pid)
     if way == "Ctrl-C":  # the terminal tells all processes in the foreground
@@ -85,4 +88,5 @@ def test_a_workflow_that_is_ended_goes_on_with_what_is_missing(project, way):
     jobs_again, _, _ = run(project)
     assert jobs_again["evaluate"] <= 8
     assert stored <= entries(project)
-    assert_all_is_as(expected, project)
+    run(project)
+    assert_undisturbed(project, finished)

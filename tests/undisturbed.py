@@ -1,39 +1,35 @@
-"""Runs that are to be disturbed, and what must be as if they had not been: all results, and a whole store."""
+"""What a run is held against that nothing disturbed, and faults that a workflow meets on its way."""
 
 import hashlib
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
+import re
 from pathlib import Path
+from textwrap import indent
 
-import psutil
-from project import entries, run
+from project import run, snakemake
 
 from memprune.store.records import read_record
 
 RENDERED = "report.html"  # tells when it was rendered
 SKIPPED = {"logs", "benchmarks", ".store"}
-
-
-def result_files(project: Path) -> list[Path]:
-    """The files of all results, but of logs and of what was set aside."""
-    return [
-        path
-        for path in sorted((project / "results").rglob("*"))
-        if path.is_file() and not SKIPPED & set(path.parts) and not path.name.endswith(".damaged")
-    ]
+# What in a report tells times: of its rendering, and of the jobs in its provenance.
+TIMES = re.compile(r'^(<footer>.*|.* id="blob-provenance">.*)$', re.MULTILINE)
 
 
 def results(project: Path) -> dict[str, bytes]:
-    """The content of every result, but of what tells a time."""
+    """The content of every result, but of logs and of what tells a time."""
     return {
         str(path.relative_to(project)): path.read_bytes()
         for path in result_files(project)
         if path.name != RENDERED
     }
+
+
+def result_files(project: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted((project / "results").rglob("*"))
+        if path.is_file() and not SKIPPED & set(path.parts) and not path.name.endswith(".damaged")
+    ]
 
 
 def damaged_entries(store: Path) -> list[Path]:
@@ -47,56 +43,50 @@ def damaged_entries(store: Path) -> list[Path]:
     ]
 
 
-def forget_scores(project: Path) -> None:
-    """Have all variants to be scored again: neither results nor store know of it."""
-    shutil.rmtree(project / "results/tiny/scores")
-    for name in entries(project):
-        if name.startswith(("memorization/", "perplexity/")):
-            shutil.rmtree(project / "results/.store" / name)
+def report(project: Path) -> str:
+    """The report without the times in it."""
+    return TIMES.sub("", (project / "results/tiny" / RENDERED).read_text())
 
 
-def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen:
-    """Start snakemake on a project, in a session of its own; what it prints goes to `output.txt` there."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml", *arguments]
-    with (folder / "output.txt").open("w") as output:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200", "MEMPRUNE_STORE": ""} | variables,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            # What is started in the background ignores SIGINT, and so do its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+def made(store: Path) -> dict[str, int]:
+    """The entries of a store by name, and when each was made."""
+    return {
+        str(path.parent.relative_to(store)): path.stat().st_mtime_ns for path in store.rglob("entry.json")
+    }
 
 
-def jobs(workflow: int, script: str) -> list[psutil.Process]:
-    """The processes of Python that run a script for a workflow."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        words = process.info["cmdline"] or []
-        if any(word.endswith(f"/{script}") for word in words[:2]) and (
-            (process.info["environ"] or {}).get("MEMPRUNE_PARENT") == str(workflow)
-        ):
-            found.append(process)
-    return found
+def at_start(folder: Path, script: str, code: str, once: bool = True) -> dict[str, str]:
+    """Variables for a run in which `code` comes before a job's `script`: of the first such job, or of all."""
+    folder.mkdir(exist_ok=True)
+    (folder / "done").unlink(missing_ok=True)
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        f"own = any(word.endswith('/{script}') for word in sys.orig_argv[1:3])\n"
+        f"flags = os.O_CREAT | (os.O_EXCL if {once} else 0)\n"
+        "try:\n"
+        f"    start = own and os.open({str(folder / 'done')!r}, flags)\n"
+        "except FileExistsError:\n"
+        "    start = False\n"
+        "if start:\n" + indent(code, "    ")
+    )
+    return {"PYTHONPATH": str(folder)}
 
 
-def wait_for(workflow: subprocess.Popen, script: str) -> list[psutil.Process]:
-    """The first jobs of a script that a workflow runs."""
-    while workflow.poll() is None:
-        if found := jobs(workflow.pid, script):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{script} did not run")
+def fails(project: Path, *arguments: str, **variables: str) -> str:
+    """Run the workflow, which fails; the last line that it prints."""
+    done = snakemake(
+        project, "--configfile", "tiny.yaml", *arguments, snakefile=project / "Snakefile", **variables
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    (project / "output.txt").write_text(done.stdout + done.stderr)
+    return [line for line in done.stderr.splitlines() if line][-1]
 
 
-def assert_all_is_as(expected: dict[str, bytes], project: Path) -> None:
-    """Run snakemake to its end; a run after that has nothing to do, and all is as it would be undisturbed."""
-    run(project)
-    _, computed, last = run(project)
-    assert "Nothing to be done" in last
-    assert not computed
-    assert results(project) == expected
-    assert not damaged_entries(project / "results/.store")
+def assert_undisturbed(project: Path, finished: Path) -> None:
+    """All results are those of the undisturbed run, its store is whole, and nothing is half or to be done."""
+    expected, found = results(finished), results(project)
+    assert [path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path)] == []
+    assert report(project) == report(finished)
+    assert [path for path in (project / "results").rglob(".*.tmp") if path.parent.name != "tmp"] == []
+    assert damaged_entries(project / "results/.store") == []
+    assert "Nothing to be done" in run(project)[2]

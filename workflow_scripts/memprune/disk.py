@@ -1,11 +1,13 @@
 """Files written whole or not at all: under a temporary name beside, then renamed; and damage explained."""
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -18,6 +20,38 @@ UNREADABLE = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError),
     *(ArithmeticError, MemoryError, RecursionError, SafetensorError),
 )
+# What says nothing of a file: the machine or its shared disk fails at the moment.
+PASSING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what a disk says that takes no more, whoever writes
+
+
+def system_error(error: Exception) -> int | None:
+    """The system's number of an error; safetensors tells it at the end of its message only."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)$", str(error)) if isinstance(error, SafetensorError) else None
+    return int(told[1]) if told else None
+
+
+def place_of(error: Exception) -> str | None:
+    """The file that an error names; of two, as where one is copied, the one that was written."""
+    named = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    return None if named is None else str(named)
+
+
+@contextmanager
+def placed(path: Path, temporary: Path) -> Iterator[None]:
+    """Have the errors of a full or read-only disk name `path`, which is written under a temporary name.
+
+    Those of a write name no file, and those of libraries are not the system's.
+    """
+    try:
+        yield
+    except Exception as error:
+        number, place = system_error(error), place_of(error)
+        if number not in FULL or (place and not Path(place).is_relative_to(temporary)):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 @contextmanager
@@ -31,10 +65,12 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with placed(path, temporary):
+            yield temporary
+            os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it has gone, or is where nothing can be removed: that is told already
+            temporary.unlink()
 
 
 @contextmanager
@@ -58,9 +94,10 @@ def folder_written_whole(path: str | Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
+        with placed(path, temporary):
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from memprune.jobs.machine import silent_end
+
 LOG = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
+MISSING = re.compile(r"Missing files after (\d+) seconds\..*\n(.+) \(missing locally", re.MULTILINE)
 INTERRUPTED = "Terminating processes on user request"  # jobs that end after that have not failed
 SHOWN = 15  # lines of a log that ends in no line for the user
 
@@ -15,18 +18,40 @@ SHOWN = 15  # lines of a log that ends in no line for the user
 def failures(snakemake_logs: Iterable[str | Path]) -> list[str]:
     """What each failed job says of its failure, by the logs that Snakemake wrote of its own run.
 
-    It is the one line that a script ends with, or the end of the job's log where there is none.
+    It is the one line that a script ends with, or the end of the job's log where there is none. Of a job that
+    has not failed, what it made and cannot be seen.
     """
     text = "".join(Path(path).read_text(errors="replace") for path in snakemake_logs)
     logs = LOG.findall(text.partition(INTERRUPTED)[0])
-    return [last_words(Path(log)) for log in dict.fromkeys(logs)]
+    unseen = [
+        f"error: {path}: not there {seconds} seconds after its job ended; where a shared disk shows files "
+        "late, wait longer with --latency-wait"
+        for seconds, path in MISSING.findall(text)
+    ]
+    return [*(last_words(Path(log)) for log in dict.fromkeys(logs)), *unseen]
 
 
 def last_words(log: Path) -> str:
-    """The last line of a job's log if it is an error explained, else the log's end with its name."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    explained = [line for line in lines[-1:] if line.startswith("error: ")]
-    return explained[0] if explained else "\n".join([f"{log}:", *(f"  {line}" for line in lines[-SHOWN:])])
+    """The last line of a job's log if it is an error explained, else the log's end with its name.
+
+    A log without an error is of a job that could not tell it: what may have ended that is said last.
+    """
+    if line := explained(log):
+        return line
+    lines = lines_of(log)[-SHOWN:]
+    shown = [f"{log}:", *(f"  {line}" for line in lines)] if lines else []
+    silent = not any(word in line for line in lines for word in ("Traceback", "rror"))
+    return "\n".join([*shown, *([f"error: {silent_end(log)}"] if silent else [])])
+
+
+def explained(log: Path) -> str | None:
+    """The line with which a job explains its failure, if its log ends with one."""
+    last = lines_of(log)[-1:]
+    return last[0] if last and last[0].startswith("error: ") else None
+
+
+def lines_of(log: Path) -> list[str]:
+    return log.read_text(errors="replace").splitlines() if log.exists() else []
 
 
 def print_at_exit(snakemake_logs: Iterable[str | Path]) -> None:
@@ -59,5 +84,5 @@ class FailedLogs(logging.Handler):
 def told(logs: list[str]) -> list[str]:
     """The errors that logs explain, or the end of the log that was written last if none does."""
     written = sorted(filter(Path.exists, map(Path, logs)), key=lambda path: path.stat().st_mtime)
-    words = [last_words(path) for path in written]
-    return [line for line in words if line.startswith("error: ")] or words[-1:]
+    lines = [line for path in written if (line := explained(path))]
+    return lines or [last_words(path) for path in (written or list(map(Path, logs)))[-1:]]

@@ -54,6 +54,7 @@ def check_all(config: Config, source: str) -> None:
     read_published()
     folder = entries.choose(config.store)
     check_store(folder)
+    check_results(results_of(config))
     check_disk(config, folder, Path(results_of(config)))
 
 
@@ -175,16 +176,24 @@ def finetuning_bytes(config: Config, model: str) -> int:
 
 def check_store(folder: str) -> None:
     """Raise UserError when the store's folder, or the one that it would be made in, cannot be written."""
+    check_writable("store", folder, "; set it with `store` or MEMPRUNE_STORE")
+
+
+def check_results(folder: str) -> None:
+    """Raise UserError when the experiment's folder, or the one it would be made in, cannot be written."""
+    check_writable("results", folder)
+
+
+def check_writable(name: str, folder: str, advice: str = "") -> None:
+    """Raise UserError unless a folder can be written, or made where it would be, on a disk with room."""
     existing = existing_part(folder)
-    allowed = (
-        "allowed: a folder on a disk with room that can be written; set it with `store` or MEMPRUNE_STORE"
-    )
+    allowed = f"allowed: a folder on a disk with room that can be written{advice}"
     if not existing.is_dir():
-        raise UserError(f"store: found {folder}, where {existing} is no folder; {allowed}")
+        raise UserError(f"{name}: found {folder}, where {existing} is no folder; {allowed}")
     if not os.access(existing, os.W_OK):
-        raise UserError(f"store: found {folder}, which is read-only; {allowed}")
+        raise UserError(f"{name}: found {folder}, which is read-only; {allowed}")
     if shutil.disk_usage(existing).free < LEAST_ROOM:
-        raise UserError(f"store: found {folder}, on a full disk; {allowed}")
+        raise UserError(f"{name}: found {folder}, on a full disk; {allowed}")
 
 
 def check_disk(config: Config, folder: str, results: Path) -> None:

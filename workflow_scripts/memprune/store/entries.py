@@ -9,7 +9,6 @@ verified whenever they are read. Which entries a result was made from is recorde
 
 import errno
 import os
-import re
 import shutil
 import socket
 import sys
@@ -20,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from memprune.disk import UNREADABLE, sha256_of, written_whole
+from memprune.disk import FULL, PASSING, UNREADABLE, place_of, sha256_of, system_error, written_whole
 from memprune.errors import UserError
 from memprune.store import claims, roots, source_code
 from memprune.store.records import digest, read_record, write_record
@@ -28,7 +27,7 @@ from memprune.store.records import digest, read_record, write_record
 ENTRY = "entry.json"
 NOT_KINDS = ("tmp", "roots", "claims", "damaged", "fingerprints", "batches")
 COPIED = 10**6  # bytes: up to here snakemake compares contents; larger results are links into the store
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+NO_ROOM = (*FULL, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,8 @@ def is_whole(entry: Path) -> bool:
         files = read_record(entry / ENTRY)["files"]
         damaged = [file for file, sha256 in files.items() if sha256_of(entry / file) != sha256]
     except UNREADABLE as error:
+        if isinstance(error, MemoryError) or system_error(error) in PASSING:
+            raise  # the entry may well be whole
         damaged = [str(error)]
     if not damaged:
         return True
@@ -193,8 +194,8 @@ def explained() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        elsewhere = getattr(error, "filename", None) and not is_inside(error.filename)
-        if isinstance(error, FileNotFoundError) and not elsewhere and str(folder()) in str(error):
+        elsewhere = (place := place_of(error)) and not is_inside(place)
+        if isinstance(error, FileNotFoundError) and place and not elsewhere:
             raise UserError(f"store {folder()}: deleted from while a job ran ({error}); run again") from None
         if system_error(error) not in NO_ROOM or elsewhere:
             raise
@@ -203,16 +204,6 @@ def explained() -> Iterator[None]:
             f"store {folder()}: cannot be written ({reason}); free space there, or name another folder "
             "with `store` in the configuration or MEMPRUNE_STORE"
         ) from None
-
-
-def system_error(error: Exception) -> int | None:
-    """The system's number of an error; safetensors tells it at the end of its message only."""
-    if isinstance(error, OSError):
-        return error.errno
-    told = (
-        re.search(r"\(os error (\d+)\)$", str(error)) if type(error).__name__ == "SafetensorError" else None
-    )
-    return int(told[1]) if told else None
 
 
 def is_inside(path: str | Path) -> bool:
