@@ -22,7 +22,7 @@ def forget_scores(project: Path) -> None:
 
 
 def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen:
-    """Start snakemake on a project, in a session of its own; what it prints goes to `output.txt` there."""
+    """Start snakemake on a project, in a process group of its own; what it prints goes to `output.txt` there."""
     forked = ["-I", "-S", str(CLIENT)] if "JOB_SERVER" in os.environ else []
     command = [
         sys.executable,
@@ -42,7 +42,7 @@ def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen:
             env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "200", "MEMPRUNE_STORE": ""} | variables,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            process_group=0,
             # What is started in the background ignores SIGINT, and so do its children.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )

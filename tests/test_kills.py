@@ -18,7 +18,7 @@ from undisturbed import assert_undisturbed
 
 FAULTS = int(os.environ.get("FAULTS", "8"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(10**6)
-LONGEST = 6.0  # seconds of an evaluating job, about, with another beside it
+LONGEST = 3.0  # seconds of an evaluating job, about, with another beside it
 
 
 def kill_at_random(

@@ -1,6 +1,7 @@
 """Runs that share a folder or store; a store that is cleaned and code that is edited while a run goes on."""
 
 import os
+import signal
 import shutil
 import subprocess
 import sys
@@ -24,11 +25,13 @@ def test_a_second_run_in_one_folder_is_refused_and_harms_nothing(project, finish
     forget_scores(project)
     first = start(project)
     wait_for(first, project, "evaluate.py")
+    os.killpg(first.pid, signal.SIGSTOP)
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
     variables = os.environ | {"MEMPRUNE_STORE": ""}
     second = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert "Directory cannot be locked" in second.stdout + second.stderr
+    os.killpg(first.pid, signal.SIGCONT)
     assert first.wait() == 0, output(project)
     run(project)
     assert_undisturbed(project, finished)
