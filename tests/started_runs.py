@@ -22,7 +22,7 @@ def forget_scores(project: Path) -> None:
 
 
 def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen:
-    """Start snakemake on a project, in a process group of its own; what it prints goes to `output.txt` there."""
+    """Start snakemake on a project, in a process group of its own, which prints into `output.txt` there."""
     forked = ["-I", "-S", str(CLIENT)] if "JOB_SERVER" in os.environ else []
     command = [
         sys.executable,

@@ -1,8 +1,8 @@
 """Runs that share a folder or store; a store that is cleaned and code that is edited while a run goes on."""
 
 import os
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import time
