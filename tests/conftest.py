@@ -43,8 +43,15 @@ LONGEST = [
 ]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take minutes come first, so that several processes end at about one time."""
+    """The files that take minutes come first, so that several processes end at about one time.
+
+    What needs the finished experiment is slow.
+    """
+    for item in items:
+        if "finished" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
