@@ -53,7 +53,7 @@ from memprune.planning.params import source
 from memprune.planning.parts import parts_of
 from memprune.planning.preflight import check_all
 from memprune.planning.sizes import assumed_sizes
-from memprune.planning.stale import changed_sources, stale_results
+from memprune.planning.stale import changed_sources, set_back, stale_results
 from memprune.planning.tables import quantities_drawn, table_names, tables_in_words
 from memprune.store import entries
 

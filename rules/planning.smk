@@ -38,6 +38,8 @@ def force_stale():
     files = experiment_files()
     stale = stale_results(files, recorded_inputs) | changed_sources(CONFIG)
     stale |= damaged_results(files, recorded_source)
+    if count := set_back(files):  # now that it is known what is older than what it is made from
+        print(f"set to now: the times of {count} results, which were in the future", file=sys.stderr)
     workflow.dag.forcefiles.update(stale)
     tell_made_again(stale)
 

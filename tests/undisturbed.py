@@ -11,8 +11,8 @@ from memprune.store.records import read_record
 
 RENDERED = "report.html"  # tells when it was rendered
 SKIPPED = {"logs", "benchmarks", ".store"}
-# What in a report tells times: of its rendering, and of the jobs in its provenance.
-TIMES = re.compile(r'^(<footer>.*|.* id="blob-provenance">.*)$', re.MULTILINE)
+# What in a report tells times: of its rendering, of its evidence, and of the jobs in its provenance.
+TIMES = re.compile(r'^(<footer>.*|.*<dt>Evidence computed</dt>.*|.* id="blob-provenance">.*)$', re.MULTILINE)
 
 
 def results(project: Path) -> dict[str, bytes]:

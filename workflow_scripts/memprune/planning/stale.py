@@ -7,6 +7,7 @@ or restored ones), and it goes by the time of what a link points to, which is as
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,22 @@ def reason(result: str, inputs: Sequence[str] | None) -> str | None:
         if os.path.islink(path) and os.lstat(path).st_mtime_ns > made:
             return f"{path}, from which it is made, is another since"
     return None
+
+
+def set_back(results: Iterable[str]) -> int:
+    """Set the times of results that lie in the future to now; how many there were.
+
+    A clock that was wrong has left them. Snakemake fails every job that makes something from them, until
+    their time has come.
+    """
+    now, found = time.time_ns(), set()
+    for path in map(Path, results):
+        for file in {path, path.resolve()} if path.exists() else ():
+            if file.lstat().st_mtime_ns > now:
+                with suppress(OSError):  # another user's entry
+                    os.utime(file, ns=(now, now), follow_symlinks=False)
+                    found.add(path)
+    return len(found)
 
 
 def changed_sources(config: Config) -> dict[str, str]:
