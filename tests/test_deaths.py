@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_jobs import CLIENT
 from project import STUB_VARIABLES, lay_out_stubs
 
 RULES = [
@@ -22,6 +23,14 @@ RULES = [
 # By a signal to the job, to snakemake or to both, as Ctrl-C sends it, and by an error of the job's own. A
 # rule dies at its start by two of these ways and at its end by the others.
 WAYS = ["job", "snakemake", "interrupt", "error"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked(job_server):
+    """The server that snakemake is forked by."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOB_SERVER", str(job_server))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +44,23 @@ def whole(tmp_path_factory) -> Path:
 
 
 def run(folder: Path, death: str = "") -> int:
-    """Run snakemake on a project in a session of its own; returns its exit status."""
+    """Run snakemake, forked, on a project in a process group of its own; returns its exit status."""
     (folder / "died").mkdir(exist_ok=True)
     early = [rule for number, rule in enumerate(RULES) if death and (number + WAYS.index(death)) % 2]
     variables = STUB_VARIABLES | {"DIED": "died", "DEATH": death, "EARLY": " ".join(early)}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--configfile", "tiny.yaml"]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        CLIENT,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--nolock",
+        "--configfile",
+        "tiny.yaml",
+    ]
     with (folder / "output.txt").open("w") as output:
         process = subprocess.run(
             command,
@@ -47,7 +68,7 @@ def run(folder: Path, death: str = "") -> int:
             env=os.environ | {"HF_HUB_OFFLINE": "1", "MEMPRUNE_STORE": ""} | variables,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            process_group=0,
             # What is started in the background ignores SIGINT, and so do its children.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             check=False,
