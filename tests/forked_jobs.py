@@ -64,6 +64,11 @@ class Jobs:
         return Counter(int(line[3]) for line in lines if line[2] not in NO_JOBS)
 
 
+def python() -> list[str]:
+    """The command of Python, which is forked where `JOB_SERVER` names a server."""
+    return [sys.executable, *(["-I", "-S", str(CLIENT)] if "JOB_SERVER" in os.environ else [])]
+
+
 def let_fork(project: Path) -> None:
     """Have the scripts of a copy of the project forked by the server that `JOB_SERVER` names."""
     for script in (project / "workflow_scripts").glob("*.py"):

@@ -5,13 +5,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import yaml
 from corpora import documents
-from forked_jobs import CLIENT
+from forked_jobs import python
 from tiny_models import tiny_model
 
 from memprune.models.manifest import write_manifest
@@ -93,10 +92,9 @@ def snakemake(
 
     It is forked where its jobs are: see `forked_jobs`.
     """
-    forked = ["-I", "-S", str(CLIENT)] if "JOB_SERVER" in os.environ else []
     return subprocess.run(
         [
-            *tracer, sys.executable, *forked, "-m", "snakemake", "--snakefile", str(snakefile), "--directory",
+            *tracer, *python(), "-m", "snakemake", "--snakefile", str(snakefile), "--directory",
             str(folder), "--cores", "2", *arguments,
         ],
         cwd=folder,

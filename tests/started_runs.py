@@ -4,12 +4,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
-from forked_jobs import CLIENT
+from forked_jobs import python
 from project import entries
 
 
@@ -23,18 +22,7 @@ def forget_scores(project: Path) -> None:
 
 def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen:
     """Start snakemake on a project, in a process group of its own, which prints into `output.txt` there."""
-    forked = ["-I", "-S", str(CLIENT)] if "JOB_SERVER" in os.environ else []
-    command = [
-        sys.executable,
-        *forked,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        "--configfile",
-        "tiny.yaml",
-        *arguments,
-    ]
+    command = [*python(), "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml", *arguments]
     with (folder / "output.txt").open("w") as output:
         return subprocess.Popen(
             command,

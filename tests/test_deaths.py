@@ -8,11 +8,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from forked_jobs import CLIENT
+from forked_jobs import python
 from project import STUB_VARIABLES, lay_out_stubs
 
 RULES = [
@@ -48,19 +47,7 @@ def run(folder: Path, death: str = "") -> int:
     (folder / "died").mkdir(exist_ok=True)
     early = [rule for number, rule in enumerate(RULES) if death and (number + WAYS.index(death)) % 2]
     variables = STUB_VARIABLES | {"DIED": "died", "DEATH": death, "EARLY": " ".join(early)}
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        CLIENT,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        "--nolock",
-        "--configfile",
-        "tiny.yaml",
-    ]
+    command = [*python(), "-m", "snakemake", "--cores", "2", "--nolock", "--configfile", "tiny.yaml"]
     with (folder / "output.txt").open("w") as output:
         process = subprocess.run(
             command,

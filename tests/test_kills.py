@@ -85,8 +85,8 @@ def test_a_workflow_that_is_ended_goes_on_with_what_is_missing(project, finished
     if way == "SIGKILL":
         done = recover(project)
         assert done.returncode == 0, done.stderr
+    finished_before = (project / "output.txt").read_text().count("(Rule: evaluate)\n")
     jobs_again, _, _ = run(project)
-    assert jobs_again["evaluate"] <= 8
+    assert jobs_again.get("evaluate", 0) <= 8 - finished_before
     assert stored <= entries(project)
-    run(project)
     assert_undisturbed(project, finished)

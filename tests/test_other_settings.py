@@ -25,7 +25,7 @@ OTHERS = {
     "two threads": {"threads": 2},
     "smaller shards": {"shard_rows": 13},
     "streamed": {"block_tokens": 2000},
-    "all of it": {"batch_tokens": 999, "threads": 2, "shard_rows": 101, "block_tokens": 5000},
+    "all of it": {"batch_tokens": 999, "threads": 2, "shard_rows": 33, "block_tokens": 5000},
 }
 
 

@@ -5,6 +5,7 @@ Tables are asked for after each edit.
 
 import pytest
 from edits import edit, make_edits
+from forked_jobs import let_fork
 from project import change_config, copy_project, lay_out, run
 
 pytestmark = pytest.mark.slow
@@ -96,6 +97,7 @@ def project(tmp_path_factory, job_server):
     """A finished experiment of one model and strategies of all methods."""
     folder = lay_out(tmp_path_factory.mktemp("methods"))
     copy_project(folder)
+    let_fork(folder)
     samples = {"members": 6, "fitted": 3, "non_members": 3, "context_lengths": [10, 30], "suffix": 10}
     change_config(
         models={"small": {"path": "models/small"}},

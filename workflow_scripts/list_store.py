@@ -58,8 +58,8 @@ def main() -> None:
             )
         age = arguments.delete_unused * DAY
         old = {entry.name: entry for entry in unused if now - entry.made > age}
-        deleted = [old[name] for name in deletion.delete(old)]
-        deletion.delete(deletion.abandoned(age))
+        gone = deletion.delete([*old, *deletion.abandoned(age)])
+        deleted = [old[name] for name in gone if name in old]
         print(f"Deleted {len(deleted)} entries ({megabytes(deleted)} MB).")
     elif unused or damaged:
         print("Delete those older than a week with: list_store.py --delete-unused 7 (make store DELETE=7)")

@@ -35,8 +35,13 @@ def is_alive(process: int) -> bool:
     return True
 
 
+def own_name(what: str) -> str:
+    """The name of a file or folder of this process."""
+    return f"{socket.gethostname()}-{os.getpid()}-{what}"
+
+
 def process_of(name: str) -> int | None:
-    """The process of this machine that a file is named by, as `{host}-{process}-…`; None if by no such."""
+    """The process of this machine that a file is named by, see `own_name`; None if by no such."""
     own = f"{socket.gethostname()}-"
     number = name.removeprefix(own).partition("-")[0]
     return int(number) if name.startswith(own) and number.isdigit() else None

@@ -4,12 +4,10 @@ A job claims an entry before it looks for it, and lets it go once a root names i
 entry out of the way before the claims and then the roots are read: one of the two always sees the other.
 """
 
-import os
-import socket
 import time
 from pathlib import Path
 
-from memprune.jobs.orphans import process_of, runs_here
+from memprune.jobs.orphans import own_name, process_of, runs_here
 
 FORGOTTEN = 30 * 24 * 3600  # seconds after which a claim of another host, which cannot be seen, is void
 HELD: dict[Path, set[str]] = {}  # the entries of each store that this process claims
@@ -34,7 +32,7 @@ def release(store: Path, names: list[str]) -> None:
 
 def own(store: Path) -> Path:
     """The file of what this process claims."""
-    return store.absolute() / "claims" / f"{socket.gethostname()}-{os.getpid()}-claims"
+    return store.absolute() / "claims" / own_name("claims")
 
 
 def claimed(store: Path) -> set[str]:

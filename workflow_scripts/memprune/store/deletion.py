@@ -1,14 +1,12 @@
 """What is deleted from a store: entries that nothing uses, what killed jobs have left, what was set aside."""
 
-import os
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 
-from memprune.jobs.orphans import runs_here
+from memprune.jobs.orphans import own_name, runs_here
 from memprune.store import claims, roots
 from memprune.store.entries import explained, folder
 
@@ -36,7 +34,7 @@ def delete(names: Iterable[str]) -> list[str]:
 
     They are renamed first, so that no job finds half of one, and none begins to use one unseen.
     """
-    doomed = folder() / "tmp" / f"{socket.gethostname()}-{os.getpid()}-deleted"
+    doomed = folder() / "tmp" / own_name("deleted")
     with explained():
         doomed.mkdir(parents=True)
         moved = {}

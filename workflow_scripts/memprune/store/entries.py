@@ -10,7 +10,6 @@ verified whenever they are read. Which entries a result was made from is recorde
 import errno
 import os
 import shutil
-import socket
 import sys
 import time
 import uuid
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from memprune.disk import FULL, PASSING, UNREADABLE, place_of, sha256_of, system_error, written_whole
 from memprune.errors import UserError
+from memprune.jobs.orphans import own_name
 from memprune.store import claims, roots, source_code
 from memprune.store.records import digest, read_record, write_record
 
@@ -79,7 +79,7 @@ def obtain(name: str, determinants: Mapping, compute: Callable[[Path], None]) ->
     if is_whole(entry):
         return entry, True
     with explained():
-        temporary = folder() / "tmp" / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+        temporary = folder() / "tmp" / own_name(uuid.uuid4().hex)
         temporary.mkdir(parents=True)
         try:
             started = time.monotonic()
