@@ -50,7 +50,7 @@ from memprune.planning.draws import (
 from memprune.planning.leftovers import leftovers
 from memprune.planning.method_inputs import method_inputs, uses_device
 from memprune.planning.params import source
-from memprune.planning.parts import parts_of
+from memprune.planning.parts import parts_of, scores_itself
 from memprune.planning.preflight import check_all
 from memprune.planning.sizes import assumed_sizes
 from memprune.planning.stale import changed_sources, set_back, stale_results

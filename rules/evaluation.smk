@@ -52,7 +52,7 @@ rule evaluate:
     threads: of_model(lambda size: resources.evaluation_threads(size, CONFIG))
     resources:
         **asked(lambda size, threads: resources.evaluate(size, threads, GPU, CONFIG)),
-        gpu=GPU if parts_of(CONFIG) == 1 else 0,
+        gpu=GPU if scores_itself(CONFIG) else 0,
     params:
         source=source("evaluate.py"),
         spec=lambda wildcards: option("--spec", params.evaluation_spec(CONFIG)),

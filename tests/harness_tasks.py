@@ -73,7 +73,7 @@ def write_texts(prepared: tuple[pa.Table, dict], manifest: Manifest, path: Path)
 
 def measured(manifest: Manifest, mask: Path | None, texts: list[Path], folder: Path) -> tuple[Path, Path]:
     """The scores and measures of a variant on prepared tasks, as the workflow makes them."""
-    spec = Evaluation(dtype="float32").settings
+    spec = Evaluation().settings
     name = "global@0.5" if mask else "dense"
     variant = Variant(
         name, manifest, [mask] if mask else [], samples=None, windows=None, spec=spec, texts=texts
@@ -82,7 +82,7 @@ def measured(manifest: Manifest, mask: Path | None, texts: list[Path], folder: P
     tasks = text_tasks(variant, "tasks", "cpu", partial(score_rows, scorer, "tasks"))
     scores, measures = folder / "scores.parquet", folder / "measures.parquet"
     level, reached = level_of(name, [mask] if mask else []), achieved(manifest, [mask] if mask else [])
-    write_scores(tasks, score_shards(tasks, scorer.how), "tiny", name, level, reached, scores)
+    write_scores(tasks, score_shards(tasks), "tiny", name, level, reached, scores)
     measure_items(scores, texts, measures)
     return scores, measures
 

@@ -137,7 +137,7 @@ def test_perplexity_windows_are_halved_too(folder, gpu, room):
 
 def test_one_text_that_does_not_fit_is_explained(folder, gpu, room):
     room(10)
-    line = "found too little memory on the device for one text of 20 tokens; try dtype: bfloat16 or residency"
+    line = "found too little memory on the device for one text of 20 tokens; try precision: bfloat16 or "
     with pytest.raises(UserError, match=line):
         score(load(folder, batch_tokens=400), 20)
     with pytest.raises(UserError, match=line):

@@ -53,7 +53,7 @@ def experiment(**parts) -> Config:
         "models": {"tiny": {"path": "tiny"}},
         "strategies": {"global": {"levels": [0.3]}},
         "concatenated": {"window": 16},
-        "evaluation": {"device": "cpu", "dtype": "float32"},
+        "evaluation": {"device": "cpu", "precision": "float32"},
     }
     return check(content | parts, "my.yaml")
 

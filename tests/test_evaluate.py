@@ -56,15 +56,13 @@ def test_a_score_file_has_all_evidence_and_says_how_each_shard_was_made(anchor, 
 
     def score(tokens, lengths, advance):
         given.append(random_evidence(len(tokens) * len(lengths)))
-        return suffix_columns(given[-1])
-
-    def how() -> dict[str, str]:
-        return {"device": f"gpu {next(places)}", "batch_tokens": "800"}
+        how = {"device": f"gpu {next(places)}", "batch_tokens": "800"}
+        return pa.table(suffix_columns(given[-1])).replace_schema_metadata(how)
 
     tasks = memorization_tasks(samples(), LENGTHS, SUFFIX, anchor, {}, score)
     path = tmp_path / "scores.parquet"
     for _ in range(2):  # scored, then from the store
-        write_scores(tasks, score_shards(tasks, how), "m", "global@0.3", 0.3, REACHED, path)
+        write_scores(tasks, score_shards(tasks), "m", "global@0.3", 0.3, REACHED, path)
         table = pq.read_table(path)
         for name in ("log_probability", "margin", "rank"):
             found = np.stack(table[name].to_numpy())
@@ -100,10 +98,10 @@ def test_windows_keep_each_scored_tokens_log_probability(tmp_path):
     rows = iter(given)
 
     def score(tokens, counts, advance):
-        return window_columns([next(rows)[:count] for count in counts])
+        return pa.table(window_columns([next(rows)[:count] for count in counts]), metadata={"device": "cpu"})
 
     task = perplexity_task(windows, {}, score)
-    write_scores([task], score_shards([task], dict), "m", "dense", 0.0, REACHED, tmp_path / "p.parquet")
+    write_scores([task], score_shards([task]), "m", "dense", 0.0, REACHED, tmp_path / "p.parquet")
     table = pq.read_table(tmp_path / "p.parquet")
     for found, expected in zip(table["log_probability"].to_pylist(), given, strict=True):
         np.testing.assert_array_equal(np.float32(found), expected)

@@ -401,7 +401,7 @@ def test_weights_that_are_no_numbers_are_named(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("dtype", "advice"),
     [
-        ("float16", "try evaluation.dtype: float32"),
+        ("float16", "try evaluation.precision: float32"),
         ("float32", "the weights are finite, but what is computed from them exceeds float32"),
     ],
 )

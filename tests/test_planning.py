@@ -121,7 +121,7 @@ def test_specs_are_the_same_for_the_same_settings_and_no_others():
     assert params.change_spec(config, "global@0.3") != params.change_spec(config, "first@0.3")
     assert params.evaluation_spec(config) == params.evaluation_spec(experiment(**PARTS))
     assert params.evaluation_spec(config) != params.evaluation_spec(
-        experiment(evaluation={"dtype": "bfloat16"})
+        experiment(evaluation={"precision": "bfloat16"})
     )
     assert params.samples_spec(config) == '{"suffix": "50"}'
     assert params.canonical({"b": "é", "a": [1]}) == '{"a": [1], "b": "é"}'

@@ -36,7 +36,7 @@ def test_memory_to_score_is_the_plans_with_a_margin_or_what_the_configuration_al
     def asked(gpu, config):
         return resources.score_shards(TWELVE_BILLION, 1, gpu, config).memory
 
-    for evaluation in ({}, {"dtype": "bfloat16"}, {"batch_tokens": 16384}):
+    for evaluation in ({}, {"precision": "bfloat16"}, {"batch_tokens": 16384}):
         config = experiment(**evaluation)
         planned = host_bytes(TWELVE_BILLION, config.evaluation)
         assert asked(0, config) == int(1000 + 1.25 * planned / 10**6)
@@ -45,12 +45,12 @@ def test_memory_to_score_is_the_plans_with_a_margin_or_what_the_configuration_al
     assert asked(1, experiment(memory=6)) == 7_000
 
 
-@pytest.mark.parametrize("evaluation", [{}, {"dtype": "bfloat16", "shards_per_job": 6}])
+@pytest.mark.parametrize("evaluation", [{}, {"precision": "bfloat16", "shards_per_job": 6}])
 def test_runtime_on_a_gpu_is_the_plans_with_a_margin(evaluation):
     config = experiment("EleutherAI/pythia-1b", **evaluation)
     plan = estimate("m", config)
     jobs = plan.variants * parts_of(config)
-    minutes = 60 * plan.gpu_hours("A100", config.evaluation.dtype) / jobs
+    minutes = 60 * plan.gpu_hours("A100", config.evaluation.precision) / jobs
     asked = resources.score_shards(BILLION, 4, 1, config).runtime
     assert asked == resources.SPARE_MINUTES + int(resources.RUNTIME_MARGIN * minutes)
 

@@ -78,7 +78,7 @@ def scored(seeds: list[int], members: int = 5) -> tuple[list[pa.Table], int]:
 
     def score(tokens, lengths, advance):
         counts.append(len(tokens) * len(lengths))
-        return suffix_columns(random_evidence(counts[-1], SUFFIX))
+        return pa.table(suffix_columns(random_evidence(counts[-1], SUFFIX)))
 
     samples = pa.concat_tables(
         [
@@ -87,7 +87,7 @@ def scored(seeds: list[int], members: int = 5) -> tuple[list[pa.Table], int]:
         ]
     )
     tasks = memorization_tasks(samples, LENGTHS, SUFFIX, "suffix", {"a": 1}, score)
-    score_shards(tasks, dict)
+    score_shards(tasks)
     return [task.described for task in tasks], sum(counts)
 
 

@@ -104,7 +104,7 @@ def test_what_a_level_depends_on_is_what_perplexity_needs():
     assert params.solve_spec(check(others, ""), "global@perplexity+0.1") == spec
     assert params.solve_spec(config, "global@perplexity+0.2") != spec
     assert params.solve_spec(config, "first-25@perplexity+0.1") != spec
-    other_dtype = check(changed("evaluation/dtype", "bfloat16"), "")
+    other_dtype = check(changed("evaluation/precision", "bfloat16"), "")
     assert params.solve_spec(other_dtype, "global@perplexity+0.1") != spec
 
 

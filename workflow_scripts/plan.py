@@ -2,7 +2,7 @@
 """Print what an experiment will cost and can show, before it costs anything: no network, no GPU is used."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -16,6 +16,8 @@ from memprune.planning.stored_share import stored_share
 from memprune.store import entries
 
 GIGA, PETA = 10**9, 10**15
+# Hours in these stand side by side: they give the same `extracted`.
+BESIDE = {"float32": ("float32", "screened"), "screened": ("screened", "float32")}
 
 
 def main() -> None:
@@ -24,17 +26,19 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load(arguments.config)
     entries.choose(config.store)
-    dtype, results = config.evaluation.dtype, Path("results") / config.experiment
+    precision, results = config.evaluation.precision, Path("results") / config.experiment
+    shown = BESIDE.get(precision, (precision,))
     estimates = [estimate(name, config) for name in config.models]
     shares = [stored_share(name, config, results) for name in config.models]
-    rows = [row(part.model, [part], dtype, share) for part, share in zip(estimates, shares, strict=True)]
-    rows.append(row("all", estimates, dtype, sum(shares) / len(shares)))
+    rows = [row(part.model, [part], shown, share) for part, share in zip(estimates, shares, strict=True)]
+    rows.append(row("all", estimates, shown, sum(shares) / len(shares)))
     alignment = ("left", *["right"] * (len(rows[0]) - 1))
-    print(f"\n{arguments.config}, computed in {dtype}\n")
+    print(f"\n{arguments.config}, precision: {precision}\n")
     print(tabulate(rows, headers="keys", disable_numparse=True, colalign=alignment))
-    peaks = ", ".join(f"{gpu} {peak[dtype] / 1e12:g}" for gpu, peak in PEAKS.items())
+    dtypes = dict.fromkeys("bfloat16" if name == "screened" else name for name in shown)
+    peaks = ", and ".join(map(assumed, dtypes))
     print(
-        f"\nGPU hours assume {100 * UTILISATION[dtype]:.0f} % of the peak in {dtype} ({peaks} TFLOP/s), and\n"
+        f"\nGPU hours assume {peaks}, and\n"
         f"that a job reads its model at {READ_RATE / 10**6:.0f} MB a second. Device and host: memory of one\n"
         "evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored: the\n"
         "share of samples' and perplexity windows' scores that the store has. GB are 10^9 bytes."
@@ -44,7 +48,13 @@ def main() -> None:
     print(f"\n{detectable(config)}")
 
 
-def row(name: str, parts: list[Estimate], dtype: str, stored: float) -> dict[str, str]:
+def assumed(dtype: str) -> str:
+    """What is assumed of GPUs' products in a type, in words."""
+    peaks = ", ".join(f"{gpu} {peak[dtype] / 1e12:g}" for gpu, peak in PEAKS.items())
+    return f"{100 * UTILISATION[dtype]:.0f} % of the peak in {dtype} ({peaks} TFLOP/s)"
+
+
+def row(name: str, parts: list[Estimate], precisions: Sequence[str], stored: float) -> dict[str, str]:
     """A line of the table: one model, or several with their sums and largest needs."""
 
     def combined(key: str, combine: Callable = sum) -> float:
@@ -57,7 +67,11 @@ def row(name: str, parts: list[Estimate], dtype: str, stored: float) -> dict[str
         "\njobs": str(combined("jobs")),
         "tokens\nmillions": short(combined("tokens") / 1e6),
         "\nPFLOP": short(combined("operations") / PETA),
-        **{f"{gpu}\nhours": short(sum(part.gpu_hours(gpu, dtype) for part in parts)) for gpu in PEAKS},
+        **{
+            f"{gpu} hours\n{name}": short(sum(part.gpu_hours(gpu, name) for part in parts))
+            for gpu in PEAKS
+            for name in precisions
+        },
         "device\nGB": short(combined("device_bytes", max) / GIGA),
         "host\nGB": short(combined("host_bytes", max) / GIGA),
         "download\nGB": short(combined("download_bytes") / GIGA),

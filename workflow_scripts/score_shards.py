@@ -2,14 +2,14 @@
 """Score one part of a variant's shards into the store, and leave a receipt."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from memprune.devices.choice import device_class
 from memprune.evaluation.options import add_arguments, variant_of
 from memprune.evaluation.receipts import part_of, write_receipt
-from memprune.evaluation.score_shards import score_shards
-from memprune.evaluation.scorer import Scorer
-from memprune.evaluation.variant import variant_named, variant_tasks
+from memprune.evaluation.score_variant import score_variant
+from memprune.evaluation.variant import variant_named
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries, source_code
@@ -25,12 +25,10 @@ def main() -> None:
     variant = variant_of(arguments)
     with variant_named(arguments.model, arguments.variant):
         device = device_class(variant.spec["device"])
-        scorer = Scorer(variant, device, arguments.threads)
-        tasks = variant_tasks(variant, device, scorer.suffixes, scorer.windows)
-        tasks = part_of(tasks, arguments.part, arguments.parts)
-        scored = score_shards(tasks, scorer.how)
-    names = write_receipt(tasks, scored, device, arguments.receipt)
-    entries.record(arguments.receipt, names, source_code.digest(Path(__file__)))
+        own = partial(part_of, part=arguments.part, parts=arguments.parts)
+        found = score_variant(variant, device, arguments.threads, own)
+    write_receipt(found.tasks, found.scored, device, arguments.receipt)
+    entries.record(arguments.receipt, found.names, source_code.digest(Path(__file__)))
 
 
 run(main)

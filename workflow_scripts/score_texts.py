@@ -45,7 +45,7 @@ def main() -> None:
     with variant_named(arguments.model, arguments.variant):
         scorer = Scorer(variant, device, arguments.threads)
         tasks = text_tasks(variant, arguments.kind, device, partial(score_rows, scorer, arguments.kind))
-        scored = score_shards(tasks, scorer.how)
+        scored = score_shards(tasks)
     level, reached = level_of(variant.name, variant.changes), achieved(variant.manifest, variant.changes)
     write_scores(tasks, scored, arguments.model, arguments.variant, level, reached, arguments.output)
     names = [shard.name for task in tasks for shard in task.shards]

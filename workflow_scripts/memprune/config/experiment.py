@@ -176,7 +176,7 @@ class Config(Section):
     def evaluation_settings(self) -> dict:
         """The settings that scores depend on, as JSON values."""
         samples = self.samples.model_dump(include={"context_lengths", "suffix", "anchor"})
-        return {**samples, **self.evaluation.settings}
+        return {**samples, **self.evaluation.settings, **self.evaluation.screening}
 
     @property
     def measured(self) -> list[tuple[str, dict]]:

@@ -43,7 +43,7 @@ def within_memory(work: Callable[[int], Result], batch_tokens: int, longest: int
         if batch_tokens <= longest:
             raise UserError(
                 f"evaluation: found too little memory on the device for one text of {longest} tokens; "
-                "try dtype: bfloat16 or residency: streamed"
+                "try precision: bfloat16 or residency: streamed"
             )
         print(f"batch: {batch_tokens} tokens do not fit, now {batch_tokens // 2}", flush=True)
         batch_tokens //= 2

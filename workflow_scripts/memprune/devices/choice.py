@@ -11,6 +11,8 @@ from memprune.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux names them, on x86 and on ARM
+
 
 def device_class(device: str) -> str:
     """`cpu` or `cuda`: what `evaluation.device` (auto, cpu, cuda) means on this machine."""
@@ -26,6 +28,23 @@ def torch_has_cuda() -> bool:
     """
     package = Path(importlib.util.find_spec("torch").origin).parent
     return runpy.run_path(str(package / "version.py"))["cuda"] is not None
+
+
+def fast_type(asked: str | None, device: str) -> str | None:
+    """The type, bfloat16 or tf32, that samples are screened in on a class of device, `cpu` or `cuda`.
+
+    None where that was not asked for, or where this machine's products are no faster in it than in float32.
+    """
+    if asked is None or device == "cuda":
+        return asked
+    return asked if asked == "bfloat16" and cpu_multiplies_bfloat16() else None
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether this machine's processor has instructions for it, as far as the system tells."""
+    described = Path("/proc/cpuinfo")
+    words = described.read_text().split() if described.exists() else []
+    return not BFLOAT16.isdisjoint(words)
 
 
 def choose_device(device: str) -> "torch.device":

@@ -18,14 +18,20 @@ CUDA_BYTES = 2**30  # of a process on a GPU, beside its tensors: CUDA's context 
 def device_bytes(architecture: Architecture, spec: Mapping) -> int:
     """How much memory a GPU should have free for a model: all its weights, or the largest part if streamed.
 
-    `spec` has `dtype`, `batch_tokens` and `residency` of `evaluation`.
+    `spec` has `dtype`, `batch_tokens` and `residency` of `evaluation`, and if samples are screened the type
+    that they are `screened_in`.
     """
     itemsize = BYTES[spec["dtype"]]
-    layers = layer_bytes(architecture, itemsize)
+    layers = layer_bytes(architecture, itemsize + second_bytes(spec.get("screened_in")))
     weights = max(layers) if spec["residency"] == "streamed" else sum(layers)
     batch_tokens = spec["batch_tokens"] or BATCH_TOKENS
     working = working_bytes(architecture, batch_tokens, itemsize)
     return room_on_gpu(weights, working)
+
+
+def second_bytes(screened_in: str | None) -> int:
+    """Bytes a weight of a second model, which samples are screened by; TF32 multiplies the first one's."""
+    return BYTES["bfloat16"] if screened_in == "bfloat16" else 0
 
 
 def room_on_gpu(weights: int, working: int) -> int:

@@ -112,7 +112,7 @@ def load_model(
     if spec["residency"] != "auto":
         raise UserError(
             "evaluation.residency: found resident, but the weights do not fit the device; "
-            "allowed: auto, streamed; or try dtype: bfloat16"
+            "allowed: auto, streamed; or try precision: bfloat16"
         )
     print("residency: the weights do not fit the device after all, so they are streamed", flush=True)
     return load(choose_block_tokens(manifest.architecture, dtype, device, {**spec, "residency": "streamed"}))

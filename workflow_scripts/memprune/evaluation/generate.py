@@ -14,7 +14,7 @@ from memprune.evaluation.evaluate import beside_rows, variant_columns
 from memprune.evaluation.score_shards import score_shards
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.shards import cut_shards
-from memprune.evaluation.tasks import IDENTIFYING, Advance, Columns, Task
+from memprune.evaluation.tasks import IDENTIFYING, Advance, Task
 from memprune.evaluation.variant import ABOUT, Variant, check_fit, determinants_of
 from memprune.store import entries
 from memprune.variants.achieved import achieved, level_of
@@ -30,28 +30,29 @@ def generate(
     """
     scorer = Scorer(variant, device, threads)
     tasks = generation_tasks(variant, device, partial(continue_rows, scorer))
-    scored = score_shards(tasks, scorer.how)
+    scored = score_shards(tasks)
     level, reached = level_of(variant.name, variant.changes), achieved(variant.manifest, variant.changes)
     first = variant_columns(model, variant.name, level) | asdict(reached)
     return beside_rows(first, tasks, scored), scored, [shard.name for task in tasks for shard in task.shards]
 
 
-def continue_rows(scorer: Scorer, tokens: np.ndarray, advance: Advance) -> Columns:
-    """The column of `continue_suffixes` for rows of tokens."""
+def continue_rows(scorer: Scorer, tokens: np.ndarray, advance: Advance) -> pa.Table:
+    """What `continue_suffixes` gives for rows of tokens."""
     from memprune.scoring.continuations import continue_suffixes
 
     work = partial(continue_suffixes, scorer.placed.model, tokens, scorer.variant.spec["suffix"])
-    return {"tokens": lists_of_one_length(scorer.placed.within_memory(work, tokens.shape[1], advance))}
+    written = scorer.placed.within_memory(work, tokens.shape[1], advance)
+    return scorer.told({"tokens": lists_of_one_length(written)})
 
 
 def generation_tasks(
-    variant: Variant, device: str, continue_rows: Callable[[np.ndarray, Advance], Columns]
+    variant: Variant, device: str, continue_rows: Callable[[np.ndarray, Advance], pa.Table]
 ) -> list[Task]:
     """A task for the first members of a seed, and one for its first non-members.
 
     Each is cut into shards by itself, so that more of them leave the others as they are. How many is in the
     variant's `spec`, with `seed`, `context_length` and `suffix`. `continue_rows(tokens, advance)` gives the
-    columns for rows of int32 tokens, context and suffix.
+    evidence for rows of int32 tokens, context and suffix.
     """
     for path in (*variant.changes, variant.samples):
         entries.content(path)  # verified before it is read
@@ -66,7 +67,11 @@ def generation_tasks(
 
 
 def generation_task(
-    samples: pa.Table, split: str, spec: Mapping, determinants: Mapping, continue_rows: Callable[..., Columns]
+    samples: pa.Table,
+    split: str,
+    spec: Mapping,
+    determinants: Mapping,
+    continue_rows: Callable[..., pa.Table],
 ) -> Task:
     """The task of the first samples of a split."""
     drawn = (pc.field("split") == split) & (pc.field("seed") == spec["seed"])

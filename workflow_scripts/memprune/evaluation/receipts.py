@@ -35,8 +35,8 @@ def part_of(tasks: "Sequence[Task]", part: int, parts: int) -> "list[Task]":
 
 def write_receipt(
     tasks: "Sequence[Task]", scored: "Sequence[Sequence[pa.Table]]", device: str, path: Path
-) -> list[str]:
-    """Write what a part has scored, and how, as JSON; returns the names of its shards in the store.
+) -> None:
+    """Write what a part has scored, and how, as JSON.
 
     `device` is the class of device, `cpu` or `cuda`.
     """
@@ -52,7 +52,6 @@ def write_receipt(
     ]
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps({"device": device, "shards": shards}, indent=1) + "\n")
-    return [shard["name"] for shard in shards]
 
 
 def device_of(receipts: Sequence[Path]) -> str:

@@ -1,6 +1,6 @@
 """The evidence of a variant's shards: read from the store where it has them, else scored and kept there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,14 +14,12 @@ from memprune.evaluation.tasks import Advance, Task
 from memprune.store import entries
 
 EVIDENCE = "evidence.parquet"
-How = Callable[[], Mapping[str, str]]
 
 
-def score_shards(tasks: Sequence[Task], how: How) -> list[list[pa.Table]]:
+def score_shards(tasks: Sequence[Task]) -> list[list[pa.Table]]:
     """The evidence of each task's shards; the metadata of each table says how it was made.
 
-    `how` tells that; it is asked only when a shard is scored. Prints how many shards are stored, and the
-    progress of the others with tokens per second and time left.
+    Prints how many shards are stored, and the progress of the others with tokens per second and time left.
     """
     shards = [(task, shard) for task in tasks for shard in task.shards]
     missing = sum(int(task.lengths[shard.rows].sum()) for task, shard in shards if not shard.stored)
@@ -38,16 +36,16 @@ def score_shards(tasks: Sequence[Task], how: How) -> list[list[pa.Table]]:
     ) as bar:
         for task in tasks:
             bar.set_description(task.label)
-            scored.append([shard_evidence(task, shard, how, bar.update) for shard in task.shards])
+            scored.append([shard_evidence(task, shard, bar.update) for shard in task.shards])
     return scored
 
 
-def shard_evidence(task: Task, shard: Shard, how: How, advance: Advance) -> pa.Table:
+def shard_evidence(task: Task, shard: Shard, advance: Advance) -> pa.Table:
     """The evidence of one shard, scored if the store lacks it."""
 
     def compute(folder: Path) -> None:
         try:
-            evidence = pa.table(task.score(shard.rows, advance)).replace_schema_metadata(how())
+            evidence = task.score(shard.rows, advance)
         except UserError as error:
             rows = f"rows {shard.rows.start} to {shard.rows.stop - 1}"
             raise UserError(f"{task.label}, {rows}: {error}") from None

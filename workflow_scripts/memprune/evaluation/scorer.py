@@ -5,16 +5,18 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from memprune.devices import gpus
 from memprune.devices.footprint import device_bytes
 from memprune.errors import UserError
 from memprune.evaluation.columns import suffix_columns, window_columns
-from memprune.evaluation.tasks import Advance, Columns
+from memprune.evaluation.tasks import Advance
 from memprune.evaluation.variant import Variant
 
 if TYPE_CHECKING:
     from memprune.devices.placement import Placed
+    from memprune.scoring.evidence import Evidence
 
 
 class Scorer:
@@ -34,27 +36,30 @@ class Scorer:
         longest = max(variant.sample_length, variant.longest_window)
         return place(variant.manifest, variant.changes, self.device, self.threads, variant.spec, longest)
 
-    def how(self) -> Mapping[str, str]:
-        """How the last shard was scored, in words, to be kept with its evidence."""
-        return self.placed.how
+    def told(self, columns: Mapping[str, pa.Array]) -> pa.Table:
+        """Columns that were just scored as a table whose metadata says how that was done, in words."""
+        return pa.table(columns).replace_schema_metadata(self.placed.how)
 
-    def suffixes(self, tokens: np.ndarray, context_lengths: Sequence[int], advance: Advance) -> Columns:
-        """The columns of `score_suffixes` for rows of tokens."""
+    def evidence(self, tokens: np.ndarray, context_lengths: Sequence[int], advance: Advance) -> "Evidence":
+        """What `score_suffixes` gives for rows of tokens."""
         from memprune.scoring.forced_pass import score_suffixes
 
-        score = partial(
-            score_suffixes, self.placed.model, tokens, context_lengths, self.variant.spec["suffix"]
-        )
-        return suffix_columns(self.placed.within_memory(score, tokens.shape[1], advance))
+        suffix = self.variant.spec["suffix"]
+        score = partial(score_suffixes, self.placed.model, tokens, context_lengths, suffix)
+        return self.placed.within_memory(score, tokens.shape[1], advance)
 
-    def windows(self, tokens: list[np.ndarray], scored: np.ndarray, advance: Advance) -> Columns:
-        """The column of `score_windows` for windows of tokens."""
+    def suffixes(self, tokens: np.ndarray, context_lengths: Sequence[int], advance: Advance) -> pa.Table:
+        """The same as a table."""
+        return self.told(suffix_columns(self.evidence(tokens, context_lengths, advance)))
+
+    def windows(self, tokens: list[np.ndarray], scored: np.ndarray, advance: Advance) -> pa.Table:
+        """What `score_windows` gives for windows of tokens."""
         from memprune.scoring.forced_pass import score_windows
 
         score = partial(score_windows, self.placed.model, tokens, scored)
-        return window_columns(self.placed.within_memory(score, max(map(len, tokens)), advance))
+        return self.told(window_columns(self.placed.within_memory(score, max(map(len, tokens)), advance)))
 
 
-def cannot_score(*_: object) -> Columns:
+def cannot_score(*_: object) -> pa.Table:
     """What scores nothing, where all shards should be stored."""
     raise UserError("scored by a part, but no longer in the store; score it again: --forcerun score_shards")

@@ -60,7 +60,7 @@ def nll_per_token(variant: Variant, device: str, threads: int) -> float:
     """The mean negative log-likelihood of the scored tokens of all windows, in nats."""
     scorer = Scorer(variant, device, threads)
     task = windows_task(variant, device, scorer.windows)
-    tables = [shard_evidence(task, shard, scorer.how, lambda tokens: None) for shard in task.shards]
+    tables = [shard_evidence(task, shard, lambda tokens: None) for shard in task.shards]
     evidence = pa.concat_tables(table.replace_schema_metadata() for table in tables)
     return -pc.mean(pc.list_flatten(evidence["log_probability"]).cast(pa.float64())).as_py()
 

@@ -19,7 +19,7 @@ from memprune.evaluation.columns import list_column
 from memprune.evaluation.fit import check_ids, check_texts, check_tokenizer
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.shards import cut_shards
-from memprune.evaluation.tasks import IDENTIFYING, Advance, Columns, Task
+from memprune.evaluation.tasks import IDENTIFYING, Advance, Task
 from memprune.evaluation.text_kinds import KINDS
 from memprune.evaluation.variant import ABOUT, Variant, determinants_of
 from memprune.store import entries
@@ -29,7 +29,7 @@ def text_tasks(
     variant: Variant,
     kind: str,
     device: str,
-    score: Callable[[list[np.ndarray], np.ndarray, Advance], Columns],
+    score: Callable[[list[np.ndarray], np.ndarray, Advance], pa.Table],
 ) -> list[Task]:
     """A task for each of the variant's files of texts, of one kind.
 
@@ -43,18 +43,19 @@ def text_tasks(
 
 def score_rows(
     scorer: Scorer, kind: str, tokens: list[np.ndarray], scored: np.ndarray, advance: Advance
-) -> Columns:
-    """The columns of a kind's evidence for texts of it."""
+) -> pa.Table:
+    """A kind's evidence for texts of it."""
     from memprune.scoring.forced_pass import score_texts
 
     measure = getattr(import_module(KINDS[kind].module), KINDS[kind].function)
     work = partial(score_texts, scorer.placed.model, tokens, scored, measure)
     found = scorer.placed.within_memory(work, max(map(len, tokens)), advance)
-    return dict(zip(KINDS[kind].columns, map(list_column, zip(*found, strict=True)), strict=True))
+    lists = map(list_column, zip(*found, strict=True))
+    return scorer.told(dict(zip(KINDS[kind].columns, lists, strict=True)))
 
 
 def text_task(
-    variant: Variant, kind: str, path: Path, determinants: Mapping, score: Callable[..., Columns]
+    variant: Variant, kind: str, path: Path, determinants: Mapping, score: Callable[..., pa.Table]
 ) -> Task:
     """The task of one file of texts."""
     entries.content(path)  # verified before it is read

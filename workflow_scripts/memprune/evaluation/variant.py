@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from memprune.corpus.drawn import read_drawn, read_sample_length
+from memprune.devices.choice import fast_type
 from memprune.errors import UserError
 from memprune.evaluation.fit import check_ids, check_positions, check_tokenizer
 from memprune.evaluation.tasks import IDENTIFYING, WINDOW, Task, memorization_tasks, perplexity_task
@@ -18,6 +19,7 @@ from memprune.store import entries, source_code
 from memprune.variants.changes import change_digest
 
 ABOUT = ("tokenizer",)  # what samples and windows must tell of themselves
+SCREENING = "memprune.evaluation.screening"
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,12 @@ def variant_tasks(
     )
     check_fit(variant, samples)
     spec, determinants = variant.spec, determinants_of(variant, device)
+    if fast := fast_type(spec.get("screened_in"), device):
+        of_suffixes = determinants_of(variant, device, SCREENING) | {"screened_in": fast}
+    else:
+        of_suffixes = determinants
     tasks = memorization_tasks(
-        samples, spec["context_lengths"], spec["suffix"], spec["anchor"], determinants, score_suffixes
+        samples, spec["context_lengths"], spec["suffix"], spec["anchor"], of_suffixes, score_suffixes
     )
     return [*tasks, perplexity_task(windows, determinants, score_windows)]
 

@@ -35,6 +35,7 @@ from memprune.findings.paper_layout import as_text, paper_layout
 from memprune.findings.perplexity_table import perplexity_table
 from memprune.findings.perturbed_table import perturbed_table
 from memprune.findings.published_comparison import published_table
+from memprune.findings.screening_table import screening_table
 from memprune.findings.seeds import with_seed_spread
 from memprune.findings.smallest_drops import smallest_drops
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, has_chains, stores_otherwise
@@ -55,15 +56,17 @@ def write_tables(
     folder: Path,
     text_files: Mapping[str, Sequence[Path]] = MappingProxyType({}),
     methods: Methods = ALL_PRUNE,
+    screening: bool = False,
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
     All but the one by seed count the pooled samples, one a document. `controls` gives the control of each
     model that has one, `texts` the text of each table of perplexity, `published` the published `sources` and
     the `experiment` to compare them with. `text_files` are those of generation, membership, concatenated,
-    tasks and perturbed, as far as there are any, `methods` what is known of strategies. Samples that methods
-    may be fitted to have a table of their own, and are in no other. Raises UserError for a file that cannot
-    be read, and where variants of a model were not measured on the same samples.
+    tasks and perturbed, as far as there are any, `methods` what is known of strategies, `screening` whether
+    samples are screened. Samples that methods may be fitted to have a table of their own, and are in no
+    other but that of screening. Raises UserError for a file that cannot be read, and where variants of a
+    model were not measured on the same samples.
     """
 
     def measures(files: Sequence[Path]) -> pd.DataFrame:
@@ -114,6 +117,8 @@ def write_tables(
         )
     if len(fitted):
         tables["memorization_fitted"] = with_seed_spread(memorization_table(fitted), fitted)
+    if screening:
+        tables["screening"] = screening_table(pd.concat([samples, fitted]))
     if "perturbed" in others:
         tables["perturbed"] = perturbed_table(samples, others["perturbed"])
     if has_chains(methods) or "perturbed" in others:

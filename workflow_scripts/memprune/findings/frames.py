@@ -12,7 +12,9 @@ from memprune.variants.names import level_text
 # The target is null where the level was given, not found.
 VARIANT = ["model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes"]
 SAMPLE = ["sample", "split", "seed", "pooled", "document", "subset", "duplicates", "context_length"]
-DESCRIBED = [*VARIANT, *SAMPLE]
+# What became of a row that was screened, null where it was not, and the type that it was computed in.
+COMPUTED = ["screened", "compute_dtype"]
+DESCRIBED = [*VARIANT, *SAMPLE, *COMPUTED]
 # Texts, even where one is called 007, 1e5 or NA.
 NAMES = (
     "model", "strategy", "target", "role", "first", "second", "first_of", "second_of", "subset", "stratum",

@@ -119,6 +119,12 @@ HOW_TO_READ = {
         "is one order, -1 its reverse, and an interval that holds 0 tells neither; variants of one strategy "
         "are no independent draws, so take intervals as too narrow."
     ),
+    "screening": (
+        "How many samples a fast type's margins settled, how many float32 scored instead, how many of those "
+        "settled it scored too, and how many it contradicted, of which one has all of the variant scored in "
+        "float32: what is extracted is float32's on every sample, all other metrics are of the types that "
+        "compute_dtype names."
+    ),
     "paper_layout": (
         "Models in rows, dense and every strategy and level in columns: the share of samples extracted at "
         "each k and on average, then token perplexity."

@@ -7,6 +7,7 @@ from pandas.api.typing import SeriesGroupBy
 
 from memprune.findings.frames import DESCRIBED, VARIANT
 from memprune.findings.intervals import wilson_interval
+from memprune.findings.screening_table import listed_types
 
 FIRST = ["extracted", "token_accuracy", "matched"]  # metrics in the order of the columns; then all others
 
@@ -15,8 +16,9 @@ def memorization_table(measures: pd.DataFrame, strata: Sequence[str] = ()) -> pd
     """The metrics per model, strategy, level, stratum and context length.
 
     Columns: `VARIANT`, `strata`, context_length, extracted, samples, fraction, ci_low, ci_high, then of each
-    other metric its mean, or what `counted` gives of one that is true or false. What has null for a stratum
-    is one too, the last.
+    other metric its mean, or what `counted` gives of one that is true or false, and compute_dtype, the types
+    that samples were computed in: of several, `extracted` is float32's. What has null for a stratum is one
+    too, the last.
     """
     keys = [*VARIANT, *strata, "context_length"]
     groups = measures.groupby(keys, observed=True, dropna=False)
@@ -24,6 +26,7 @@ def memorization_table(measures: pd.DataFrame, strata: Sequence[str] = ()) -> pd
     columns: dict[str, pd.Series] = {}
     for name in sorted(metrics, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
         columns |= counted(groups[name]) if measures[name].dtype == bool else {name: groups[name].mean()}
+    columns["compute_dtype"] = groups.compute_dtype.agg(listed_types)
     return pd.DataFrame(columns).reset_index()
 
 

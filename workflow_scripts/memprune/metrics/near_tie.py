@@ -9,7 +9,7 @@ what one logit of that size is off by:
 
 - float32: 5e-5. Kernels that add in another order differ by some 1e-5.
 - bfloat16: 8 bits of precision, 2^-8 of its size.
-- float16: 11 bits, 2^-11 of its size.
+- float16 and TF32: 11 bits, 2^-11 of its size.
 
 In a GPT-NeoX of 5 million weights, of 7,176 margins none differs by more than 1e-5 between two kernels of
 attention in float32, and none by more than 0.21 in bfloat16 and 0.024 in float16 from float32.
@@ -22,6 +22,7 @@ from memprune.metrics.score_files import Rows
 LESS_MEMORIZED = "neither"
 LOGIT = 32
 BOUNDS = {"float32": 2 * 5e-5, "bfloat16": 2 * LOGIT * 2**-8, "float16": 2 * LOGIT * 2**-11}
+BOUNDS["tf32"] = BOUNDS["float16"]
 
 
 def measure(rows: Rows) -> np.ndarray:

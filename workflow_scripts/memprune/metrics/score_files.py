@@ -50,8 +50,21 @@ def read_perturbed(path: Path) -> tuple[pa.Table, Rows]:
 def with_rows(table: pa.Table, shards: list[dict]) -> tuple[pa.Table, Rows]:
     """What identifies the rows of a table, and their evidence."""
     evidence = {name: matrix(table, name) for name in EVIDENCE}
+    table = with_screening(table.drop_columns(list(EVIDENCE)), shards)
+    dtypes = np.array(table["compute_dtype"].to_pylist())
+    return with_achieved(table), Rows(**evidence, compute_dtype=dtypes)
+
+
+def with_screening(table: pa.Table, shards: list[dict]) -> pa.Table:
+    """Rows with `screened`, null where they were not, and the `compute_dtype` of each.
+
+    A screened variant's rows tell both themselves, others' dtypes are their shard's.
+    """
+    if "screened" in table.column_names:
+        return table
     dtypes = np.repeat([shard["compute_dtype"] for shard in shards], [shard["rows"] for shard in shards])
-    return with_achieved(table.drop_columns(list(EVIDENCE))), Rows(**evidence, compute_dtype=dtypes)
+    table = table.append_column("screened", pa.nulls(len(table), pa.string()))
+    return table.append_column("compute_dtype", pa.array(dtypes.tolist(), pa.string()))
 
 
 def read_windows(path: Path) -> tuple[pa.Table, list[np.ndarray]]:

@@ -8,16 +8,24 @@ from dataclasses import dataclass
 from memprune.config.experiment import Config, Evaluation
 from memprune.config.strategies.finetune_strategy import FinetuneStrategy
 from memprune.config.strategy import Strategy
-from memprune.devices.footprint import BATCH_TOKENS, layer_bytes, room_on_gpu, working_bytes
+from memprune.devices.footprint import (
+    BATCH_TOKENS,
+    layer_bytes,
+    room_on_gpu,
+    second_bytes,
+    working_bytes,
+)
 from memprune.evaluation.bisection import MOST_STEPS
+from memprune.evaluation.screening import AUDITED, calibrating_count
 from memprune.models.weights import BYTES
-from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, gpu_rate
+from memprune.planning.machines import PROCESS_BYTES, READ_RATE, START_SECONDS, UNSETTLED, gpu_rate
 from memprune.planning.method_inputs import method_inputs
 from memprune.planning.operations import (
     finetuning_operations,
     gathering_operations,
     gradient_operations,
     other_texts,
+    sample_operations,
     scoring_operations,
     solving_operations,
     solving_tokens,
@@ -44,6 +52,8 @@ class Estimate:
     variants: int
     tokens: int
     operations: float
+    sample_operations: float  # of them, those on samples, which may be screened
+    rescored: float  # the share of these that float32 does beside, if they are
     jobs: int
     start_seconds: float  # of all jobs that score, before they do
     device_bytes: int  # of a resident model, with a batch
@@ -52,9 +62,13 @@ class Estimate:
     change_bytes: int
     score_bytes: int
 
-    def gpu_hours(self, gpu: str, dtype: str) -> float:
-        """Hours on one GPU of a kind, at the assumed share of its peak."""
-        return (self.start_seconds + self.operations / gpu_rate(gpu, dtype)) / 3600
+    def gpu_hours(self, gpu: str, precision: str) -> float:
+        """Hours on one GPU of a kind, at the assumed share of its peak; `screened` is in bfloat16 first."""
+        if precision != "screened":
+            return (self.start_seconds + self.operations / gpu_rate(gpu, precision)) / 3600
+        exact = self.operations - (1 - self.rescored) * self.sample_operations
+        seconds = exact / gpu_rate(gpu, "float32") + self.sample_operations / gpu_rate(gpu, "bfloat16")
+        return (self.start_seconds + seconds) / 3600
 
 
 def estimate(name: str, config: Config) -> Estimate:
@@ -75,6 +89,8 @@ def estimate(name: str, config: Config) -> Estimate:
         + gatherings * gathering_operations(size, config)
         + gradients * gradient_operations(size, config)
         + sum(finetuning_operations(size, config, strategy, steps) for strategy, steps in tuned),
+        sample_operations=variants * sample_operations(size, config),
+        rescored=rescored_share(config),
         jobs=count_jobs(name, config),
         start_seconds=(count_starts(name, config) + gatherings + gradients + len(tuned))
         * start_seconds(size),
@@ -88,6 +104,13 @@ def estimate(name: str, config: Config) -> Estimate:
         ),
         score_bytes=variants * score_bytes(config) + targets * MOST_STEPS * window_bytes(config),
     )
+
+
+def rescored_share(config: Config) -> float:
+    """The share of the operations on samples that float32 does beside a screening, calibration included."""
+    samples = config.samples
+    drawn = len(config.seeds) * (samples.members + samples.non_members) + samples.fitted
+    return min(1.0, UNSETTLED + AUDITED + parts_of(config) * calibrating_count(drawn) / drawn)
 
 
 def count_starts(name: str, config: Config) -> int:
@@ -164,7 +187,8 @@ def model_bytes(size: ModelSize, evaluation: Evaluation) -> tuple[int, int]:
     """Bytes of the weights of a resident model, and of a batch beside them."""
     itemsize = BYTES[evaluation.dtype]
     batch_tokens = evaluation.batch_tokens or BATCH_TOKENS
-    weights = sum(layer_bytes(size.architecture, itemsize))
+    beside = second_bytes(evaluation.screening.get("screened_in"))
+    weights = sum(layer_bytes(size.architecture, itemsize + beside))
     return weights, working_bytes(size.architecture, batch_tokens, itemsize)
 
 

@@ -26,16 +26,28 @@ def variant_operations(size: ModelSize, config: Config) -> float:
     )
 
 
+def sample_operations(size: ModelSize, config: Config) -> float:
+    """Floating-point operations to score one variant's samples."""
+    return sum(
+        count * scoring_operations(size, tokens, scored) for count, tokens, scored in scored_samples(config)
+    )
+
+
 def scored_texts(config: Config) -> Iterator[tuple[int, int, int]]:
     """How many texts one variant is scored on, with how many tokens each, and how many are scored."""
+    yield from scored_samples(config)
+    yield windows(config)
+    yield from other_texts(config)
+
+
+def scored_samples(config: Config) -> Iterator[tuple[int, int, int]]:
+    """The same of samples alone."""
     samples, seeds = config.samples, len(config.seeds)
     by_pass = passes(samples.context_lengths, samples.anchor)
     counts = seeds * samples.members, seeds * samples.non_members, samples.fitted
     for count, own in product(counts, by_pass):
         scored = set().union(*(range(length, length + samples.suffix) for length in own))
         yield count, max(own) + samples.suffix, len(scored)
-    yield windows(config)
-    yield from other_texts(config)
 
 
 def other_texts(config: Config) -> Iterator[tuple[int, int, int]]:

@@ -186,13 +186,14 @@ def heads_spec(config: Config, model: str) -> str:
 
 def tables_spec(config: Config) -> str:
     """What tables show beside measures: the order of models, their controls among them, and of strategies,
-    what is known of these, which model is whose control, which texts perplexities are of, and published
-    figures."""
+    what is known of these, which model is whose control, which texts perplexities are of, published figures,
+    and whether samples are screened."""
     order = {"models": list(config.models), "strategies": list(config.strategies)}
     order |= {"methods": methods_known(config)}
     published = {"sources": read_published(), "experiment": compared(config)}
     texts = perplexity_texts(config)
-    return canonical({**order, "controls": config.controls, "texts": texts, "published": published})
+    about = {"controls": config.controls, "texts": texts, "published": published}
+    return canonical({**order, **about, **({"screening": True} if config.evaluation.screening else {})})
 
 
 def report_spec(config: Config) -> str:

@@ -17,3 +17,10 @@ def parts_of(config: Config) -> int:
     """How many jobs score a variant: 1, or with `shards_per_job` as many as its blocks need."""
     shards_per_job = config.evaluation.shards_per_job
     return 1 if shards_per_job is None else -(-blocks_of(config) // shards_per_job)
+
+
+def scores_itself(config: Config) -> bool:
+    """Whether the job that puts a variant's evidence together may have to score: without parts, and where
+    parts screen, each of which may have been contradicted.
+    """
+    return parts_of(config) == 1 or config.evaluation.precision == "screened"

@@ -17,7 +17,7 @@ from memprune.planning.machines import (
     THREAD_RATE,
     gpu_rate,
 )
-from memprune.planning.parts import parts_of
+from memprune.planning.parts import scores_itself
 from memprune.planning.sizes import ModelSize
 
 SMALL = 10**9  # weights: models below it are quick enough for several jobs in one
@@ -111,14 +111,14 @@ def generate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resourc
 
 def evaluate(size: ModelSize, threads: int, gpu: int, config: Config) -> Resources:
     """To put a variant's tables together, and to score it where no parts have."""
-    if parts_of(config) == 1:
+    if scores_itself(config):
         return score_shards(size, threads, gpu, config)
     return with_margins(2 * PROCESS_BYTES, 0)
 
 
 def evaluation_threads(size: ModelSize, config: Config) -> int:
     """Threads of the same."""
-    return threads(size) if parts_of(config) == 1 else 1
+    return threads(size) if scores_itself(config) else 1
 
 
 def with_margins(memory: float, seconds: float) -> Resources:

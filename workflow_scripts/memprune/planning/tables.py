@@ -63,6 +63,8 @@ def table_names(config: Config) -> list[str]:
         own.append("membership")
     if config.concatenated:
         own.append("concatenated_perplexity")
+    if config.evaluation.precision == "screened":
+        own.append("screening")
     return own
 
 

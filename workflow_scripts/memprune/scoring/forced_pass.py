@@ -132,5 +132,5 @@ def reason_not_finite(model: VariantModel) -> str:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         return f"weights that are infinite or not a number in {', '.join(names[:5])}{more}"
     if model.dtype != torch.float32:
-        return "try evaluation.dtype: float32"
+        return "try evaluation.precision: float32"
     return "the weights are finite, but what is computed from them exceeds float32"
