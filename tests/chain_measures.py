@@ -108,5 +108,6 @@ def measured(
             "extracted": generator.random(SAMPLES) < share,
             "discoverable_n100_p0.5": generator.random(SAMPLES) < share + 0.1,
             "token_accuracy": 0.5,
+            "compute_dtype": "float32",
         }
     )

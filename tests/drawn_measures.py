@@ -41,7 +41,11 @@ def drawn_measures(seeds: Sequence[int] = (0,), members: int = 40, non_members: 
         for number in range(count)
         for k in CONTEXT_LENGTHS
     ]
-    measures = pd.DataFrame(rows).assign(target=None, token_accuracy=0.5).astype({"duplicates": "Int64"})
+    measures = (
+        pd.DataFrame(rows)
+        .assign(target=None, token_accuracy=0.5, compute_dtype="float32")
+        .astype({"duplicates": "Int64"})
+    )
     return in_order(measures, MODELS, STRATEGIES)
 
 

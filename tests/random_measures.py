@@ -40,6 +40,7 @@ def random_members() -> pd.DataFrame:
             "sample": sample,
             "duplicates": 2 ** (sample % 8),
             "subset": "ABC"[sample % 3],
+            "compute_dtype": "float32",
             "context_length": k,
             "discoverable_n10_p0.5": bool(generator.random() < 0.6 - level),
             "extracted": bool(generator.random() < 0.5 - level),

@@ -41,7 +41,7 @@ def test_memory_to_score_is_the_plans_with_a_margin_or_what_the_configuration_al
         planned = host_bytes(TWELVE_BILLION, config.evaluation)
         assert asked(0, config) == int(1000 + 1.25 * planned / 10**6)
         assert asked(1, config) == int(1000 + 1.25 * (PROCESS_BYTES + CUDA_HOST_BYTES) / 10**6)
-    assert asked(0, experiment()) > 54_000 > asked(0, experiment(dtype="bfloat16")) > 29_000
+    assert asked(0, experiment()) > 54_000 > asked(0, experiment(precision="bfloat16")) > 29_000
     assert asked(1, experiment(memory=6)) == 7_000
 
 
@@ -83,12 +83,12 @@ def test_low_rank_asks_for_the_time_of_its_decompositions_at_each_step():
         assert with_it - without >= int(more) > 0
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_gpu_is_planned_to_have_free_what_a_job_will_ask_for(tmp_path, family, dtype):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "screened"])
+def test_a_gpu_is_planned_to_have_free_what_a_job_will_ask_for(tmp_path, family, precision):
     folder = tiny_model(family, "float16", tmp_path / "model")
-    spec = experiment(dtype=dtype).evaluation
-    needed = footprint.device_bytes(resolve_model("m", folder).architecture, spec.model_dump())
-    planned = device_bytes(size_of(Model(path=str(folder))), spec)
+    config = experiment(precision=precision)
+    needed = footprint.device_bytes(resolve_model("m", folder).architecture, config.evaluation_settings)
+    planned = device_bytes(size_of(Model(path=str(folder))), config.evaluation)
     assert needed == planned
 
 

@@ -17,6 +17,7 @@ from tiny_models import tiny_model
 
 from memprune.errors import UserError
 from memprune.evaluation.columns import suffix_columns, window_columns, write_evidence
+from memprune.findings.frames import COMPUTED
 from memprune.models.manifest import write_manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.results import load
@@ -121,7 +122,8 @@ def test_evidence_comes_back_as_it_was_written(folder, variant):
     for name, values in vars(random_evidence(variant)).items():
         np.testing.assert_array_equal(getattr(evidence, name), values)
     own = ["sample", "split", "duplicates", "context_length"]
-    assert list(rows) == ["model", "strategy", "level", "target", *ACHIEVED, *own]
+    assert list(rows) == ["model", "strategy", "level", "target", *ACHIEVED, *own, *COMPUTED]
+    assert rows.screened.isna().all()
     assert rows.loc[0, list(ACHIEVED)].to_dict() == ACHIEVED
     assert set(evidence.compute_dtype) == {"float32"}
     assert rows.duplicates.tolist() == [1, pd.NA, 3, 4, 5]

@@ -157,7 +157,7 @@ def test_tables_pool_the_seeds_and_one_tells_them_apart(seeds, tmp_path):
     by_seed = tables["memorization_by_seed"]
     assert by_seed.columns.to_list() == [
         *VARIANT, "seed", "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high",
-        "token_accuracy",
+        "token_accuracy", "compute_dtype",
     ]  # fmt: skip
     assert (set(by_seed.seed), set(by_seed.samples)) == (set(seeds), {40})
     assert len(by_seed) == 4 * len(seeds) * len(CONTEXT_LENGTHS)

@@ -74,12 +74,13 @@ def test_columns_are_the_known_ones_and_then_those_of_the_configured_metrics(mem
         "context_length", "extracted", "samples", *shares, "token_accuracy", "matched",
         "discoverable_n10_p0.5", *(f"discoverable_n10_p0.5_{share}" for share in shares),
         "near_tie", *(f"near_tie_{share}" for share in shares), "probability",
+        "compute_dtype",
     ]  # fmt: skip
     fewer = memorization_measures.drop(
         columns=["discoverable_n10_p0.5", "near_tie", "probability", "token_accuracy"]
     )
-    assert memorization_table(fewer).columns.to_list()[-6:] == [
-        "extracted", "samples", *shares, "matched",
+    assert memorization_table(fewer).columns.to_list()[-7:] == [
+        "extracted", "samples", *shares, "matched", "compute_dtype",
     ]  # fmt: skip
 
 

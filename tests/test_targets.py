@@ -142,6 +142,7 @@ def measures() -> pd.DataFrame:
                 "context_length": 10,
             },
             "extracted": sample < (3 if strategy == "dense" else number),
+            "compute_dtype": "float32",
             **{"nll": 2.0 + number, "tokens": 2, "bytes": 3, "words": 1},
         }
         for model in ("a", "b")

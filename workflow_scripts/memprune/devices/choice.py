@@ -11,6 +11,7 @@ from memprune.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+CPU = Path("/proc/cpuinfo")
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux names them, on x86 and on ARM
 
 
@@ -42,8 +43,7 @@ def fast_type(asked: str | None, device: str) -> str | None:
 
 def cpu_multiplies_bfloat16() -> bool:
     """Whether this machine's processor has instructions for it, as far as the system tells."""
-    described = Path("/proc/cpuinfo")
-    words = described.read_text().split() if described.exists() else []
+    words = CPU.read_text().split() if CPU.exists() else []
     return not BFLOAT16.isdisjoint(words)
 
 

@@ -24,6 +24,7 @@ def cautions(own: Results, models: Sequence[str]) -> list[str]:
             else []
         ),
         *samples(counted(own.samples)),
+        *(screened(tables["screening"]) if "screening" in tables else []),
     ]
 
 
@@ -64,6 +65,18 @@ def never_extracted(memorization: pd.DataFrame, models: Sequence[str]) -> list[s
             "is no memorization that could be reduced."
         ]
     return []
+
+
+def screened(screening: pd.DataFrame) -> list[str]:
+    """That all but what is extracted is a fast type's, of how many samples."""
+    types = {name for own in screening.compute_dtype for name in own.split(", ")} - {"float32"}
+    if not types:
+        return []
+    fast = (screening.settled - screening.audited)[screening.compute_dtype != "float32"].sum()
+    return [
+        f"Samples were screened in {listed(sorted(types))}: what is extracted is float32's on every one, all "
+        f"other metrics of {100 * fast / screening.samples.sum():.0f} % of them are not."
+    ]
 
 
 def samples(pooled: pd.DataFrame) -> list[str]:

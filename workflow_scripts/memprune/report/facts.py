@@ -148,8 +148,14 @@ def scoring(own: Results) -> list[str]:
         if "dense" in own.variants(model):
             path = own.path("scores", model, "dense", ".memorization.parquet")
             shards = json.loads(pq.read_schema(path).metadata[b"shards"])
-            lines += [f"in {shard['compute_dtype']} on {shard['device']}" for shard in shards]
+            lines += [in_type(shard) for shard in shards]
     return list(dict.fromkeys(lines)) or [UNKNOWN]
+
+
+def in_type(shard: Mapping[str, str]) -> str:
+    """In which dtype and where a shard was scored."""
+    screened = f", screened in {shard['screened_in']}," if "screened_in" in shard else ""
+    return f"in {shard['compute_dtype']}{screened} on {shard['device']}"
 
 
 def dates(own: Results) -> list[str]:
