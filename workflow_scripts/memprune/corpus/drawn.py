@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,6 +29,11 @@ def read_drawn(path: Path, columns: Sequence[str] = (), about: Sequence[str] = (
         if table["tokens"].null_count or pc.list_flatten(table["tokens"]).null_count:
             raise ValueError("found null in column tokens")
     return table
+
+
+def as_array(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of lists of one length as rows × tokens."""
+    return column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
 
 
 def read_sample_length(path: Path) -> int:

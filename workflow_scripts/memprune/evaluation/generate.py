@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from memprune.corpus.drawn import read_drawn
+from memprune.corpus.drawn import as_array, read_drawn
 from memprune.evaluation.columns import lists_of_one_length
 from memprune.evaluation.evaluate import beside_rows, variant_columns
 from memprune.evaluation.score_shards import score_shards
@@ -76,8 +76,7 @@ def generation_task(
     """The task of the first samples of a split."""
     drawn = (pc.field("split") == split) & (pc.field("seed") == spec["seed"])
     chosen = samples.filter(drawn).slice(0, spec["samples"])
-    flat = chosen["tokens"].combine_chunks()
-    tokens = flat.flatten().to_numpy().reshape(len(chosen), flat.type.list_size)
+    tokens = as_array(chosen["tokens"])
     assert tokens.shape[1] == spec["context_length"] + spec["suffix"], (tokens.shape, spec)
     context_length = pa.repeat(pa.scalar(spec["context_length"], pa.int32()), len(chosen))
     return Task(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from memprune.corpus.drawn import read_drawn
+from memprune.corpus.drawn import as_array, read_drawn
 from memprune.evaluation.columns import suffix_columns
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.screening import SETTLED, bound_from, calibrating_rows, screen
 from memprune.evaluation.shards import passes
-from memprune.evaluation.tasks import Advance, sample_tokens, tokens_of_pass
+from memprune.evaluation.tasks import Advance, tokens_of_pass
 
 if TYPE_CHECKING:
     from memprune.scoring.evidence import Evidence
@@ -49,7 +49,7 @@ class ScreenedScorer:
     def bound(self) -> float:
         """How far the fast type's margins may be off, in logits: found on some of the variant's samples."""
         variant, spec = self.exact.variant, self.exact.variant.spec
-        tokens = sample_tokens(read_drawn(variant.samples))
+        tokens = as_array(read_drawn(variant.samples)["tokens"])
         tokens = tokens[calibrating_rows(tokens)]
         bounds = []
         for lengths in passes(spec["context_lengths"], spec["anchor"]):

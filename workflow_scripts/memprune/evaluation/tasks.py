@@ -10,6 +10,7 @@ from itertools import pairwise, product
 import numpy as np
 import pyarrow as pa
 
+from memprune.corpus.drawn import as_array
 from memprune.evaluation.shards import Shard, cut_shards, passes
 
 Advance = Callable[[int], object]  # told the number of tokens of each batch
@@ -48,7 +49,7 @@ def memorization_tasks(
     context lengths and suffix; `score(tokens, context_lengths, advance)` gives the evidence for rows of int32
     tokens, a row's context lengths together.
     """
-    tokens = sample_tokens(samples)
+    tokens = as_array(samples["tokens"])
     drawn = list(zip(samples["split"].to_pylist(), samples["seed"].to_pylist(), strict=True))
     borders = [i for i in range(1, len(drawn)) if drawn[i] != drawn[i - 1]]
     runs = pairwise([0, *borders, len(drawn)])
@@ -68,12 +69,6 @@ def memorization_tasks(
         )
 
     return [task(lengths, *run) for lengths, run in product(passes(context_lengths, anchor), runs)]
-
-
-def sample_tokens(samples: pa.Table) -> np.ndarray:
-    """The tokens of samples, which are of one length: samples × tokens, int32."""
-    flat = samples["tokens"].combine_chunks()
-    return flat.flatten().to_numpy().reshape(len(samples), flat.type.list_size)
 
 
 def tokens_of_pass(tokens: np.ndarray, lengths: Sequence[int], suffix: int, anchor: str) -> np.ndarray:

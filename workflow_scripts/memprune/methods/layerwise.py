@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
 
-from memprune.corpus.drawn import read_drawn
+from memprune.corpus.drawn import as_array, read_drawn
 from memprune.devices import gpus
 from memprune.devices.choice import choose_device
 from memprune.devices.footprint import device_bytes
@@ -59,7 +58,7 @@ def read_texts(path: Path, manifest: Manifest) -> np.ndarray:
             f"{path}: found text in another tokenizer's ids than those of {manifest.model}; all models of an "
             "experiment must have one tokenizer"
         )
-    return pc.list_flatten(table["tokens"]).to_numpy().reshape(len(table), -1)
+    return as_array(table["tokens"])
 
 
 class States:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from memprune.corpus.drawn import read_drawn
+from memprune.corpus.drawn import as_array, read_drawn
 
 
 def read_texts(path: Path) -> np.ndarray:
@@ -22,8 +21,3 @@ def read_fitted(path: Path) -> tuple[np.ndarray, int]:
     table = read_drawn(path, ["split"], ["suffix"])
     fitted = table.filter(pc.field("split") == "fitted")
     return as_array(fitted["tokens"]), int(table.schema.metadata[b"suffix"])
-
-
-def as_array(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of lists of one length as rows × tokens."""
-    return column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
