@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,27 @@ def test_paper_is_planned_without_network():
         "5,000 members show a drop of 0.16 percentage points (one test) or 0.36 (after Holm over 420 tests), "
         "with a power of 80 %, if none is gained."
     )
+
+
+def test_the_plan_shows_the_hours_of_float32_and_of_screening_side_by_side(tmp_path):
+    content = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    large = estimate("pythia-12b", check(content, "test"))
+    hours = {name: large.gpu_hours("A100", name) for name in ("float32", "screened", "bfloat16")}
+    assert hours["bfloat16"] < hours["screened"] < hours["float32"] / 2
+    # All that float32 does not do again is done once by each type's rate.
+    every = replace(large, rescored=1.0)
+    more = every.gpu_hours("A100", "screened") - hours["float32"]
+    seconds = 16 * 10_000 * 1050 * 2 * 11.3e9 / (0.4 * 312e12)
+    assert 3600 * more == pytest.approx(seconds, rel=0.15)
+    for precision, columns in {"screened": 2, "float32": 2, "bfloat16": 1}.items():
+        content["evaluation"]["precision"] = precision
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(content))
+        done = subprocess.run(
+            [sys.executable, ROOT / "workflow_scripts/plan.py", tmp_path / "own.yaml"],
+            capture_output=True, text=True, check=True, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.stdout.count("A100 hours") == columns
+        assert f"precision: {precision}\n" in done.stdout
 
 
 @pytest.mark.parametrize(
