@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """A variant on a class of device, `cpu` or `cuda`; nothing is loaded before something is scored."""
+    """A variant on a class of device, `cpu` or `cuda`; nothing is loaded before something is scored.
 
-    def __init__(self, variant: Variant, device: str, threads: int) -> None:
+    It computes in `dtype`; None: in that of the variant's settings.
+    """
+
+    def __init__(self, variant: Variant, device: str, threads: int, dtype: str | None = None) -> None:
         self.variant, self.device, self.threads = variant, device, threads
+        self.dtype = dtype or variant.spec["dtype"]
 
     @cached_property
     def placed(self) -> "Placed":
@@ -33,8 +37,9 @@ class Scorer:
         variant = self.variant
         if self.device == "cuda":
             gpus.lease(device_bytes(variant.manifest.architecture, variant.spec))
+        spec = {**variant.spec, "dtype": self.dtype}
         longest = max(variant.sample_length, variant.longest_window)
-        return place(variant.manifest, variant.changes, self.device, self.threads, variant.spec, longest)
+        return place(variant.manifest, variant.changes, self.device, self.threads, spec, longest)
 
     def told(self, columns: Mapping[str, pa.Array]) -> pa.Table:
         """Columns that were just scored as a table whose metadata says how that was done, in words."""

@@ -1,8 +1,7 @@
 """A variant's suffixes, screened: by a scorer in a fast type, and by one in float32."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,8 +27,7 @@ class ScreenedScorer:
 
     def __init__(self, exact: Scorer, fast: str) -> None:
         self.exact, self.fast = exact, fast
-        own = replace(exact.variant, spec={**exact.variant.spec, "dtype": fast})
-        self.quick = exact if fast == "tf32" else Scorer(own, exact.device, exact.threads)
+        self.quick = exact if fast == "tf32" else Scorer(exact.variant, exact.device, exact.threads, fast)
 
     def suffixes(self, tokens: np.ndarray, context_lengths: Sequence[int], advance: Advance) -> pa.Table:
         """The evidence for rows of tokens, with what became of each row in `screened` and `compute_dtype`."""
@@ -39,7 +37,7 @@ class ScreenedScorer:
             lambda rows: self.quickly(rows, context_lengths, advance),
             lambda rows: self.exact.evidence(rows, context_lengths, ignore),
         )
-        dtypes = np.where(found.outcome == SETTLED, self.fast, self.exact.variant.spec["dtype"])
+        dtypes = np.where(found.outcome == SETTLED, self.fast, self.exact.dtype)
         own = {"screened": pa.array(found.outcome), "compute_dtype": pa.array(dtypes.astype(object))}
         evidence = self.exact.told({**suffix_columns(found.evidence), **own})
         about = {"screened_in": self.fast, "bound": repr(self.bound)}
@@ -62,10 +60,8 @@ class ScreenedScorer:
 
     def quickly(self, tokens: np.ndarray, context_lengths: Sequence[int], advance: Advance) -> "Evidence":
         """The evidence in the fast type."""
-        if self.fast != "tf32":
+        with tf32() if self.fast == "tf32" else nullcontext():
             return self.quick.evidence(tokens, context_lengths, advance)
-        with tf32():
-            return self.exact.evidence(tokens, context_lengths, advance)
 
 
 @contextmanager
