@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The files of these versions and no others, by their SHA-256; the locks are whole, so pip looks for nothing more.
 PINNED := pip install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: demo test test-cluster soak lint bench plan store recover schema captions lock sbom clean
+.PHONY: demo test test-cluster soak check-gpu lint bench plan store recover schema captions lock sbom clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -26,6 +26,10 @@ test-cluster: .venv/installed-test
 # Thousands of jobs with kills, edits, cleanings and damage at random: see docs/reliability.md.
 soak: .venv/installed-test
 	PYTHONPATH=workflow_scripts:tests python tests/soak/soak.py --seed $(or $(SEED),1) --minutes $(or $(MINUTES),30)
+
+# What tests can only fake, on one NVIDIA GPU: results/check-gpu.md is a page of it to send to us.
+check-gpu: .venv/installed
+	PYTHONPATH=workflow_scripts:tests:benchmarks python tests/gpu_check/check_gpu.py
 
 bench: .venv/installed-test
 	for name in masks calibration second_order startup scoring evidence streaming report whole; do python benchmarks/$$name.py || exit 1; done

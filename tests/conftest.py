@@ -38,6 +38,7 @@ LONGEST = [
     "test_soak",
     "test_report_bad_input",
     "test_workflow",
+    "test_check_gpu",
     "test_conventions",
     "test_report_browser",
     "test_keys",
@@ -84,6 +85,25 @@ def hub(tmp_path) -> Iterator[Hub]:
     root.mkdir()
     with serve(root) as running:
         yield running
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Says which devices nvidia-smi finds, by its lines; no variable names any."""
+    answer, command = tmp_path / "answer.txt", tmp_path / "bin/nvidia-smi"
+    command.parent.mkdir()
+    command.write_text(f"#!/bin/sh\nexec cat {answer}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+    def finds(*lines: str) -> None:
+        (tmp_path / "next.txt").write_text("".join(f"{line}\n" for line in lines))
+        (tmp_path / "next.txt").rename(answer)
+
+    finds()
+    return finds
 
 
 @pytest.fixture(params=FAMILIES)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import FAMILIES
+from devices import DEVICES
 from tiny_models import (
-    DEVICES,
+    ALLOWED,
     evidence,
     family_config,
     log_probabilities,
@@ -65,8 +66,6 @@ CHOICES = {
     "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
     "opt, no bias": ("opt", {"enable_bias": False}),
 }
-# Logits of random models reach 16, where the last place of half precision counts 2^-6 and 2^-3: two of these.
-ALLOWED = {"float32": 2e-5, "float16": 2**-5, "bfloat16": 2**-2}
 
 
 def save_model(choice: str, folder: Path) -> Path:

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from devices import DEVICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from safetensors.torch import load_file, save_file
-from tiny_models import DEVICES, VOCABULARY, greedy, reference_model, tiny_model, write_mask_of
+from tiny_models import VOCABULARY, greedy, reference_model, tiny_model, write_mask_of
 
 from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError

@@ -35,25 +35,6 @@ GB = 10**9
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """Says which devices nvidia-smi finds, by its lines; no variable names any."""
-    answer, command = tmp_path / "answer.txt", tmp_path / "bin/nvidia-smi"
-    command.parent.mkdir()
-    command.write_text(f"#!/bin/sh\nexec cat {answer}\n")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
-        monkeypatch.delenv(name, raising=False)
-
-    def finds(*lines: str) -> None:
-        (tmp_path / "next.txt").write_text("".join(f"{line}\n" for line in lines))
-        (tmp_path / "next.txt").rename(answer)
-
-    finds()
-    return finds
-
-
-@pytest.fixture
 def holder(tmp_path):
     """Starts processes that take a lease and keep it until they are told to end, or killed."""
     with ExitStack() as stack:

@@ -10,7 +10,7 @@ from conftest import FAMILIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from tiny_models import greedy, reference_model, tiny_model
+from tiny_models import greedy, half_memorized, reference_model, tiny_model
 
 from memprune.corpus.documents import Document
 from memprune.corpus.draw_samples import draw_windows
@@ -47,20 +47,8 @@ def model(folder):
     return load_variant(resolve_model("tiny", folder), (), torch.float32, CPU)
 
 
-def half_memorized(reference, rows: int = 8) -> np.ndarray:
-    """Windows of which the even rows end as the model decodes, the odd ones differ at one token each."""
-    generator = np.random.default_rng(0)
-    vocabulary = reference.config.vocab_size
-    context = generator.integers(1, vocabulary, (rows, CONTEXT))
-    suffix = greedy(reference, context, SUFFIX)
-    for row in range(1, rows, 2):
-        at = row % SUFFIX
-        suffix[row, at] = (suffix[row, at] + 1) % vocabulary
-    return np.concatenate([context, suffix], axis=1)
-
-
 def test_greedy_tokens_are_those_of_greedy_decoding(model, reference):
-    windows = half_memorized(reference)
+    windows = half_memorized(reference, CONTEXT, SUFFIX)
     evidence = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=50)
     same = greedy(reference, windows[:, :CONTEXT], SUFFIX) == windows[:, CONTEXT:]
     assert evidence.greedy.all(axis=1).tolist() == [True, False] * 4
@@ -72,7 +60,7 @@ def test_greedy_tokens_are_those_of_greedy_decoding(model, reference):
 
 
 def test_one_pass_from_the_start_scores_every_context_length(model, reference):
-    windows = half_memorized(reference)
+    windows = half_memorized(reference, CONTEXT, SUFFIX)
     lengths = [3, 5, CONTEXT]
     together = score_suffixes(model, windows, lengths, SUFFIX, batch_tokens=50)
     for i, length in enumerate(lengths):
@@ -116,7 +104,7 @@ def test_ranks_beyond_sixteen_bits_are_the_largest():
 
 
 def test_scores_do_not_depend_on_the_batch(model, reference):
-    windows = half_memorized(reference)
+    windows = half_memorized(reference, CONTEXT, SUFFIX)
     one = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=1)
     all_at_once = score_suffixes(model, windows, [CONTEXT], SUFFIX, batch_tokens=10**6)
     np.testing.assert_array_equal(one.greedy, all_at_once.greedy)

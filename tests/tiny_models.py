@@ -33,7 +33,9 @@ from memprune.variants.masks import read_mask
 
 logging.disable_progress_bar()
 VOCABULARY = 300
-DEVICES = [torch.device(name) for name in ("cpu", *["cuda"] * torch.cuda.is_available())]
+
+# Logits of random models reach 16, where the last place of half precision counts 2^-6 and 2^-3: two of these.
+ALLOWED = {"float32": 2e-5, "float16": 2**-5, "bfloat16": 2**-2}
 
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
 
@@ -153,7 +155,7 @@ def write_mask_of(manifest: Manifest, selection: Selection, level: float, path: 
 
 def greedy(model, context: np.ndarray, length: int) -> np.ndarray:
     """The tokens that `generate` appends to `context` (rows × tokens) with greedy decoding and KV cache."""
-    ids = torch.from_numpy(context.astype(np.int64))
+    ids = torch.from_numpy(context.astype(np.int64)).to(model.device)
     output = model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
@@ -164,4 +166,15 @@ def greedy(model, context: np.ndarray, length: int) -> np.ndarray:
         pad_token_id=0,
         eos_token_id=-1,
     )
-    return output[:, ids.shape[1] :].numpy()
+    return output[:, ids.shape[1] :].cpu().numpy()
+
+
+def half_memorized(reference: PreTrainedModel, context: int, suffix: int, rows: int = 8) -> np.ndarray:
+    """Windows of which the even rows end as the model decodes, the odd ones differ at one token each."""
+    vocabulary = reference.config.vocab_size
+    contexts = np.random.default_rng(0).integers(1, vocabulary, (rows, context))
+    suffixes = greedy(reference, contexts, suffix)
+    for row in range(1, rows, 2):
+        at = row % suffix
+        suffixes[row, at] = (suffixes[row, at] + 1) % vocabulary
+    return np.concatenate([contexts, suffixes], axis=1)
