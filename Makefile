@@ -32,7 +32,7 @@ check-gpu: .venv/installed
 	PYTHONPATH=workflow_scripts:tests:benchmarks python tests/gpu_check/check_gpu.py
 
 bench: .venv/installed-test
-	for name in masks calibration second_order startup scoring evidence streaming report whole; do python benchmarks/$$name.py || exit 1; done
+	for name in masks calibration second_order startup scoring harness evidence streaming report whole; do python benchmarks/$$name.py || exit 1; done
 
 lint: .venv/installed-test
 	ruff check .

@@ -71,9 +71,12 @@ def log(line: str) -> None:
 def report() -> None:
     from shapes import make_checkpoint
 
+    from memprune.devices.choice import cpu_multiplies_bfloat16
+
     rows, raw = [], {}
+    dtypes = ("float32", "bfloat16") if cpu_multiplies_bfloat16() else ("float32",)
     for size, samples in SAMPLES.items():
-        for dtype in ("float32", "bfloat16"):
+        for dtype in dtypes:
             folder = make_checkpoint(size, dtype, CHECKPOINTS)
             found = raw[f"{size}, {dtype}"] = run_case("protocol", folder, dtype, samples)
             for k in [*map(str, CONTEXT_LENGTHS), "all"]:

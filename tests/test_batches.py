@@ -65,7 +65,7 @@ def gpu(monkeypatch):
 
 
 def load(folder: Path, device: str = "cuda", **settings) -> Placed:
-    spec = Evaluation(**settings).model_dump()
+    spec = Evaluation(**settings).settings
     return place(resolve_model("tiny", folder), (), device, 1, spec, LENGTH)
 
 
@@ -159,7 +159,7 @@ def test_a_size_is_found_from_the_largest_down_and_remembered(folder, gpu, room,
     passes.clear()
     loaded = load(folder)
     assert (passes, loaded.how["batch_tokens"]) == ([], "4096")
-    assert load(folder, dtype="bfloat16").how["batch_tokens"] == "4096"
+    assert load(folder, precision="bfloat16").how["batch_tokens"] == "4096"
     assert len(passes) == 5  # another dtype is another kind of job
     # What no longer fits later is remembered as well.
     room(300)
@@ -180,7 +180,7 @@ def test_a_cpu_and_a_given_size_are_not_probed(folder, room):
 
 def test_the_file_tells_what_it_is_for(folder, gpu, room):
     room(3000)
-    load(folder, dtype="float16")
+    load(folder, precision="float16")
     [file] = (entries.folder() / "batches").iterdir()
     about = json.loads(file.read_text())
     assert about["batch_tokens"] == 2048

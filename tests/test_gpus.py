@@ -230,10 +230,10 @@ def test_needed_memory_follows_weights_dtype_and_residency(tmp_path):
     size = (tmp_path / "model.safetensors").stat().st_size
 
     def needed(**settings) -> int:
-        return device_bytes(manifest.architecture, Evaluation(**settings).model_dump()) - CUDA_BYTES
+        return device_bytes(manifest.architecture, Evaluation(**settings).settings) - CUDA_BYTES
 
     assert 0.9 * (needed() - needed(residency="streamed")) == pytest.approx(size, rel=0.1)
-    assert needed(dtype="bfloat16") < needed()
+    assert needed(precision="bfloat16") < needed()
     assert needed(batch_tokens=2**20) > needed()
 
 
