@@ -79,6 +79,7 @@ def fabricate(
                     **known,
                     extracted=evidence.greedy.all(axis=1),
                     token_accuracy=evidence.greedy.mean(axis=1),
+                    compute_dtype="float32",
                     matched=matched,
                 )
             )

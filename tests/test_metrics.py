@@ -192,13 +192,15 @@ def test_measures_of_samples_are_a_column_a_metric_beside_what_describes_them(tm
     table = pq.read_table(tmp_path / "m.parquet")
     assert table.column_names == [
         "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "sample", "split",
-        "seed", "pooled", "subset", "document", "duplicates", "context_length", "extracted", "near_tie",
-        "discoverable_n10_p0.5",
+        "seed", "pooled", "subset", "document", "duplicates", "context_length", "screened",
+        "compute_dtype", "extracted", "near_tie", "discoverable_n10_p0.5",
     ]  # fmt: skip
     first = table.to_pylist()[0]
     assert (first["model"], first["strategy"], first["level"]) == ("007", "global", 0.3)
     assert {name: first[name] for name in achieved} == achieved
     assert table["near_tie"].to_pylist() == [False, True, True]  # by the precision of each row's shard
+    assert table["compute_dtype"].to_pylist() == ["float32", "bfloat16", "bfloat16"]
+    assert table["screened"].to_pylist() == [None] * 3
     assert table["duplicates"].type == "int32"
     assert table.schema.field("extracted").metadata == {b"less_memorized": b"lower"}
 

@@ -81,7 +81,11 @@ def tables(experiment: dict, extracted: int | None = None) -> tuple[pd.DataFrame
         for i, row in enumerate(described)
     ]
     measures = (
-        in_order(pd.DataFrame(rows).assign(target=None), list(config.models), list(config.strategies))
+        in_order(
+            pd.DataFrame(rows).assign(target=None, compute_dtype="float32"),
+            list(config.models),
+            list(config.strategies),
+        )
         for rows in (samples, windows)
     )
     return memorization_table(next(measures)), perplexity_table(next(measures))

@@ -15,10 +15,10 @@ from memprune.config.evaluation import Evaluation
 from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.corpus.documents import Document, shuffled
 from memprune.corpus.draw_samples import balanced, draw_samples
-from memprune.corpus.drawn import read_drawn
+from memprune.corpus.drawn import as_array, read_drawn
 from memprune.embedded import build_mini_pile
 from memprune.evaluation.shards import passes
-from memprune.evaluation.tasks import sample_tokens, tokens_of_pass
+from memprune.evaluation.tasks import tokens_of_pass
 from memprune.evaluation.variant import Variant
 from memprune.models.resolve_model import resolve_model
 from memprune.models.tokenization import load_tokenizer
@@ -70,6 +70,6 @@ def mini_pile() -> dict[str, list[Document]]:
 
 def passes_of(variant: Variant) -> Iterator[tuple[np.ndarray, list[int]]]:
     """The tokens and the context lengths of each pass over a variant's samples."""
-    tokens, spec = sample_tokens(read_drawn(variant.samples)), variant.spec
+    tokens, spec = as_array(read_drawn(variant.samples)["tokens"]), variant.spec
     for lengths in passes(spec["context_lengths"], spec["anchor"]):
         yield tokens_of_pass(tokens, lengths, spec["suffix"], spec["anchor"]), lengths

@@ -4,6 +4,7 @@ Arrow's own conversions from and to NumPy import pandas, half a second that a jo
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def with_screening(table: pa.Table, shards: list[dict]) -> pa.Table:
         return table
     dtypes = np.repeat([shard["compute_dtype"] for shard in shards], [shard["rows"] for shard in shards])
     table = table.append_column("screened", pa.nulls(len(table), pa.string()))
-    return table.append_column("compute_dtype", pa.array(dtypes.tolist(), pa.string()))
+    return table.append_column("compute_dtype", text_column(dtypes.tolist()))
 
 
 def read_windows(path: Path) -> tuple[pa.Table, list[np.ndarray]]:
@@ -107,6 +108,15 @@ def with_achieved(table: pa.Table) -> pa.Table:
     for place, (name, kind) in enumerate(ACHIEVED.items(), table.column_names.index("target") + 1):
         table = table.add_column(place, name, column_of(np.full(len(table), achieved[name], kind)))
     return table.replace_schema_metadata()
+
+
+def text_column(texts: Sequence[str]) -> pa.Array:
+    """Texts as an array of Arrow."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.Array.from_buffers(
+        pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    )
 
 
 def column_of(values: np.ndarray) -> pa.Array:
