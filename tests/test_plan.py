@@ -123,7 +123,7 @@ def test_the_plan_shows_the_hours_of_float32_and_of_screening_side_by_side(tmp_p
             [sys.executable, ROOT / "workflow_scripts/plan.py", tmp_path / "own.yaml"],
             capture_output=True, text=True, check=True, cwd=tmp_path,
         )  # fmt: skip
-        assert done.stdout.count("A100 hours") == columns
+        assert done.stdout.count("A100 h ") == columns
         assert f"precision: {precision}\n" in done.stdout
 
 

@@ -36,10 +36,10 @@ def main() -> None:
     print(f"\n{arguments.config}, precision: {precision}\n")
     print(tabulate(rows, headers="keys", disable_numparse=True, colalign=alignment))
     dtypes = dict.fromkeys("bfloat16" if name == "screened" else name for name in shown)
-    peaks = ", and ".join(map(assumed, dtypes))
+    peaks = ",\nand ".join(map(assumed, dtypes))
     print(
-        f"\nGPU hours assume {peaks}, and\n"
-        f"that a job reads its model at {READ_RATE / 10**6:.0f} MB a second. Device and host: memory of one\n"
+        f"\nGPU hours (h) assume {peaks},\n"
+        f"and that a job reads its model at {READ_RATE / 10**6:.0f} MB a second. Device and host: memory of one\n"
         "evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored: the\n"
         "share of samples' and perplexity windows' scores that the store has. GB are 10^9 bytes."
     )
@@ -68,7 +68,7 @@ def row(name: str, parts: list[Estimate], precisions: Sequence[str], stored: flo
         "tokens\nmillions": short(combined("tokens") / 1e6),
         "\nPFLOP": short(combined("operations") / PETA),
         **{
-            f"{gpu} hours\n{name}": short(sum(part.gpu_hours(gpu, name) for part in parts))
+            f"{gpu} h\n{name}": short(sum(part.gpu_hours(gpu, name) for part in parts))
             for gpu in PEAKS
             for name in precisions
         },
