@@ -39,9 +39,9 @@ def main() -> None:
     peaks = ",\nand ".join(map(assumed, dtypes))
     print(
         f"\nGPU hours (h) assume {peaks},\n"
-        f"and that a job reads its model at {READ_RATE / 10**6:.0f} MB a second. Device and host: memory of one\n"
-        "evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored: the\n"
-        "share of samples' and perplexity windows' scores that the store has. GB are 10^9 bytes."
+        f"and that a job reads its model at {READ_RATE / 10**6:.0f} MB a second. Device and host: memory of\n"
+        "one evaluation, free on a GPU or taken on a CPU; a model that does not fit is streamed. Stored:\n"
+        "the share of samples' and perplexity windows' scores that the store has. GB are 10^9 bytes."
     )
     if config.tasks or (config.concatenated and config.concatenated.windows is None):
         print("Not counted, since their texts are not read yet: tasks, and windows of concatenated text.")
