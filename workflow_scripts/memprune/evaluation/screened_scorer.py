@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 from memprune.corpus.drawn import as_array, read_drawn
 from memprune.evaluation.columns import suffix_columns
@@ -55,7 +56,7 @@ class ScreenedScorer:
             bounds.append(
                 bound_from(self.quickly(own, lengths, ignore), self.exact.evidence(own, lengths, ignore))
             )
-        print(f"screening: {self.fast} settles margins beyond {max(bounds):.3g} logits", flush=True)
+        tqdm.write(f"screening: {self.fast} settles margins beyond {max(bounds):.3g} logits")
         return max(bounds)
 
     def quickly(self, tokens: np.ndarray, context_lengths: Sequence[int], advance: Advance) -> "Evidence":
