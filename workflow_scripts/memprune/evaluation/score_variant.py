@@ -33,15 +33,16 @@ def score_variant(
 ) -> ScoredVariant:
     """Score a variant's shards that the store lacks, on a class of device, `cpu` or `cuda`.
 
-    `own` chooses tasks, those of a part. `by_parts` says that parts have scored them all. One contradiction
-    of what was screened, and the variant is scored in float32.
+    `own` chooses tasks, those of a part. `by_parts` says that parts have scored them all: then nothing is, but
+    where samples are screened, since parts may have been contradicted, or have run where the fast type is
+    another. One contradiction of what was screened, and the variant is scored in float32.
     """
     exact, asked = Scorer(variant, device, threads), variant.spec.get("screened_in")
     fast = fast_type(asked, device)
     if asked and not fast:
         print(f"screening: this machine is no faster in {asked}, so all is scored in float32", flush=True)
     suffixes = ScreenedScorer(exact, fast).suffixes if fast else exact.suffixes
-    how_scored = (cannot_score, cannot_score) if by_parts else (suffixes, exact.windows)
+    how_scored = (cannot_score, cannot_score) if by_parts and not asked else (suffixes, exact.windows)
     tasks = own(variant_tasks(variant, device, *how_scored))
     first = ScoredVariant(tasks, score_shards(tasks), names_of(tasks))
     if not any(is_contradicted(shard) for shards in first.scored for shard in shards):
