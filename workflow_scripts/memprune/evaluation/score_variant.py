@@ -33,9 +33,9 @@ def score_variant(
 ) -> ScoredVariant:
     """Score a variant's shards that the store lacks, on a class of device, `cpu` or `cuda`.
 
-    `own` chooses tasks, those of a part. `by_parts` says that parts have scored them all: then nothing is, but
-    where samples are screened, since parts may have been contradicted, or have run where the fast type is
-    another. One contradiction of what was screened, and the variant is scored in float32.
+    `own` chooses tasks, those of a part. `by_parts` says that parts have scored them all: then nothing is,
+    but where samples are screened, since parts may have been contradicted, or have run where the fast type
+    is another. One contradiction of what was screened, and the variant is scored in float32.
     """
     exact, asked = Scorer(variant, device, threads), variant.spec.get("screened_in")
     fast = fast_type(asked, device)
