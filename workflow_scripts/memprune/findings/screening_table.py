@@ -2,9 +2,8 @@
 
 import pandas as pd
 
+from memprune.evaluation.screening import AUDITED_TOO, CONTRADICTED, RESCORED
 from memprune.findings.frames import VARIANT
-
-SETTLED = ("settled", "audited", "contradicted")  # by the fast type; the last two were scored in float32 too
 
 
 def screening_table(measures: pd.DataFrame) -> pd.DataFrame:
@@ -18,10 +17,10 @@ def screening_table(measures: pd.DataFrame) -> pd.DataFrame:
     outcome = screened.screened.astype(str)
     counted = screened[[*VARIANT, "context_length"]].assign(
         samples=1,
-        settled=outcome.isin(SETTLED),
-        rescored=outcome == "re-scored",
-        audited=outcome.isin(SETTLED[1:]),
-        contradicted=outcome == "contradicted",
+        settled=outcome != RESCORED,
+        rescored=outcome == RESCORED,
+        audited=outcome.isin((AUDITED_TOO, CONTRADICTED)),
+        contradicted=outcome == CONTRADICTED,
     )
     keys = [*VARIANT, "context_length"]
     sums = counted.groupby(keys, observed=True, dropna=False).sum()

@@ -10,7 +10,7 @@ SLOWEST = "A100"  # of them: what a cluster may give
 # The share of the peak that scoring is assumed to reach; with Pythia-2.8b's shape an H100 has reached 0.74
 # and 0.49 to 0.54.
 UTILISATION = {"float32": 0.6, "bfloat16": 0.4, "float16": 0.4}
-UNSETTLED = 0.05  # share of samples that a screening leaves to float32; docs/performance.md has figures
+UNSETTLED = 0.05  # share of samples that a screening leaves to float32; docs/screening.md has figures
 THREAD_RATE = 4 * 10**10  # operations a second of a thread, in float32; docs/performance.md has 43 to 58
 READ_RATE = 2 * 10**8  # bytes a second from a shared disk
 FETCH_RATE = 2 * 10**7  # bytes a second from the Hub
