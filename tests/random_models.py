@@ -118,5 +118,20 @@ SMALL = {
     "gpt_neox": {"model_type": "gpt_neox", "intermediate_size": 12} | SIZES,
     "gpt2": {"model_type": "gpt2"} | SIZES,
     "llama": {"model_type": "llama", "intermediate_size": 12} | SIZES,
+    "gpt_neo": {"model_type": "gpt_neo", "window_size": 5, "attention_types": [[["global", "local"], 1]]}
+    | SIZES,
+    "gptj": {"model_type": "gptj", "rotary_dim": 2} | SIZES,
+    "mistral": {
+        "model_type": "mistral",
+        "intermediate_size": 12,
+        "num_key_value_heads": 1,
+        "sliding_window": 5,
+    }
+    | SIZES,
+    "olmo": {"model_type": "olmo", "intermediate_size": 12} | SIZES,
+    "phi": {"model_type": "phi", "intermediate_size": 12} | SIZES,
+    "qwen2": {"model_type": "qwen2", "intermediate_size": 12, "num_key_value_heads": 1} | SIZES,
+    "qwen3": {"model_type": "qwen3", "intermediate_size": 12, "num_key_value_heads": 1, "head_dim": 6}
+    | SIZES,
     "opt": {"model_type": "opt", "ffn_dim": 12} | SIZES,
 }

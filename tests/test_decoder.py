@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES
+from conftest import EVERY_FAMILY
 from devices import DEVICES
 from tiny_models import (
     ALLOWED,
@@ -65,6 +65,32 @@ CHOICES = {
     "opt": ("opt", {}),
     "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
     "opt, no bias": ("opt", {"enable_bias": False}),
+    "gpt_neo": ("gpt_neo", {}),
+    "gpt_neo, all local": ("gpt_neo", {"attention_layers": ["local"] * 4, "window_size": 7}),
+    "gptj": ("gptj", {}),
+    "gptj, all features turn": ("gptj", {"rotary_dim": 8}),
+    "mistral": ("mistral", {}),
+    "mistral, window": ("mistral", {"sliding_window": 11}),
+    "mistral, head size": ("mistral", {"head_dim": 12, "sliding_window": None}),
+    "olmo": ("olmo", {}),
+    "olmo, bias": ("olmo", {"attention_bias": True, "num_key_value_heads": 4}),
+    "phi": ("phi", {}),
+    "phi, no groups": ("phi", {"num_key_value_heads": 4, "partial_rotary_factor": 0.25}),
+    "qwen2": ("qwen2", {}),
+    "qwen2, windows in later layers": (
+        "qwen2",
+        {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 2, "layer_types": None},
+    ),
+    "qwen3": ("qwen3", {}),
+    "qwen3, windows by layer": (
+        "qwen3",
+        {
+            "use_sliding_window": True,
+            "sliding_window": 9,
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+            "head_dim": 12,
+        },
+    ),
 }
 
 
@@ -133,7 +159,7 @@ def test_evidence_is_that_of_transformers_logits_of_the_masked_model(
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("dtype", ALLOWED)
-@pytest.mark.parametrize("choice", FAMILIES)
+@pytest.mark.parametrize("choice", EVERY_FAMILY)
 def test_a_streamed_model_gives_the_same_bits(choice, dtype, device, texts, model_and_mask):
     manifest, mask = model_and_mask(choice, "mlp")
     resident = log_probabilities(load_variant(manifest, (mask,), getattr(torch, dtype), device), texts)
@@ -213,7 +239,7 @@ def test_settings_that_no_decoder_has_are_named(tmp_path):
         resolve_model("tiny", folder)
 
 
-@pytest.mark.parametrize("choice", FAMILIES)
+@pytest.mark.parametrize("choice", EVERY_FAMILY)
 def test_hidden_states_stand_by_themselves(choice, texts, model_and_mask):
     """They lead to transformers' logits, of some batches at once, of all tokens or of the last ones."""
     manifest, _ = model_and_mask(choice, "all")

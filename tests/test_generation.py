@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from conftest import EVERY_FAMILY
 from devices import DEVICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -162,6 +163,11 @@ def write_samples(path: Path, members: int, non_members: int, tokenizer: str) ->
         table = table.set_column(place, name, pa.array([row[name] for row in rows], kind))
     pq.write_table(table.replace_schema_metadata({"tokenizer": tokenizer}), path)
     return path
+
+
+@pytest.fixture(params=EVERY_FAMILY)
+def family(request) -> str:
+    return request.param
 
 
 @pytest.fixture

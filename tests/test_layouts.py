@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import torch
-from conftest import FAMILIES
+from conftest import EVERY_FAMILY
 from hypothesis import given
 from hypothesis import strategies as st
 from random_models import (
@@ -26,13 +26,12 @@ from random_models import (
     write_folder,
 )
 
-BASE = {"gpt_neox": "gpt_neox.", "gpt2": "transformer.", "llama": "model.", "opt": "model."}
-EMBEDDING = {
-    "gpt_neox": "gpt_neox.embed_in.weight",
-    "gpt2": "transformer.wte.weight",
-    "llama": "model.embed_tokens.weight",
-    "opt": "model.decoder.embed_tokens.weight",
-}
+OF_GPT = ("gpt2", "gpt_neo", "gptj")
+BASE = {"gpt_neox": "gpt_neox."} | dict.fromkeys(OF_GPT, "transformer.")
+BASE = {family: BASE.get(family, "model.") for family in EVERY_FAMILY}
+EMBEDDING = {"gpt_neox": "gpt_neox.embed_in.weight", "opt": "model.decoder.embed_tokens.weight"}
+EMBEDDING |= dict.fromkeys(OF_GPT, "transformer.wte.weight")
+EMBEDDING = {family: EMBEDDING.get(family, "model.embed_tokens.weight") for family in EVERY_FAMILY}
 
 
 @st.composite
@@ -197,7 +196,7 @@ def check_layout(data: st.DataObject, family: str) -> None:
         check_against_transformers(Path(folder), supported)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EVERY_FAMILY)
 @GATE
 @given(data=st.data())
 def test_every_layout(family, data):

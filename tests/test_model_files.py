@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES
+from conftest import EVERY_FAMILY
 from experiments import local_experiment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -59,7 +59,7 @@ class Recording(dict):
         return both
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", EVERY_FAMILY)
 def test_every_field_of_transformers_configuration_is_read_fixed_or_known_to_change_nothing(name):
     config = type(family_config(name))
     fields = {field.name for field in (*dataclasses.fields(PreTrainedConfig), *dataclasses.fields(config))}
@@ -72,7 +72,7 @@ def test_every_field_of_transformers_configuration_is_read_fixed_or_known_to_cha
 KEYS = sorted(
     {
         *(key for config in SMALL.values() for key in config),
-        *(field.name for name in FAMILIES for field in dataclasses.fields(family_config(name))),
+        *(field.name for name in EVERY_FAMILY for field in dataclasses.fields(family_config(name))),
         *FIXED,
         *(
             "rope_scaling",
@@ -117,7 +117,7 @@ VALUES = st.recursive(
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict[str, Path]:
     """A small model of each family."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in FAMILIES}
+    folders = {name: tmp_path_factory.mktemp(name) for name in EVERY_FAMILY}
     for name, folder in folders.items():
         write_folder(folder, SMALL[name], random_weights(SMALL[name], seed=0), shards=2)
     return folders
@@ -133,7 +133,7 @@ def refused_or(action) -> object:
     return None
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", EVERY_FAMILY)
 @QUICK
 @given(
     changes=st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=4),
@@ -268,7 +268,7 @@ def test_files_that_do_not_make_a_model(folder, spoil, message):
         describe(folder)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", EVERY_FAMILY)
 def test_every_tensor_that_is_asked_for_must_be_there_in_its_shape(folders, tmp_path, name):
     weights = random_weights(SMALL[name], seed=0)
     for tensor in weights:

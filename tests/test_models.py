@@ -13,10 +13,10 @@ from tiny_models import tiny_model
 
 from memprune.disk import sha256_of
 from memprune.errors import UserError
-from memprune.models.families import find_matrices, find_parts
 from memprune.models.fetch_model import fetch_model
 from memprune.models.manifest import read_manifest, write_manifest
 from memprune.models.resolve_model import resolve_model
+from memprune.models.tensor_names import find_matrices, find_parts
 from memprune.planning.preflight import check_experiment
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES
+from conftest import EVERY_FAMILY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 CONTEXT, SUFFIX = 12, 8
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=EVERY_FAMILY)
 def folder(request, tmp_path) -> Path:
     return tiny_model(request.param, "float32", tmp_path)
 

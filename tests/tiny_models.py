@@ -11,11 +11,18 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     GPT2Config,
+    GPTJConfig,
+    GPTNeoConfig,
     GPTNeoXConfig,
     LlamaConfig,
+    MistralConfig,
+    OlmoConfig,
     OPTConfig,
+    PhiConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
 )
 from transformers.utils import logging
 
@@ -38,6 +45,14 @@ VOCABULARY = 300
 ALLOWED = {"float32": 2e-5, "float16": 2**-5, "bfloat16": 2**-2}
 
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
+
+LIKE_LLAMA = {
+    "mistral": MistralConfig,
+    "olmo": OlmoConfig,
+    "phi": PhiConfig,
+    "qwen2": Qwen2Config,
+    "qwen3": Qwen3Config,
+}
 
 
 def family_config(family: str, layers: int = 4):
@@ -63,6 +78,30 @@ def family_config(family: str, layers: int = 4):
             max_position_embeddings=128,
             **COMMON,
         )
+    if family in LIKE_LLAMA:
+        windows = {"sliding_window": 10} if family == "mistral" else {}
+        return LIKE_LLAMA[family](
+            **windows,
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            intermediate_size=48,
+            max_position_embeddings=128,
+            **COMMON,
+        )
+    if family == "gpt_neo":
+        return GPTNeoConfig(
+            hidden_size=32,
+            num_layers=layers,
+            num_heads=4,
+            window_size=8,
+            attention_types=[[["global", "local"], layers // 2], [["global"], layers % 2]],
+            max_position_embeddings=128,
+            **COMMON,
+        )
+    if family == "gptj":
+        return GPTJConfig(n_embd=32, n_layer=layers, n_head=4, n_positions=128, rotary_dim=4, **COMMON)
     return OPTConfig(
         hidden_size=32,
         word_embed_proj_dim=32,

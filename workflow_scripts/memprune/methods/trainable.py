@@ -16,9 +16,9 @@ from memprune.devices.choice import choose_device, name_of
 from memprune.devices.residency import free_on_gpu, free_on_host
 from memprune.errors import UserError
 from memprune.methods.training_memory import BATCH_TOKENS
-from memprune.models.families import find_parts
 from memprune.models.manifest import Manifest
 from memprune.models.shapes import EMBEDDING, HEAD
+from memprune.models.tensor_names import find_parts
 from memprune.scoring.batches import cut_batches
 from memprune.variants.floats import to_float32
 from memprune.variants.weights_of_variant import Weights, weights_of_variant

@@ -2,18 +2,23 @@
 
 from memprune.devices.footprint import layer_bytes
 from memprune.models.architecture import Architecture
+from memprune.models.families import FAMILIES
 
 BATCH_TOKENS = 2048  # of texts that are differentiated at one time, one text at least
 FLOAT = 4  # bytes
 GRADIENT_BYTES = 2 * FLOAT  # a weight, and its gradient
 FINETUNE_BYTES = 4 * FLOAT + 1  # with two moments, and whether it is held
-# Numbers that are kept of a token in a layer for the way back, of each kind of size, and of its logits:
-# measured of transformers' GPT-NeoX, GPT-2, Llama and OPT, of which GPT-2 comes closest and OPT has half.
-HIDDEN, INTERMEDIATE, LOGITS = 10, 5, 3
+# Numbers that are kept of a token in a layer for the way back, of each kind of size (features are all heads',
+# more of them where queries and keys have a norm; squares where attention keeps them), and of its logits:
+# measured of transformers' classes, of which GPT-2 comes closest and OPT has half.
+HIDDEN, FEATURES, NORMED_FEATURES, INTERMEDIATE, SQUARES, LOGITS = 6, 4, 4, 5, 2, 3
 
 
 def training_bytes(architecture: Architecture, tokens: int, bytes_a_weight: int) -> int:
     """Bytes to differentiate a model in float32 on texts of `tokens` tokens each."""
     a = architecture
-    kept = a.layers * (HIDDEN * a.hidden + INTERMEDIATE * a.intermediate) + LOGITS * a.vocabulary
+    features = (FEATURES + NORMED_FEATURES * a.query_key_norm) * a.heads * a.head_size
+    squares = SQUARES * a.heads * tokens if FAMILIES[a.family].keeps_squares else 0
+    kept = a.layers * (HIDDEN * a.hidden + features + INTERMEDIATE * a.intermediate + squares)
+    kept += LOGITS * a.vocabulary
     return sum(layer_bytes(a, bytes_a_weight)) + FLOAT * max(tokens, BATCH_TOKENS) * kept

@@ -4,8 +4,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from memprune.errors import UserError
-from memprune.models.families import find_parts
 from memprune.models.manifest import Checkpoint
+from memprune.models.tensor_names import find_parts
 from memprune.models.weights import Tensor, read_headers
 
 

@@ -35,9 +35,15 @@ class Architecture:
     epsilon: float
     norm_first: bool  # before attention and MLP, or after their sums
     final_norm: bool
-    attention_bias: bool
+    norm_weights: bool  # else norms neither scale nor shift
+    query_key_norm: bool  # an RMS norm of each head's queries and keys, before they turn
+    attention_bias: bool  # of query, key and value
+    output_bias: bool
     mlp_bias: bool
+    head_bias: bool
     parallel: bool  # attention and MLP of a block read the same hidden state
     activation: str  # "gelu", "gelu tanh", "relu" or "silu"
+    scaled: bool  # products of queries and keys, by the root of a head's size
     rotary: Rotary | None
+    windows: list[int | None]  # of each layer: how many tokens one sees, itself included; None: all before it
     tied: bool  # the head is the embedding where the files have none

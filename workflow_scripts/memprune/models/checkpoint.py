@@ -7,11 +7,11 @@ from safetensors import SafetensorError, safe_open
 
 from memprune.errors import UserError
 from memprune.models.architecture import Architecture
-from memprune.models.families import Part, find_matrices, find_parts
 from memprune.models.manifest import Checkpoint, Matrix
 from memprune.models.model_config import read_architecture
 from memprune.models.model_files import check_pointer, read_config, weight_files
 from memprune.models.shapes import EMBEDDING, HEAD, shapes_of
+from memprune.models.tensor_names import Part, find_matrices, find_parts
 from memprune.models.weights import BYTES, DTYPES, Tensor, read_headers
 
 

@@ -5,9 +5,11 @@ left out has the default of transformers' class, but for sizes, which must be th
 """
 
 from memprune.models.architecture import Architecture
-from memprune.models.families import COMMON, FAMILIES, Family, Key
+from memprune.models.families import FAMILIES
+from memprune.models.family_fields import COMMON, Family, Key
 from memprune.models.json_values import choice, flag, found, number, size
 from memprune.models.rotary import read_rotary
+from memprune.models.windows import read_windows
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -35,12 +37,14 @@ FIXED = {
     "layer_types": None,
     "sliding_window": None,
     "attention_chunk_size": None,
+    "clip_qkv": None,
+    "qk_layernorm": False,
 }
 # Settings of training, of other heads, of outputs and of how (not what) is computed. GPT-2's
 # `reorder_and_upcast_attn` acts in transformers' eager attention alone, which is not its default.
 NEUTRAL = {
     *("attention_dropout", "hidden_dropout", "classifier_dropout", "dropout", "layerdrop"),
-    *("attn_pdrop", "embd_pdrop", "resid_pdrop", "summary_first_dropout"),
+    *("attn_pdrop", "embd_pdrop", "resid_pdrop", "summary_first_dropout", "embed_dropout", "resid_dropout"),
     *("initializer_range", "init_std"),
     *("summary_activation", "summary_proj_to_labels", "summary_type", "summary_use_proj"),
     *("id2label", "label2id", "problem_type"),
@@ -54,7 +58,7 @@ def read_architecture(config: dict) -> Architecture:
     """The architecture in a configuration; raises UserError for a key that is missing or not supported."""
     name = choice(config, "model_type", FAMILIES)
     family = FAMILIES[name]
-    check_fixed(config)
+    check_fixed(config, family)
     config = config | {getattr(family, field): config[key] for field, key in COMMON.items() if key in config}
     hidden, heads = size(config, family.hidden), size(config, family.attention_heads)
     if hidden % heads:
@@ -67,10 +71,11 @@ def read_architecture(config: dict) -> Architecture:
     check_padding(config, family, vocabulary)
     norm_first = read_flag(config, family.norm_first)
     width, widening = family.embedding_width, family.widening
+    attention_bias, layers = read_flag(config, family.attention_bias), size(config, family.layers)
     return Architecture(
         family=name,
         vocabulary=vocabulary,
-        layers=size(config, family.layers),
+        layers=layers,
         hidden=hidden,
         intermediate=size(config, family.intermediate, widening and widening * hidden),
         heads=heads,
@@ -82,13 +87,19 @@ def read_architecture(config: dict) -> Architecture:
         epsilon=read_epsilon(config, family.epsilon),
         norm_first=norm_first,
         final_norm=norm_first and not read_flag(config, family.no_final_norm),
-        attention_bias=read_flag(config, family.attention_bias),
+        norm_weights=family.norm_weights,
+        query_key_norm=family.query_key_norm,
+        attention_bias=attention_bias,
+        output_bias=attention_bias if family.output_bias is None else read_flag(config, family.output_bias),
         mlp_bias=read_flag(config, family.mlp_bias),
+        head_bias=family.head_bias,
         parallel=read_flag(config, family.parallel),
         activation=ACTIVATIONS[
             choice(config, family.activation.name, ACTIVATIONS, family.activation.default)
         ],
+        scaled=family.scaled,
         rotary=read_rotary(config, family.rotary, head_size, positions) if family.rotary else None,
+        windows=read_windows(config, family.windows, layers) if family.windows else [None] * layers,
         tied=flag(config, "tie_word_embeddings", family.tied),
     )
 
@@ -103,10 +114,11 @@ def read_epsilon(config: dict, setting: Key | float) -> float:
     return number(config, *setting, kinds=(float,)) if isinstance(setting, Key) else setting
 
 
-def check_fixed(config: dict) -> None:
-    """Raise UserError for a setting that no decoder of ours has."""
+def check_fixed(config: dict, family: Family) -> None:
+    """Raise UserError for a setting that no decoder of ours has, or none of this family."""
+    own = () if family.windows is None else ("sliding_window", "layer_types")
     for key, value in FIXED.items():
-        if config.get(key, value) != value:
+        if key not in own and config.get(key, value) != value:
             raise found(key, config[key], value)
 
 

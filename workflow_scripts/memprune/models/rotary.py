@@ -8,7 +8,7 @@ import math
 
 from memprune.errors import UserError
 from memprune.models.architecture import Rotary
-from memprune.models.families import RotaryKeys
+from memprune.models.family_fields import Key, RotaryKeys
 from memprune.models.json_values import choice, flag, found, number
 
 # By type: what must be there, and what may be. `dynamic` stretches texts that are longer than the model's
@@ -26,11 +26,16 @@ ORIGINAL = "original_max_position_embeddings"
 LEAST = 1e-6  # of what is divided by
 
 
-def read_rotary(config: dict, keys: RotaryKeys, head_size: int, positions: int) -> Rotary | None:
+def read_rotary(config: dict, keys: RotaryKeys | Key, head_size: int, positions: int) -> Rotary | None:
     """The rotary positions of a family with such `keys`, None where no feature turns.
 
     Raises UserError for a type or a width that is not supported, and for settings that are missing.
     """
+    if isinstance(keys, Key):
+        turned = config.get(*keys)
+        if type(turned) is not int or turned % 2 or not 2 <= turned <= head_size:
+            raise found(keys.name, turned, f"an even number, 2 to the {head_size} features of a head")
+        return Rotary(turned, turned, 10_000.0, {"rope_type": "default"})
     settings = read_settings(config)
     kind = choice(settings, "rope_type" if "rope_type" in settings else "type", TYPES, "default")
     base = inner_or_outer(settings, "rope_theta", config, keys.base, 10_000)

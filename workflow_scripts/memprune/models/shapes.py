@@ -1,10 +1,12 @@
 """Which tensors an architecture asks for, and their shapes as stored."""
 
 from memprune.models.architecture import Architecture
-from memprune.models.families import FAMILIES, Part
+from memprune.models.families import FAMILIES
 from memprune.models.roles import MLP
+from memprune.models.tensor_names import Part
 
 EMBEDDING, HEAD = Part(None, "embedding", "weight"), Part(None, "head", "weight")
+QUERY_KEY_NORMS = ("query_norm", "key_norm")
 
 
 def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
@@ -18,15 +20,17 @@ def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
         shapes[Part(None, "project_out", "weight")] = (a.embedding_width, a.hidden)
     for role, shape in matrix_shapes(a).items():
         shapes[Part(0, role, "weight")] = shape[::-1] if family.input_first else shape
-        if a.mlp_bias if role in MLP else a.attention_bias:
+        if a.output_bias if role == "output" else a.mlp_bias if role in MLP else a.attention_bias:
             shapes[Part(0, role, "bias")] = shape[:1]
     norms = [Part(0, name, "weight") for name in family.norms.values()]
-    norms += [Part(None, "final_norm", "weight")] if a.final_norm else []
+    norms += [Part(None, "final_norm", "weight")] if a.final_norm and a.norm_weights else []
     for norm in norms:
-        shapes[norm] = (a.hidden,)
+        shapes[norm] = (a.head_size if norm.name in QUERY_KEY_NORMS else a.hidden,)
         if a.norm == "layer":
             shapes[Part(norm.layer, norm.name, "bias")] = (a.hidden,)
     shapes[HEAD] = (a.vocabulary, a.embedding_width)
+    if a.head_bias:
+        shapes[Part(None, "head", "bias")] = (a.vocabulary,)
     return shapes
 
 

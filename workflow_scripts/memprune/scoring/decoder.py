@@ -27,9 +27,9 @@ class Linear(NamedTuple):
 
 
 class Norm(NamedTuple):
-    """Weight and bias of a norm, both of length hidden; an RMS norm has no bias."""
+    """Weight and bias of a norm, both of length hidden; an RMS norm has no bias, some norms have neither."""
 
-    weight: torch.Tensor
+    weight: torch.Tensor | None
     bias: torch.Tensor | None
 
 
@@ -37,16 +37,20 @@ class Layer(NamedTuple):
     """A decoder block's weights.
 
     The rows of `query_key_value` are the heads' queries, keys and values in this order. With rotary positions
-    the two features that turn together lie side by side in query and key. `gate` is None in MLPs without.
+    the two features that turn together lie side by side in query and key. `query_key_norm` scales these after
+    their norm, (query and key heads) × head size; None: they have none. `gate` is None in MLPs without.
+    `window` is how many tokens one sees, itself included; None: all before it.
     """
 
     attention_norm: Norm
     query_key_value: Linear
+    query_key_norm: torch.Tensor | None
     output: Linear
     mlp_norm: Norm
     up: Linear
     gate: Linear | None
     down: Linear
+    window: int | None
 
 
 class Embedding(NamedTuple):
@@ -147,7 +151,10 @@ def run_layer(
     rows = hidden.reshape(-1, width)
     x = normalise(rows, layer.attention_norm, a) if a.norm_first else rows
     see("query_key_value", x)
-    x = attend(apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size), a, rotations, past)
+    features = apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size)
+    if layer.query_key_norm is not None:
+        normalise_heads(features[:, :, : a.heads + a.key_heads], layer.query_key_norm, a)
+    x = attend(features, a, rotations, past, layer.window)
     if kept < tokens:
         x, rows = x[:, -kept:], hidden[:, -kept:].reshape(-1, width)
     x = x.reshape(texts * kept, -1)
@@ -169,29 +176,53 @@ def run_layer(
     return hidden.view(texts, kept, width)
 
 
+def normalise_heads(features: torch.Tensor, weight: torch.Tensor, architecture: Architecture) -> None:
+    """RMS norm of each head's features (… tokens × heads × head size), in place."""
+    features.copy_(functional.rms_norm(features, features.shape[-1:], eps=architecture.epsilon) * weight)
+
+
 def attend(
     query_key_value: torch.Tensor,
     architecture: Architecture,
     rotations: torch.Tensor | None,
     past: Past | None = None,
+    window: int | None = None,
 ) -> torch.Tensor:
-    """Causal attention: texts × tokens × (query, key, value heads) × head size to … × heads × head size."""
+    """Causal attention: texts × tokens × (query, key, value heads) × head size to … × heads × head size.
+
+    With a `window` a token sees so many, itself included.
+    """
     a = architecture
     if rotations is not None:
         rotate(query_key_value[:, :, : a.heads + a.key_heads, : 2 * rotations.shape[-1]], rotations)
     query, key, value = query_key_value.transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), dim=1)
     if past is not None:
         key, value = go_on(past, key, value)
-    causal = query.shape[2] == key.shape[2]  # else the query is of one token, which sees all before it
+    causal, band = (
+        query.shape[2] == key.shape[2],
+        None,
+    )  # else the query is of one token, which sees all before it
+    if window is not None and key.shape[2] > window:
+        if causal:
+            causal, band = False, band_of(key.shape[2], window, key.device)
+        else:
+            key, value = key[:, :, -window:], value[:, :, -window:]
     grouped = a.key_heads != a.heads
     if grouped and query.device.type != "cpu" and query.dtype == torch.float32:
         # A GPU has one kernel for groups in float32, whose memory grows with the square of the length.
         key, value = (part.repeat_interleave(a.heads // a.key_heads, dim=1) for part in (key, value))
         grouped = False
+    scale = None if a.scaled else 1.0
     attended = functional.scaled_dot_product_attention(
-        query, key, value, is_causal=causal, enable_gqa=grouped
+        query, key, value, band, is_causal=causal, scale=scale, enable_gqa=grouped
     )
     return attended.transpose(1, 2)
+
+
+def band_of(tokens: int, window: int, device: torch.device) -> torch.Tensor:
+    """Which tokens each one sees, if so many: tokens × tokens, bool."""
+    seen = torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril()
+    return seen.triu(1 - window)
 
 
 def go_on(past: Past, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from memprune.models.architecture import Architecture
-from memprune.models.families import FAMILIES, Part, find_parts
+from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
-from memprune.models.shapes import EMBEDDING, HEAD
+from memprune.models.shapes import EMBEDDING, HEAD, QUERY_KEY_NORMS
+from memprune.models.tensor_names import Part, find_parts
 from memprune.models.weights import EXPONENT, SLICE, Tensor, new_buffer, slices
 from memprune.scoring.decoder import Embedding, Head, Layer, Linear, Norm, pack
 from memprune.store.fingerprints import unchanged
@@ -132,24 +133,28 @@ def read_head(source: Source, embedding: Embedding | None = None) -> Head:
 
     As in transformers, a head in the files is used even where the configuration ties it.
     """
-    logits = read_linear(source, None, "head")
-    if logits is None and embedding is not None:
-        logits = pack(Linear(embedding.tokens, None))
-    elif logits is None:
-        logits = read_linear(source, None, "embedding")
+    if HEAD in source.tensors:
+        weight = read_tensor(source, HEAD)
+    else:
+        weight = read_tensor(source, EMBEDDING) if embedding is None else embedding.tokens
+    bias = Part(None, "head", "bias")
+    logits = pack(Linear(weight, read_tensor(source, bias) if bias in source.tensors else None))
     return Head(read_norm(source, None, "final_norm"), read_linear(source, None, "project_out"), logits)
 
 
 def read_layer(source: Source, number: int) -> Layer:
     """The weights of one decoder block."""
+    attention_norm = read_norm(source, number, "attention_norm")
     return Layer(
-        read_norm(source, number, "attention_norm"),
+        attention_norm,
         read_query_key_value(source, number),
+        read_query_key_norm(source, number),
         read_linear(source, number, "output"),
-        read_norm(source, number, "mlp_norm"),
+        read_norm(source, number, "mlp_norm") or attention_norm,
         read_linear(source, number, "up"),
         read_linear(source, number, "gate"),
         read_linear(source, number, "down"),
+        source.architecture.windows[number],
     )
 
 
@@ -171,10 +176,27 @@ def row_order(architecture: Architecture) -> torch.Tensor:
     rows = torch.arange((a.heads + 2 * a.key_heads) * a.head_size).view(-1, a.head_size)
     if FAMILIES[a.family].interleaved:
         rows = rows.view(a.heads, 3, a.head_size).transpose(0, 1).reshape(-1, a.head_size)
-    if a.rotary is not None:
-        turned = rows[: a.heads + a.key_heads, : a.rotary.turned]
-        turned.copy_(turned.unflatten(1, (2, -1)).transpose(1, 2).flatten(1).clone())
+    put_pairs_together(rows[: a.heads + a.key_heads], a)
     return rows.flatten()
+
+
+def put_pairs_together(heads: torch.Tensor, architecture: Architecture) -> None:
+    """Order what belongs to the features of heads (heads × head size) as the decoder has them, in place."""
+    a = architecture
+    if a.rotary is not None and not FAMILIES[a.family].pairs_together:
+        turned = heads[:, : a.rotary.turned]
+        turned.copy_(turned.unflatten(1, (2, -1)).transpose(1, 2).flatten(1).clone())
+
+
+def read_query_key_norm(source: Source, number: int) -> torch.Tensor | None:
+    """What scales each head's queries and keys after their norm, None without one."""
+    a = source.architecture
+    if not a.query_key_norm:
+        return None
+    query, key = (read_tensor(source, Part(number, name, "weight")) for name in QUERY_KEY_NORMS)
+    heads = torch.cat([query.expand(a.heads, -1), key.expand(a.key_heads, -1)])
+    put_pairs_together(heads, a)
+    return heads
 
 
 def read_linear(source: Source, number: int | None, name: str) -> Linear | None:
@@ -198,6 +220,8 @@ def read_weight_and_bias(
 def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
     """A norm, None if the model has none of this name."""
     weight, bias = (Part(number, name, kind) for kind in ("weight", "bias"))
+    if not source.architecture.norm_weights:
+        return Norm(None, None)
     if weight not in source.tensors:
         return None
     return Norm(read_tensor(source, weight), read_tensor(source, bias) if bias in source.tensors else None)

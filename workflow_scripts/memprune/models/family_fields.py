@@ -1,0 +1,107 @@
+"""What families of decoders may differ in: the fields of a record of `memprune.models.families`.
+
+Keys of config.json, and their values where they are missing, are those of transformers' classes.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# Names of sizes that most families have; beside a family's own names, transformers lets these decide.
+COMMON = {
+    "layers": "num_hidden_layers",
+    "hidden": "hidden_size",
+    "attention_heads": "num_attention_heads",
+    "positions": "max_position_embeddings",
+}
+
+
+class Key(NamedTuple):
+    """A key of config.json, and its value where the file has none."""
+
+    name: str
+    default: object
+
+
+@dataclass(frozen=True)
+class RotaryKeys:
+    """Where config.json names the base and the share of features that turn, around its rotary settings."""
+
+    base: str
+    share: Key
+    partial: bool  # whether fewer than all features of a head may turn
+
+
+@dataclass(frozen=True)
+class WindowKeys:
+    """Where config.json says how many tokens a layer sees, and of which layers that holds.
+
+    `size` may be null: then all layers see all tokens, and so where `switch` is false. `kinds` tells which
+    layers have a window: a list of lists with how often each is repeated (GPT-Neo's `attention_types`), if
+    the file does not have it `spelled_out`, a word a layer.
+    Without it `layer_types` does, a word a layer; where that is missing too, these are the layers from the
+    one that `first` names on.
+    """
+
+    size: Key
+    switch: Key | None = None
+    first: Key | None = None
+    kinds: Key | None = None
+    spelled_out: str | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """All in which a family differs from others.
+
+    How tensors are named: `base` is what transformers puts before all names but the head's, and adds or takes
+    away once where a file does otherwise; `inner` stands after it, `block` before a block's number. Then the
+    roles of a block's matrices, in order, and its norms by their names in the block; the parts around the
+    blocks; and the names of the head, the first of which may have the base before it.
+
+    What config.json says of a model: each field is the key that says it, or what holds for all of the family.
+    """
+
+    base: str
+    block: str
+    matrices: dict[str, str]
+    norms: dict[str, str]
+    around: dict[str, str]
+    activation: Key
+    epsilon: Key | float
+    inner: str = ""
+    heads: tuple[str, ...] = ("lm_head",)
+    # How tensors lie in files.
+    input_first: bool = False  # a block's matrices are input × output, all others output × input
+    interleaved: bool = False  # query, key and value stand together head by head in their matrix
+    position_offset: int | None = None  # rows of learned positions before the first one's; None: not learned
+    causal_masks: bool = False  # files of the Hub hold one a layer, a byte an entry
+    # What config.json says.
+    layers: str = COMMON["layers"]
+    hidden: str = COMMON["hidden"]
+    attention_heads: str = COMMON["attention_heads"]
+    positions: str = COMMON["positions"]
+    intermediate: str = "intermediate_size"
+    widening: int | None = None  # intermediate over hidden size where the file does not say; None: it must
+    key_heads: str | None = None  # None: as many as heads
+    head_size: str | None = None  # None: the hidden size shared among the heads
+    fixed_head_size: str | None = None  # a key that may only say just that
+    embedding_width: str | None = None  # None: the hidden size
+    padding_is_a_row: bool = False  # `pad_token_id` must be one of the embedding's
+    norm: str = "layer"  # the MLP's is the attention's where a block has but one
+    norm_weights: bool = True
+    query_key_norm: bool = False
+    norm_first: Key | bool = True
+    no_final_norm: Key | bool = False  # of models with norms first; others have none
+    attention_bias: Key | bool = True
+    output_bias: Key | bool | None = None  # None: as the attention's others
+    mlp_bias: Key | bool = True
+    head_bias: bool = False
+    parallel: Key | bool = False
+    scaled: bool = True
+    rotary: RotaryKeys | Key | None = None  # a key: how many features of a head turn, with a base of 10,000
+    pairs_together: bool = (
+        False  # features that turn together lie side by side in files, else half a head apart
+    )
+    windows: WindowKeys | None = None
+    keeps_squares: bool = False  # transformers keeps each token's weight on each for the way back
+    tied: bool = False  # where the file does not say

@@ -1,0 +1,56 @@
+"""How many tokens each layer sees, as a config.json says it."""
+
+from memprune.models.family_fields import WindowKeys
+from memprune.models.json_values import flag, found, size
+
+FULL, SLIDING = "full_attention", "sliding_attention"
+GLOBAL, LOCAL = "global", "local"
+
+
+def read_windows(config: dict, keys: WindowKeys, layers: int) -> list[int | None]:
+    """Of each layer how many tokens one sees, itself included; None: all before it.
+
+    Raises UserError for kinds of layers that are not known, or of which there are not as many as layers.
+    """
+    if keys.kinds:
+        words, local = kinds_of(config, keys, layers), LOCAL
+    elif config.get("layer_types") is not None:
+        words, local = types_of(config, layers), SLIDING
+    else:
+        first = size(config, *keys.first) if keys.first else 0
+        words, local = [FULL if number < first else SLIDING for number in range(layers)], SLIDING
+    window = read_window(config, keys)
+    if window is None and config.get("layer_types") is not None and SLIDING in words:
+        raise found("layer_types", config["layer_types"], f"{FULL} alone, without a window")
+    return [window if word == local else None for word in words]
+
+
+def read_window(config: dict, keys: WindowKeys) -> int | None:
+    """How many tokens a layer with a window sees; None: all."""
+    if keys.switch and not flag(config, *keys.switch):
+        return None
+    if config.get(*keys.size) is None:
+        return None
+    return size({keys.size.name: config.get(*keys.size)}, keys.size.name)
+
+
+def types_of(config: dict, layers: int) -> list[str]:
+    """The word of each layer in `layer_types`."""
+    words = config["layer_types"]
+    if type(words) is not list or len(words) != layers or any(word not in (FULL, SLIDING) for word in words):
+        raise found("layer_types", words, f"{FULL} or {SLIDING}, one for each of {layers} layers")
+    return words
+
+
+def kinds_of(config: dict, keys: WindowKeys, layers: int) -> list[str]:
+    """The word of each layer: spelled out, or of lists of words with how often each of them is repeated."""
+    key = keys.spelled_out if keys.spelled_out in config else keys.kinds.name
+    given = config.get(key, keys.kinds.default)
+    try:
+        words = given if key == keys.spelled_out else [w for own, times in given for w in times * own]
+        known = len(words) == layers and all(word in (GLOBAL, LOCAL) for word in words)
+    except (TypeError, ValueError):
+        known = False
+    if not known:
+        raise found(key, given, f"{GLOBAL} and {LOCAL}, {layers} layers together")
+    return words
