@@ -16,8 +16,9 @@ SIZES = dict.fromkeys(
 )
 ARCHITECTURE = Architecture(
     family="gpt_neox", **SIZES, positions=8, embedding_width=8, norm="layer", epsilon=1e-5, norm_first=True,
-    final_norm=True, attention_bias=True, mlp_bias=True, parallel=True, activation="gelu", rotary=ROTARY,
-    tied=False,
+    final_norm=True, norm_weights=True, query_key_norm=False, attention_bias=True, output_bias=True,
+    mlp_bias=True, head_bias=False, parallel=True, activation="gelu", scaled=True, rotary=ROTARY,
+    windows=[None] * 8, tied=False,
 )  # fmt: skip
 
 
