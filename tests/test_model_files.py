@@ -69,6 +69,16 @@ def test_every_field_of_transformers_configuration_is_read_fixed_or_known_to_cha
     assert not recording.asked & NEUTRAL
 
 
+@pytest.mark.parametrize("words", [["global", "local"], []])
+@pytest.mark.parametrize("times", [10**12, 10**400, -1, 1.0, "2", None])
+def test_kinds_of_layers_that_are_not_as_many_as_layers_are_refused_in_one_line(words, times):
+    config = SMALL["gpt_neo"] | {"attention_types": [[words, times]]}
+    with pytest.raises(
+        UserError, match=r"^config\.json: attention_types: found .*, allowed: global and local, 2"
+    ):
+        read_architecture(config)
+
+
 KEYS = sorted(
     {
         *(key for config in SMALL.values() for key in config),

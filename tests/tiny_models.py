@@ -47,6 +47,7 @@ ALLOWED = {"float32": 2e-5, "float16": 2**-5, "bfloat16": 2**-2}
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
 
 LIKE_LLAMA = {
+    "llama": LlamaConfig,
     "mistral": MistralConfig,
     "olmo": OlmoConfig,
     "phi": PhiConfig,
@@ -68,16 +69,6 @@ def family_config(family: str, layers: int = 4):
         )
     if family == "gpt2":
         return GPT2Config(n_embd=32, n_layer=layers, n_head=4, n_positions=128, **COMMON)
-    if family == "llama":
-        return LlamaConfig(
-            hidden_size=32,
-            num_hidden_layers=layers,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            intermediate_size=48,
-            max_position_embeddings=128,
-            **COMMON,
-        )
     if family in LIKE_LLAMA:
         windows = {"sliding_window": 10} if family == "mistral" else {}
         return LIKE_LLAMA[family](

@@ -30,6 +30,17 @@ LLAMA_LAYOUT = {
     "mlp_bias": False,
     "rotary": RotaryKeys("rope_theta", Key("partial_rotary_factor", 1.0), partial=False),
 }
+# The keys of config.json that GPT-2 and GPT-J share.
+GPT_KEYS = {
+    "activation": Key("activation_function", "gelu_new"),
+    "epsilon": Key("layer_norm_epsilon", 1e-5),
+    "layers": "n_layer",
+    "hidden": "n_embd",
+    "attention_heads": "n_head",
+    "positions": "n_positions",
+    "intermediate": "n_inner",
+    "widening": 4,
+}
 QWEN_NORMS = {"self_attn.q_norm": "query_norm", "self_attn.k_norm": "key_norm"}
 QWEN_WINDOWS = WindowKeys(
     Key("sliding_window", 4096), Key("use_sliding_window", False), first=Key("max_window_layers", 28)
@@ -71,14 +82,7 @@ FAMILIES = {
         around={"wte": "embedding", "wpe": "positions", "ln_f": "final_norm"},
         input_first=True,
         position_offset=0,
-        activation=Key("activation_function", "gelu_new"),
-        epsilon=Key("layer_norm_epsilon", 1e-5),
-        layers="n_layer",
-        hidden="n_embd",
-        attention_heads="n_head",
-        positions="n_positions",
-        intermediate="n_inner",
-        widening=4,
+        **GPT_KEYS,
         tied=True,
     ),
     "llama": Family(
@@ -163,14 +167,7 @@ FAMILIES = {
         norms={"ln_1": "attention_norm"},
         around={"wte": "embedding", "ln_f": "final_norm"},
         causal_masks=True,
-        activation=Key("activation_function", "gelu_new"),
-        epsilon=Key("layer_norm_epsilon", 1e-5),
-        layers="n_layer",
-        hidden="n_embd",
-        attention_heads="n_head",
-        positions="n_positions",
-        intermediate="n_inner",
-        widening=4,
+        **GPT_KEYS,
         attention_bias=False,
         head_bias=True,
         parallel=True,

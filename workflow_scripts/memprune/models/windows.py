@@ -1,5 +1,8 @@
 """How many tokens each layer sees, as a config.json says it."""
 
+from itertools import chain, islice, repeat
+from operator import index
+
 from memprune.models.family_fields import WindowKeys
 from memprune.models.json_values import flag, found, size
 
@@ -47,10 +50,16 @@ def kinds_of(config: dict, keys: WindowKeys, layers: int) -> list[str]:
     key = keys.spelled_out if keys.spelled_out in config else keys.kinds.name
     given = config.get(key, keys.kinds.default)
     try:
-        words = given if key == keys.spelled_out else [w for own, times in given for w in times * own]
+        words = given if key == keys.spelled_out else repeated(given, layers + 1)
         known = len(words) == layers and all(word in (GLOBAL, LOCAL) for word in words)
     except (TypeError, ValueError):
         known = False
     if not known:
         raise found(key, given, f"{GLOBAL} and {LOCAL}, {layers} layers together")
     return words
+
+
+def repeated(given: list, most: int) -> list:
+    """The words of lists, each as often as stands beside it: the first `most`, whatever stands there."""
+    lists = (repeat(own, min(index(times), most)) for own, times in given)
+    return list(islice(chain.from_iterable(chain.from_iterable(lists)), most))

@@ -198,10 +198,8 @@ def attend(
     query, key, value = query_key_value.transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), dim=1)
     if past is not None:
         key, value = go_on(past, key, value)
-    causal, band = (
-        query.shape[2] == key.shape[2],
-        None,
-    )  # else the query is of one token, which sees all before it
+    causal = query.shape[2] == key.shape[2]  # else the query is of one token, which sees all before it
+    band = None
     if window is not None and key.shape[2] > window:
         if causal:
             causal, band = False, band_of(key.shape[2], window, key.device)
