@@ -55,7 +55,7 @@ rule resolve_checkpoint:
         runtime=lambda wildcards, attempt: CHECKPOINT.at(attempt).runtime,
     params:
         source=source("resolve_model.py"),
-        place=lambda wildcards: option("--folder", paths.checkpoint_folders(CONFIG)[variant_of(wildcards)]),
+        place=lambda wildcards: params.checkpoint_place(CONFIG, variant_of(wildcards)),
     shell:
         "resolve_model.py --name {wildcards.strategy}@{wildcards.level} {params.place} --output {output}"
         " > {log} 2>&1"

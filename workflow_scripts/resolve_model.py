@@ -20,6 +20,7 @@ def main() -> None:
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--folder", type=Path, help="local folder of the model")
     given.add_argument("--fetched", type=Path, help="what fetch_model.py wrote")
+    parser.add_argument("--roles", type=json.loads, default={}, help="roles by matrices' names (JSON)")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parse(parser)
     place = arguments.folder or fetched_folder(arguments.fetched)
@@ -30,11 +31,12 @@ def main() -> None:
         from memprune.models.resolve_model import resolve_model
 
         with unchanged({Path(path): content for path, content in contents.items()}):
-            write_manifest(resolve_model(arguments.name, place), folder / "manifest.json")
+            write_manifest(resolve_model(arguments.name, place, arguments.roles), folder / "manifest.json")
 
     determinants = {
         "source": source_code.digest(Path(__file__)),
         "name": arguments.name,
+        "roles": arguments.roles,
         "files": contents,
         "versions": {name: version(name) for name in ("safetensors", "tokenizers", "transformers")},
     }

@@ -15,3 +15,8 @@ class UserError(Exception):
 def shown(character: str) -> str:
     """A character as it is, or how Python writes it where it cannot be printed."""
     return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def as_one_line(error: BaseException) -> str:
+    """An exception's message as one line of at most 200 characters."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]

@@ -1,12 +1,13 @@
 """A model, as the configuration names it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from memprune.config.section import Section
 from memprune.config.target import AskedLevels
 from memprune.config.values import Place, Text, Word
+from memprune.models.roles import MATRIX_GROUPS
 
 
 class Model(Section):
@@ -18,6 +19,10 @@ class Model(Section):
     repo: Annotated[Word | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[Word, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[AskedLevels | None, Field(description="Levels in place of the strategies' own.")] = None
+    roles: Annotated[
+        dict[Text, Literal[*MATRIX_GROUPS["all"]] | None],
+        Field(description="Roles of matrices by name, where they are not known; null: never pruned."),
+    ] = {}
     control: Annotated[
         Text | None,
         Field(description="Model of the experiment that has hardly seen the repeated text; stays dense."),

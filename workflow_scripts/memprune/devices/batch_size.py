@@ -12,9 +12,8 @@ import torch
 from memprune.disk import written_whole
 from memprune.errors import UserError
 from memprune.scoring.batches import Batch
-from memprune.scoring.forced_pass import forced_pass
+from memprune.scoring.forced_pass import Model, forced_pass
 from memprune.scoring.logits import all_evidence
-from memprune.scoring.variant_model import VariantModel
 from memprune.store import entries
 
 LARGEST = 2**16  # tokens: a GPU has long been busy, and larger batches only take memory
@@ -49,7 +48,7 @@ def within_memory(work: Callable[[int], Result], batch_tokens: int, longest: int
         batch_tokens //= 2
 
 
-def find_batch_tokens(kind: Mapping, model: VariantModel, longest: int) -> int:
+def find_batch_tokens(kind: Mapping, model: Model, longest: int) -> int:
     """The tokens of a batch for a kind of job: remembered, else found by trying and remembered.
 
     `longest` is the length of the longest text, in tokens; raises UserError when not even one fits.
@@ -63,7 +62,7 @@ def find_batch_tokens(kind: Mapping, model: VariantModel, longest: int) -> int:
     return batch_tokens
 
 
-def probe(model: VariantModel, longest: int) -> int:
+def probe(model: Model, longest: int) -> int:
     """The most tokens, halved from `LARGEST`, at which the longest texts fit with all evidence."""
 
     def try_batch(batch_tokens: int) -> None:

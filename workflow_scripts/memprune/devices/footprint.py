@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from math import prod
 
 from memprune.models.architecture import Architecture
+from memprune.models.outline import Outline
 from memprune.models.shapes import HEAD, shapes_of
 from memprune.models.weights import BYTES
 from memprune.scoring.batches import LOGIT_ROWS
@@ -42,9 +43,11 @@ def room_on_gpu(weights: int, working: int) -> int:
 def layer_bytes(architecture: Architecture, itemsize: int) -> list[int]:
     """The size of each layer's weights at `itemsize` bytes a weight, and of each part around the layers.
 
-    A head that is tied to the embedding is there once.
+    A head that is tied to the embedding is there once. A model that transformers computes is one part.
     """
     a, weights = architecture, Counter()
+    if isinstance(a, Outline):
+        return [a.parameters * itemsize]
     for part, shape in shapes_of(a).items():
         if not (part == HEAD and a.tied):
             weights[part.name if part.layer is None else LAYER] += prod(shape)
@@ -56,8 +59,10 @@ def working_bytes(architecture: Architecture, batch_tokens: int, itemsize: int) 
     """What one batch takes beside the weights: the largest of its intermediate results, and its logits.
 
     The logits are counted twice, the second time in float32, and four bytes for what is compared for ranks.
+    Those of transformers are of all tokens of a batch at one time.
     """
     a = architecture
-    tokens = max(batch_tokens, a.positions)
+    tokens = max(batch_tokens, a.positions or 0)
+    rows = tokens if isinstance(a, Outline) else LOGIT_ROWS
     widest = max(2 * (a.heads + 2 * a.key_heads) * a.head_size, 2 * a.intermediate) + 4 * a.hidden
-    return tokens * widest * itemsize + LOGIT_ROWS * a.vocabulary * (itemsize + 8)
+    return tokens * widest * itemsize + rows * a.vocabulary * (itemsize + 8)

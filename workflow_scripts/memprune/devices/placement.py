@@ -14,7 +14,9 @@ from memprune.devices.footprint import BATCH_TOKENS
 from memprune.devices.residency import choose_block_tokens, free_on_gpu
 from memprune.errors import UserError
 from memprune.models.manifest import Manifest
-from memprune.scoring.variant_model import VariantModel, load_variant
+from memprune.models.outline import Outline
+from memprune.scoring.forced_pass import Model
+from memprune.scoring.variant_model import load_variant
 
 Result = TypeVar("Result")
 
@@ -26,7 +28,7 @@ class Placed:
     `kind` is what they are remembered by, None where they were given; `about` tells of the place, in words.
     """
 
-    model: VariantModel
+    model: Model
     batch_tokens: int
     kind: Mapping | None
     about: Mapping[str, str]
@@ -97,11 +99,15 @@ def place(
     return Placed(model, find_batch_tokens(kind, model, longest), kind, about)
 
 
-def load_model(
-    manifest: Manifest, changes: Sequence[Path], device: torch.device, spec: Mapping
-) -> VariantModel:
-    """The model, resident or streamed as `spec` says; with `auto` also streamed when the device fills up."""
+def load_model(manifest: Manifest, changes: Sequence[Path], device: torch.device, spec: Mapping) -> Model:
+    """The model, resident or streamed as `spec` says; with `auto` also streamed when the device fills up.
+
+    One that transformers computes is resident. Raises UserError when it does not fit the device, or `spec`
+    says otherwise.
+    """
     dtype = getattr(torch, spec["dtype"])
+    if isinstance(manifest.architecture, Outline):
+        return load_resident(manifest, changes, dtype, device, spec)
     load = partial(load_variant, manifest, changes, dtype, device)
     try:
         return load(choose_block_tokens(manifest.architecture, dtype, device, spec))
@@ -116,3 +122,25 @@ def load_model(
         )
     print("residency: the weights do not fit the device after all, so they are streamed", flush=True)
     return load(choose_block_tokens(manifest.architecture, dtype, device, {**spec, "residency": "streamed"}))
+
+
+def load_resident(
+    manifest: Manifest, changes: Sequence[Path], dtype: torch.dtype, device: torch.device, spec: Mapping
+) -> Model:
+    """A model that transformers computes."""
+    from memprune.scoring.transformers_pass import load_through_transformers  # other models do without
+
+    if spec["residency"] == "streamed":
+        raise UserError(
+            "evaluation.residency: found streamed, allowed: auto, resident; transformers computes "
+            f"{manifest.architecture.family} models, all weights at once"
+        )
+    try:
+        return load_through_transformers(manifest, changes, dtype, device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    raise UserError(
+        f"the weights do not fit the device, and a {manifest.architecture.family} model, which transformers "
+        "computes, is not streamed; try precision: bfloat16, or a device with more memory"
+    )

@@ -64,7 +64,8 @@ def text_task(
     check_ids(table, variant.manifest.vocabulary)
     tokens = [np.asarray(row, dtype=np.int32) for row in table["tokens"].to_pylist()]
     lengths = np.array([len(row) for row in tokens])
-    check_texts(kind, int(lengths.max()) - 1, variant.manifest.architecture.positions)
+    if (positions := variant.manifest.architecture.positions) is not None:
+        check_texts(kind, int(lengths.max()) - 1, positions)
     scored = table["scored"].to_numpy() if "scored" in table.column_names else lengths - 1
     rows = [t.tobytes() + int(s).to_bytes(4, "little") for t, s in zip(tokens, scored, strict=True)]
     return Task(

@@ -15,6 +15,8 @@ from memprune.errors import UserError
 from memprune.evaluation.fit import check_ids, check_positions, check_tokenizer
 from memprune.evaluation.tasks import IDENTIFYING, WINDOW, Task, memorization_tasks, perplexity_task
 from memprune.models.manifest import Manifest
+from memprune.models.model_files import CONFIG
+from memprune.models.outline import Outline
 from memprune.store import entries, source_code
 from memprune.variants.changes import change_digest
 
@@ -92,7 +94,8 @@ def check_fit(variant: Variant, drawn: pa.Table) -> None:
     check_tokenizer(drawn.schema.metadata[b"tokenizer"].decode(), variant.manifest.tokenizer)
     check_ids(drawn, variant.manifest.vocabulary)
     positions = variant.manifest.architecture.positions
-    check_positions(variant.sample_length, variant.longest_window - 1, positions)
+    if positions is not None:
+        check_positions(variant.sample_length, variant.longest_window - 1, positions)
 
 
 def determinants_of(variant: Variant, device: str, *modules: str) -> dict:
@@ -102,8 +105,13 @@ def determinants_of(variant: Variant, device: str, *modules: str) -> dict:
     The code is that of the forced pass and of other `modules`.
     """
     manifest, spec = variant.manifest, variant.spec
+    computing, by_transformers = "memprune.scoring.variant_model", {}
+    if isinstance(manifest.architecture, Outline):
+        computing = "memprune.scoring.transformers_pass"
+        by_transformers = {"transformers": version("transformers"), "config": manifest.hashes[CONFIG]}
     return {
-        "source": source_code.digest("memprune.scoring.forced_pass", *modules),
+        "source": source_code.digest("memprune.scoring.forced_pass", computing, *modules),
+        **by_transformers,
         "weights": manifest.fingerprint,
         "architecture": asdict(manifest.architecture),
         "changes": [change_digest(change) for change in variant.changes],

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from memprune.errors import UserError
-from memprune.models.families import FAMILIES
+from memprune.models.layout import layout_of
 from memprune.models.manifest import Manifest, Matrix
 from memprune.variants.floats import to_bits, to_float32
 from memprune.variants.weights_of_variant import Weights
@@ -12,7 +12,7 @@ from memprune.variants.weights_of_variant import Weights
 
 def is_input_first(manifest: Manifest) -> bool:
     """Whether a model's matrices are stored input × output."""
-    return FAMILIES[manifest.architecture.family].input_first
+    return layout_of(manifest.architecture).input_first
 
 
 def inputs_of(matrix: Matrix, manifest: Manifest) -> int:

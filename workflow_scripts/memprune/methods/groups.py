@@ -15,7 +15,7 @@ from memprune.methods.by_output import drop_by_output
 from memprune.methods.selection import Selection, n_of_m
 from memprune.methods.selection_engine import Keys
 from memprune.models.architecture import Architecture
-from memprune.models.families import FAMILIES
+from memprune.models.layout import layout_of
 from memprune.models.shapes import matrix_shapes
 from memprune.variants.regions import Region, own_lines, stored_role
 from memprune.variants.scope import scope_of
@@ -26,7 +26,7 @@ def drop(packed: Mapping[str, np.ndarray], regions: Sequence[Region], keys: Keys
     selection = Selection(**asked.settings)
     check_groups(selection, asked.manifest.architecture, asked.manifest.model, asked.strategy)
     kept, size = n_of_m(selection.pattern)
-    input_first = FAMILIES[asked.manifest.architecture.family].input_first
+    input_first = layout_of(asked.manifest.architecture).input_first
 
     def choose(values: np.ndarray) -> np.ndarray:
         return highest_of_groups(values, kept, size)

@@ -22,6 +22,7 @@ from memprune.methods.asked import Asked
 from memprune.models.manifest import Manifest
 from memprune.scoring.decoder import Layer, See, embed, rotations_of, run_layer, unseen
 from memprune.scoring.variant_model import Source, find_source, read_embedding
+from memprune.variants.computed_here import check_decoder
 from memprune.variants.steps import Step
 from memprune.variants.weights_of_variant import Weights
 
@@ -40,6 +41,8 @@ def open_source(asked: Asked, beside: int = 0) -> Source:
 
     `beside` are the bytes that the method takes there beside a layer and a batch.
     """
+    manifest = asked.manifest
+    check_decoder(manifest.architecture, manifest.model, f"strategies.{asked.strategy}", "calibration text")
     torch.set_num_threads(asked.threads)
     if asked.device == "cuda":
         asking = {"dtype": "float32", "batch_tokens": BATCH_TOKENS, "residency": "streamed"}

@@ -17,7 +17,7 @@ import torch
 from memprune.methods.activations import read_activations
 from memprune.methods.asked import Asked
 from memprune.methods.ranks import rank_at
-from memprune.models.families import FAMILIES
+from memprune.models.layout import layout_of
 from memprune.models.weights import BYTES
 from memprune.variants.changes import About, write_change
 from memprune.variants.floats import to_bits, to_float32
@@ -50,7 +50,7 @@ def make(asked: Asked, path: Path) -> None:
 def factors(asked: Asked, ranks: dict[str, int]) -> Iterator[tuple[str, np.ndarray]]:
     """The two factors of each matrix, as stored, by the names that their file has: bits in its dtype."""
     dtype, weights = asked.manifest.dtype, weights_of_variant(asked.manifest, asked.before)
-    input_first = FAMILIES[asked.manifest.architecture.family].input_first
+    input_first = layout_of(asked.manifest.architecture).input_first
     sums = read_activations(asked.inputs["activations"]) if "activations" in asked.inputs else None
     torch.set_num_threads(asked.threads)
     for name, rank in ranks.items():

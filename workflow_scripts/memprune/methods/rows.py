@@ -7,7 +7,7 @@ import numpy as np
 from memprune.methods.asked import Asked
 from memprune.methods.by_output import drop_by_output
 from memprune.methods.selection_engine import Keys
-from memprune.models.families import FAMILIES
+from memprune.models.layout import layout_of
 from memprune.variants.regions import Region
 
 
@@ -25,7 +25,7 @@ def drop_in_rows(
     def choose(values: np.ndarray) -> np.ndarray:
         return all_but_lowest(values, round(level * values.shape[1]))
 
-    input_first = FAMILIES[asked.manifest.architecture.family].input_first
+    input_first = layout_of(asked.manifest.architecture).input_first
     drop_by_output(packed, region, input_first, keys, choose, asked.threads)
 
 

@@ -15,9 +15,10 @@ from memprune.methods.asked import Asked
 from memprune.methods.selection import Selection
 from memprune.methods.selection_engine import Keys, for_each_slice
 from memprune.models.architecture import Architecture
-from memprune.models.families import FAMILIES
+from memprune.models.layout import layout_of
 from memprune.models.manifest import Manifest, Matrix
 from memprune.models.roles import MLP
+from memprune.variants.computed_here import check_decoder
 from memprune.variants.regions import Region, lines_by_head, own_lines, stored_role
 from memprune.variants.scope import scope_of
 
@@ -65,6 +66,7 @@ def shares_of_layers(manifest: Manifest, selection: Selection, strategy: str) ->
     Raises UserError where none is whole in scope.
     """
     a = manifest.architecture
+    check_decoder(a, manifest.model, f"strategies.{strategy}.pattern", selection.pattern)
     roles, layers = scope_of(selection, a, manifest.model, strategy)
     shares: dict[int, list[Share]] = {}
     for matrix in manifest.matrices:
@@ -97,7 +99,7 @@ def lines_of(role: str, selection: Selection, architecture: Architecture, layer:
 
 def axis_of(role: str, architecture: Architecture) -> int:
     """Along which axis, as stored, a role's lines lie: outputs, or inputs of what reads heads or neurons."""
-    input_first = FAMILIES[architecture.family].input_first
+    input_first = layout_of(architecture).input_first
     return int(input_first if role not in ("output", "down") else not input_first)
 
 

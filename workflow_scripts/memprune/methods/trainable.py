@@ -20,6 +20,7 @@ from memprune.models.manifest import Manifest
 from memprune.models.shapes import EMBEDDING, HEAD
 from memprune.models.tensor_names import find_parts
 from memprune.scoring.batches import cut_batches
+from memprune.variants.computed_here import check_decoder
 from memprune.variants.floats import to_float32
 from memprune.variants.weights_of_variant import Weights, weights_of_variant
 
@@ -63,6 +64,7 @@ def load_trainable(manifest: Manifest, changes: Sequence[Path], device: torch.de
 
     A head that the configuration ties is the embedding, unless the files have another beside that.
     """
+    check_decoder(manifest.architecture, manifest.model, "strategies", "training or gradients")
     weights = weights_of_variant(manifest, changes)
     names = find_parts(manifest.architecture.family, weights.tensors)
     config = AutoConfig.from_pretrained(manifest.folder, local_files_only=True, trust_remote_code=False)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from memprune.errors import UserError
 from memprune.models.manifest import Checkpoint
+from memprune.models.outline import Outline
 from memprune.models.tensor_names import find_parts
-from memprune.models.weights import Tensor, read_headers
+from memprune.models.weights import BITS, Tensor, read_headers
 
 
 def check_alike(found: Checkpoint, folder: str, model: Checkpoint, model_folder: str) -> None:
@@ -28,4 +29,6 @@ def check_alike(found: Checkpoint, folder: str, model: Checkpoint, model_folder:
 def tensors_of(checkpoint: Checkpoint, folder: str) -> dict[str, Tensor]:
     """The tensors that a model computes with, by name; buffers are none of them."""
     headers = read_headers(Path(folder) / file for file in checkpoint.files)
+    if isinstance(checkpoint.architecture, Outline):
+        return {name: tensor for name, tensor in headers.items() if tensor.dtype in BITS}
     return {name: headers[name] for name in find_parts(checkpoint.architecture.family, headers).values()}

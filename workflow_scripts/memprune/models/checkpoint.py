@@ -1,5 +1,6 @@
 """What a model folder says of itself without being loaded: its configuration and its tensors' headers."""
 
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -7,36 +8,73 @@ from safetensors import SafetensorError, safe_open
 
 from memprune.errors import UserError
 from memprune.models.architecture import Architecture
+from memprune.models.families import FAMILIES
 from memprune.models.manifest import Checkpoint, Matrix
 from memprune.models.model_config import read_architecture
 from memprune.models.model_files import check_pointer, read_config, weight_files
+from memprune.models.outline import Outline
+from memprune.models.read_outline import read_outline
 from memprune.models.shapes import EMBEDDING, HEAD, shapes_of
 from memprune.models.tensor_names import Part, find_matrices, find_parts
 from memprune.models.weights import BYTES, DTYPES, Tensor, read_headers
 
+LARGEST_BYTES = 8  # of an element of any other dtype, of tensors that only transformers computes with
 
-def describe(folder: str | Path) -> Checkpoint:
-    """Describe a model folder. Raises UserError, which says what is wrong with it."""
-    architecture = read_architecture(read_config(folder))
+
+def describe(folder: str | Path, roles: Mapping[str, str | None] | None = None) -> Checkpoint:
+    """Describe a model folder, of a family of the decoder of ours or of any other type that transformers has.
+
+    `roles` are for the latter alone (see `memprune.models.role_names`). Raises UserError, which says what is
+    wrong with it.
+    """
+    config = read_config(folder)
+    if is_known(config) and roles:
+        raise UserError(f"roles: found {next(iter(roles))}, allowed: none for a {config['model_type']} model")
     files = weight_files(folder)
     for file in files:
         check_file(file)
     tensors = read_headers(files)
+    if is_known(config):
+        return describe_known(read_architecture(config), files, tensors)
+    outline, found = read_outline(folder, tensors, roles or {})
+    return checkpoint_of(outline, files, tensors, found)
+
+
+def is_known(config: dict) -> bool:
+    """Whether a configuration is of a family of the decoder of ours, or of no type that there can be."""
+    name = config.get("model_type")
+    return not isinstance(name, str) or name in FAMILIES
+
+
+def describe_known(
+    architecture: Architecture, files: Sequence[Path], tensors: dict[str, Tensor]
+) -> Checkpoint:
+    """Describe the checkpoint of a decoder of ours."""
     parts = find_parts(architecture.family, tensors)
     check_shapes(architecture, {part: tensors[name] for part, name in parts.items()}, parts)
+    computing = {name: tensors[name] for name in parts.values()}
+    return checkpoint_of(architecture, files, computing, find_matrices(architecture.family, parts))
+
+
+def checkpoint_of(
+    architecture: Architecture | Outline,
+    files: Sequence[Path],
+    tensors: Mapping[str, Tensor],
+    found: Sequence[tuple[str, int, str]],
+) -> Checkpoint:
+    """A checkpoint of the tensors that a model computes with, and of the matrices found among them."""
     matrices = [
-        Matrix(name, tensors[name].file.name, layer, role, tensors[name].shape)
-        for name, layer, role in find_matrices(architecture.family, parts)
+        Matrix(name, tensors[name].file.name, layer, role, tensors[name].shape) for name, layer, role in found
     ]
     dtypes = sorted({tensors[matrix.name].dtype for matrix in matrices})
-    others = {tensors[name].dtype for name in parts.values()} - set(DTYPES.values())
-    if len(dtypes) > 1 or others:
+    others = {tensor.dtype for tensor in tensors.values()} - set(DTYPES.values())
+    if len(dtypes) > 1 or (others and isinstance(architecture, Architecture)):
         found = ", ".join([*dtypes, *sorted(others - set(dtypes))])
         raise UserError(f"weights: found {found}; allowed: one of {', '.join(DTYPES.values())}")
     return Checkpoint(
         files=[file.name for file in files],
         dtype=dtypes[0],
-        tensor_bytes=sum(tensors[name].size * BYTES[tensors[name].dtype] for name in parts.values()),
+        tensor_bytes=sum(tensor.size * BYTES.get(tensor.dtype, LARGEST_BYTES) for tensor in tensors.values()),
         architecture=architecture,
         matrices=matrices,
     )

@@ -1,13 +1,14 @@
 """A model's manifest: all that later steps need to know of it, so that none of them loads it to find out."""
 
 import json
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import get_args, get_origin, get_type_hints
 
 from memprune.disk import readable, written_whole
 from memprune.models.architecture import Architecture
+from memprune.models.outline import Outline
 from memprune.store import entries
 
 
@@ -37,7 +38,7 @@ class Checkpoint:
     files: list[str]
     dtype: str
     tensor_bytes: int
-    architecture: Architecture
+    architecture: Architecture | Outline  # the latter: transformers computes the model
     matrices: list[Matrix]
 
     @property
@@ -84,7 +85,7 @@ def built(kind: object, value: object, place: str) -> object:
         return kind(**{name: built(kinds.get(name), own, name) for name, own in value.items()})
     of, parts = get_origin(kind), get_args(kind)
     if of is UnionType:
-        return None if value is None else built(parts[0], value, place)
+        return None if value is None else built(fitting(parts, value), value, place)
     if of is dict and isinstance(value, dict):
         return {name: built(parts[1], own, f"{place}.{name}") for name, own in value.items()}
     if of is list and isinstance(value, list):
@@ -94,6 +95,12 @@ def built(kind: object, value: object, place: str) -> object:
     if type(value) is not kind:
         raise TypeError(f"{place}: found {value!r:.60}")
     return value
+
+
+def fitting(kinds: tuple, value: object) -> object:
+    """Of kinds of values the one whose fields a value has, else the first."""
+    records = filter(is_dataclass, kinds if isinstance(value, dict) else ())
+    return next((kind for kind in records if {field.name for field in fields(kind)} == set(value)), kinds[0])
 
 
 def write_manifest(manifest: Manifest, path: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES
+from memprune.models.outline import Outline
 from memprune.models.roles import MLP
 from memprune.models.tensor_names import Part
 
@@ -34,9 +35,14 @@ def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
     return shapes
 
 
-def matrix_shapes(architecture: Architecture) -> dict[str, tuple[int, int]]:
-    """Output × input of the matrices of a block, by role in order."""
+def matrix_shapes(architecture: Architecture | Outline) -> dict[str, tuple[int, int]]:
+    """Output × input of the matrices of a block, by role in order.
+
+    Of a model that transformers computes a role's matrices are taken as one with the inputs of hidden states.
+    """
     a = architecture
+    if isinstance(a, Outline):
+        return {role: (-(-weights // (a.layers * a.hidden)), a.hidden) for role, weights in a.roles.items()}
     queries, keys = a.heads * a.head_size, a.key_heads * a.head_size
     shapes = {
         "query_key_value": (queries + 2 * keys, a.hidden),

@@ -15,8 +15,16 @@ from memprune.models.model_files import input_files
 from memprune.planning.draws import SPLITS, corpus_of, draw_files
 from memprune.planning.paths import checkpoint_folders, task_files, task_names
 from memprune.planning.sizes import size_of
+from memprune.variants.computed_here import check_decoder
 
 READ = ("member", "perplexity", "non_member")  # draws that between them read all splits that any reads
+# Inputs of methods that take text through a model.
+COMPUTED = {
+    "activations": "a method that weighs inputs",
+    "gradients": "a method that takes gradients",
+    "calibration": "a method that solves by calibration text",
+    "retraining": "finetuning",
+}
 TASK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
@@ -102,4 +110,6 @@ def check_scopes(config: Config) -> None:
         except UserError:
             continue  # it is not known before the model is fetched
         for key, strategy in config.strategies.items():
+            for kind in COMPUTED.keys() & set(strategy.inputs):
+                check_decoder(size.architecture, name, f"strategies.{key}", COMPUTED[kind])
             strategy.check_fit(size.architecture, name, key, config.levels(name, key))

@@ -15,7 +15,7 @@ from memprune.errors import UserError
 from memprune.evaluation.fit import check_positions, check_texts
 from memprune.methods.training_memory import FINETUNE_BYTES, training_bytes
 from memprune.models.alike import check_alike
-from memprune.models.checkpoint import check_vocabulary, describe
+from memprune.models.checkpoint import check_vocabulary, describe, is_known
 from memprune.models.manifest import Checkpoint
 from memprune.models.model_config import read_architecture
 from memprune.models.tokenizer_checks import check_tokenizer_files, rows_needed, vocabulary_of
@@ -70,7 +70,7 @@ def check_experiment(config: Config, source: str) -> None:
         check_names(config)
         for name, model in config.models.items():
             if model.path is not None:
-                check_local_model(name, model.path, config)
+                check_local_model(name, model, config)
             else:
                 check_cached_model(name, model, config)
         check_one_tokenizer({name: model.path for name, model in config.models.items() if model.path})
@@ -81,17 +81,17 @@ def check_experiment(config: Config, source: str) -> None:
         raise UserError(f"{source}: {error}") from None
 
 
-def check_local_model(name: str, folder: str, config: Config) -> None:
+def check_local_model(name: str, model: Model, config: Config) -> None:
     """Raise UserError unless the model is whole, long enough for the samples, and its tokenizer fits."""
     try:
-        check_lengths(config, describe_whole(folder).architecture.positions)
+        check_lengths(config, describe_whole(model.path, model.roles).architecture.positions)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
 
 
-def describe_whole(folder: str) -> Checkpoint:
+def describe_whole(folder: str, roles: Mapping[str, str | None]) -> Checkpoint:
     """Describe a model folder; raises UserError for one that is not whole or lacks a tokenizer that fits."""
-    checkpoint = describe(folder)
+    checkpoint = describe(folder, roles)
     check_tokenizer_files(folder)
     check_vocabulary(rows_needed(folder), checkpoint.vocabulary)
     return checkpoint
@@ -101,11 +101,12 @@ def check_checkpoint(variant: str, folder: str, config: Config) -> None:
     """Raise UserError unless a folder is every studied model with other weights, as far as files show."""
     strategy, level = split_variant(variant)
     try:
-        checkpoint = describe_whole(folder)
         for name, place in ((name, config.models[name].path) for name in config.studied):
+            roles = config.models[name].roles
+            checkpoint = describe_whole(folder, roles)
             if place is None:
                 continue  # the job says it once the model is fetched
-            check_alike(checkpoint, folder, describe(place), place)
+            check_alike(checkpoint, folder, describe(place, roles), place)
             if vocabulary_of(folder) != vocabulary_of(place):
                 raise UserError(f"{folder}: found another tokenizer, allowed: that of model {name}")
     except UserError as error:
@@ -116,14 +117,16 @@ def check_cached_model(name: str, model: Model, config: Config) -> None:
     """Raise UserError for a repository whose configuration is in the Hub's cache and cannot be used."""
     try:
         content = cached_config(model)
-        if content is not None:
+        if content is not None and is_known(content):
             check_lengths(config, read_architecture(content).positions)
     except UserError as error:
         raise UserError(f"models.{name}: {error}") from None
 
 
-def check_lengths(config: Config, positions: int) -> None:
-    """Raise UserError when a model's positions are too few for what it is scored on."""
+def check_lengths(config: Config, positions: int | None) -> None:
+    """Raise UserError when a model's positions are too few for what it is scored on; None: they never are."""
+    if positions is None:
+        return
     check_positions(config.samples.window, config.samples.perplexity_window, positions)
     if config.concatenated is not None:
         check_texts("concatenated", config.concatenated.window, positions)

@@ -8,9 +8,11 @@ from pathlib import Path
 from memprune.config.experiment import Config, Model
 from memprune.errors import UserError
 from memprune.models.architecture import Architecture
+from memprune.models.checkpoint import describe, is_known
 from memprune.models.families import FAMILIES
 from memprune.models.model_config import read_architecture
 from memprune.models.model_files import read_config, read_json, weight_files
+from memprune.models.outline import Outline
 from memprune.models.shapes import HEAD, matrix_shapes, shapes_of
 from memprune.models.weights import BYTES
 
@@ -37,7 +39,7 @@ LARGEST = "EleutherAI/pythia-12b"
 class ModelSize:
     """The sizes of a model: its decoder, and the bytes of its files."""
 
-    architecture: Architecture
+    architecture: Architecture | Outline
     file_bytes: int
 
     @property
@@ -59,6 +61,8 @@ class ModelSize:
     def weights(self) -> int:
         """Weights of the whole model, but for norms and biases (less than 0.1 % in models of any size)."""
         a = self.architecture
+        if isinstance(a, Outline):
+            return a.parameters
         around = sum(
             math.prod(shape)
             for part, shape in shapes_of(a).items()
@@ -74,13 +78,19 @@ def size_of(model: Model) -> ModelSize:
     configuration or files that cannot be used.
     """
     if model.path is not None:
-        architecture = read_architecture(read_config(model.path))
+        config = read_config(model.path)
+        known = is_known(config)
+        architecture = read_architecture(config) if known else describe(model.path, model.roles).architecture
         return ModelSize(architecture, sum(path.stat().st_size for path in weight_files(model.path)))
     config = cached_config(model) or known_config(model.repo)
     if config is None:
         raise UserError(
             f"{model.repo}, revision {model.revision}: its size is not known; "
             f"fetch its configuration: hf download {model.repo} config.json --revision {model.revision}"
+        )
+    if not is_known(config):
+        raise UserError(
+            f"{model.repo}: its size is not known before it is fetched, since transformers computes it"
         )
     architecture = read_architecture(config)
     return ModelSize(architecture, expected_file_bytes(architecture, config))

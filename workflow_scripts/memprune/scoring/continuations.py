@@ -5,21 +5,22 @@ there, the first wrong token included, and only the tokens after it are decoded 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from memprune.scoring.batches import Batch, cut_batches, cut_blocks
 from memprune.scoring.decoder import Past, embed, leave, rotations_of, run_layer
-from memprune.scoring.forced_pass import check_finite, forced_pass, ignore
+from memprune.scoring.forced_pass import Model, check_finite, forced_pass, ignore
+from memprune.scoring.hidden_states import VariantModel
 from memprune.scoring.logits import log_probability, measure_rows
-from memprune.scoring.variant_model import VariantModel
 
 MORE_ON_CPU = 4  # texts than a forced pass takes: a step multiplies one token of each, which fills no product
 
 
 def continue_suffixes(
-    model: VariantModel,
+    model: Model,
     samples: np.ndarray,
     suffix: int,
     batch_tokens: int,
@@ -42,12 +43,13 @@ def continue_suffixes(
     texts = np.concatenate([samples[:, :-suffix], continued], axis=1)[unfinished]
     more = MORE_ON_CPU if model.device.type == "cpu" else 1
     for batch in cut_batches(unfinished, texts, more * batch_tokens):
-        continued[batch.rows] = decode(model, batch, known[batch.rows])[:, -suffix:]
+        decode_own = partial(decode, model) if isinstance(model, VariantModel) else model.decode
+        continued[batch.rows] = decode_own(batch, known[batch.rows])[:, -suffix:]
         advance(batch.tokens.size)
     return continued
 
 
-def forced_choices(model: VariantModel, samples: np.ndarray, suffix: int, batch_tokens: int) -> np.ndarray:
+def forced_choices(model: Model, samples: np.ndarray, suffix: int, batch_tokens: int) -> np.ndarray:
     """The greedy choice at each suffix position given the true tokens before it: int32, samples × suffix."""
     scored = np.arange(samples.shape[1] - suffix, samples.shape[1])
     blocks = cut_blocks(cut_batches(np.arange(len(samples)), samples, batch_tokens), model.block_tokens)

@@ -5,18 +5,38 @@ before it, is the true token. So one forward pass over context and suffix decide
 token would.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from memprune.errors import UserError
 from memprune.scoring.batches import Batch, cut_batches, cut_blocks
-from memprune.scoring.decoder import leave
 from memprune.scoring.evidence import Evidence
-from memprune.scoring.hidden_states import hidden_states
-from memprune.scoring.logits import Measure, all_evidence, measure_rows, only_log_probability
-from memprune.scoring.variant_model import VariantModel
+from memprune.scoring.logits import Measure, all_evidence, only_log_probability
+
+
+class Model(Protocol):
+    """A model that can be scored: by the decoder of ours (`VariantModel`), or by transformers.
+
+    `block_tokens` are scored together, one batch if 0. `not_finite` names tensors with infinite weights or
+    such as are no numbers.
+    """
+
+    dtype: torch.dtype
+    device: torch.device
+    not_finite: Callable[[], list[str]]
+    block_tokens: int
+
+    def measured(
+        self, block: Sequence[torch.Tensor], targets: Sequence[np.ndarray], measure: Measure
+    ) -> Iterator[tuple[torch.Tensor, ...]]:
+        """What `measure` says of some tokens of each text of some batches, batch by batch: flat tensors.
+
+        `block` has the batches' ids, each texts × tokens, `targets` the ascending positions of the tokens in
+        each batch's texts, none of them the first.
+        """
 
 
 def ignore(tokens: int) -> None:
@@ -24,7 +44,7 @@ def ignore(tokens: int) -> None:
 
 
 def score_suffixes(
-    model: VariantModel,
+    model: Model,
     samples: np.ndarray,
     context_lengths: Sequence[int],
     suffix: int,
@@ -51,7 +71,7 @@ def score_suffixes(
 
 
 def score_windows(
-    model: VariantModel,
+    model: Model,
     windows: list[np.ndarray],
     scored: np.ndarray,
     batch_tokens: int,
@@ -63,7 +83,7 @@ def score_windows(
 
 
 def score_texts(
-    model: VariantModel,
+    model: Model,
     texts: list[np.ndarray],
     scored: np.ndarray,
     measure: Measure,
@@ -93,7 +113,7 @@ def score_texts(
 
 @torch.inference_mode()
 def forced_pass(
-    model: VariantModel, block: list[Batch], scored: np.ndarray | None, measure: Measure
+    model: Model, block: list[Batch], scored: np.ndarray | None, measure: Measure
 ) -> list[tuple[np.ndarray, ...]]:
     """What `measure` says of some tokens of each text of some batches, by their ascending positions.
 
@@ -102,21 +122,14 @@ def forced_pass(
     """
     ids = [torch.from_numpy(batch.tokens.astype(np.int64)).to(model.device) for batch in block]
     targets = [np.arange(1, tokens.shape[1]) if scored is None else scored for tokens in ids]
-    # The last token of a text is only predicted; what predicts a token is the state of the one before it.
-    hidden = hidden_states(model, [tokens[:, :-1] for tokens in ids], [at[0] - 1 for at in targets])
-    head = model.head()
     results = []
-    for batch, states, tokens, at in zip(block, hidden, ids, targets, strict=True):
-        if len(at) < states.shape[1]:
-            states = states[:, at - at[0]]
-        rows = leave(states.flatten(0, 1), head, model.architecture)
-        measured = measure_rows(measure, rows, tokens[:, at].flatten(), head)
-        results.append(tuple(values.view(-1, len(at)).cpu().numpy() for values in measured))
+    for batch, at, found in zip(block, targets, model.measured(ids, targets, measure), strict=True):
+        results.append(tuple(values.view(-1, len(at)).cpu().numpy() for values in found))
         check_finite(results[-1][0], batch.rows, model)
     return results
 
 
-def check_finite(log_probability: np.ndarray, rows: np.ndarray, model: VariantModel) -> None:
+def check_finite(log_probability: np.ndarray, rows: np.ndarray, model: Model) -> None:
     """Raise UserError that names the first of `rows` with a log-probability that is not finite, and why."""
     wrong = ~np.isfinite(log_probability).all(axis=1)
     if wrong.any():
@@ -126,7 +139,7 @@ def check_finite(log_probability: np.ndarray, rows: np.ndarray, model: VariantMo
         )
 
 
-def reason_not_finite(model: VariantModel) -> str:
+def reason_not_finite(model: Model) -> str:
     """What is behind a log-probability that is not finite: weights in the files, or the dtype's range."""
     if names := model.not_finite():
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""

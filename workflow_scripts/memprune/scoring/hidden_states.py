@@ -1,11 +1,45 @@
 """The hidden states of texts, layer by layer: what scores, and all else that asks a model, begin with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from memprune.scoring.decoder import embed, rotations_of, run_layer
-from memprune.scoring.variant_model import VariantModel
+from memprune.models.architecture import Architecture
+from memprune.scoring.decoder import Embedding, Head, Layer, embed, leave, rotations_of, run_layer
+from memprune.scoring.logits import Measure, measure_rows
+
+
+@dataclass(frozen=True)
+class VariantModel:
+    """A model as scoring uses it: `embedding`, `layers` and `head` give its weights, in memory or read anew.
+
+    `block_tokens` go through a layer before the next one is asked for; one batch if 0, the model resident.
+    `not_finite` reads the files again and names the tensors with infinite weights or such as are no numbers.
+    """
+
+    architecture: Architecture
+    dtype: torch.dtype
+    device: torch.device
+    embedding: Callable[[], Embedding]
+    layers: Callable[[], Iterator[Layer]]
+    head: Callable[[], Head]
+    not_finite: Callable[[], list[str]]
+    block_tokens: int
+
+    def measured(
+        self, block: Sequence[torch.Tensor], targets: Sequence[np.ndarray], measure: Measure
+    ) -> Iterator[tuple[torch.Tensor, ...]]:
+        """What `measure` says of some tokens of each text of some batches: see `forced_pass.Model`."""
+        # The last token of a text is only predicted; what predicts a token is the state of the one before it.
+        hidden = hidden_states(self, [ids[:, :-1] for ids in block], [at[0] - 1 for at in targets])
+        head = self.head()
+        for states, ids, at in zip(hidden, block, targets, strict=True):
+            if len(at) < states.shape[1]:
+                states = states[:, at - at[0]]
+            rows = leave(states.flatten(0, 1), head, self.architecture)
+            yield measure_rows(measure, rows, ids[:, at].flatten(), head)
 
 
 @torch.inference_mode()

@@ -1,6 +1,6 @@
 """What a row of logits says of its true token: log-probability, margin and rank."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -21,13 +21,20 @@ def measure_rows(
     `logits` are float32, rows × vocabulary, and may be overwritten; targets are rows × 1. On a CPU, logits in
     float32 exist for a few rows at a time.
     """
-    measured = []
-    for some, some_targets in zip(rows.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True):
-        logits = apply(head.logits, some)
-        count = max(1, FLOATS // logits.shape[1]) if rows.device.type == "cpu" else LOGIT_ROWS
-        for few, target in zip(logits.split(count), some_targets[:, None].split(count), strict=True):
-            measured.append(measure(few.float(), target))
+    parts = zip(rows.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True)
+    measured = [
+        found for some, own in parts for found in measure_logits(measure, apply(head.logits, some), own)
+    ]
     return tuple(map(torch.cat, zip(*measured, strict=True)))
+
+
+def measure_logits(
+    measure: Measure, logits: torch.Tensor, targets: torch.Tensor
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """The same for rows of logits, rows × vocabulary in any dtype, for some rows at a time."""
+    count = max(1, FLOATS // logits.shape[1]) if logits.device.type == "cpu" else LOGIT_ROWS
+    for few, target in zip(logits.split(count), targets[:, None].split(count), strict=True):
+        yield measure(few.float(), target)
 
 
 def only_log_probability(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor]:

@@ -4,12 +4,11 @@ Resident, all weights lie on the device. Streamed, each layer is read when its t
 it; a block of texts then goes through the layers together, so that a block costs one read of the checkpoint.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from memprune.models.architecture import Architecture
@@ -17,28 +16,12 @@ from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
 from memprune.models.shapes import EMBEDDING, HEAD, QUERY_KEY_NORMS
 from memprune.models.tensor_names import Part, find_parts
-from memprune.models.weights import EXPONENT, SLICE, Tensor, new_buffer, slices
+from memprune.models.weights import Tensor
 from memprune.scoring.decoder import Embedding, Head, Layer, Linear, Norm, pack
+from memprune.scoring.hidden_states import VariantModel
+from memprune.scoring.read_tensor import names_not_finite, read_values
 from memprune.store.fingerprints import unchanged
 from memprune.variants.weights_of_variant import Weights, weights_of_variant
-
-
-@dataclass(frozen=True)
-class VariantModel:
-    """A model as scoring uses it: `embedding`, `layers` and `head` give its weights, in memory or read anew.
-
-    `block_tokens` go through a layer before the next one is asked for; one batch if 0, the model resident.
-    `not_finite` reads the files again and names the tensors with infinite weights or such as are no numbers.
-    """
-
-    architecture: Architecture
-    dtype: torch.dtype
-    device: torch.device
-    embedding: Callable[[], Embedding]
-    layers: Callable[[], Iterator[Layer]]
-    head: Callable[[], Head]
-    not_finite: Callable[[], list[str]]
-    block_tokens: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +56,7 @@ def load_variant(
             dtype,
             device,
             block_tokens=block_tokens,
-            not_finite=lambda: names_not_finite(source),
+            not_finite=lambda: names_not_finite(source.weights, source.names.values()),
         )
         numbers = range(source.architecture.layers)
         if not block_tokens:
@@ -90,22 +73,6 @@ def load_variant(
     return model(
         lambda: read_embedding(source), lambda: (read_layer(source, number) for number in numbers), read_last
     )
-
-
-def names_not_finite(source: Source) -> list[str]:
-    """The tensors of a variant that have a weight that is infinite or not a number."""
-    buffer = new_buffer()
-
-    def is_finite(name: str, tensor: Tensor) -> bool:
-        exponent = EXPONENT[tensor.dtype]
-        pieces = (source.weights.read(name, piece, buffer) for piece in slices(tensor.size))
-        return not any(((bits & exponent) == exponent).any() for bits in pieces)
-
-    return [
-        source.names[part]
-        for part, tensor in source.tensors.items()
-        if not is_finite(source.names[part], tensor)
-    ]
 
 
 def find_source(
@@ -229,19 +196,4 @@ def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
 
 def read_tensor(source: Source, part: Part) -> torch.Tensor:
     """A tensor after its changes, in the computation's dtype on the device."""
-    tensor, name = source.tensors[part], source.names[part]
-    values = torch.empty(tensor.size, dtype=source.dtype, device=source.device)
-    buffer = buffer_for(source.device)
-    for piece in slices(tensor.size):
-        bits = source.weights.read(name, piece, buffer)
-        signed = torch.from_numpy(bits.view(f"i{bits.itemsize}"))
-        # Sent as stored, and turned into the computation's dtype on the device.
-        values[piece] = signed.view(getattr(torch, tensor.dtype)).to(source.device)
-    return values.view(tensor.shape)
-
-
-def buffer_for(device: torch.device) -> np.ndarray:
-    """Room for a slice of any dtype; for a GPU in pinned memory, from which it copies ten times as fast."""
-    if device.type != "cuda":
-        return new_buffer()
-    return torch.empty(SLICE, dtype=torch.int32, pin_memory=True).numpy().view(np.uint32)
+    return read_values(source.weights, source.names[part], source.dtype, source.device)

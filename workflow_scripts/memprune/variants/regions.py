@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from memprune.models.architecture import Architecture
-from memprune.models.families import FAMILIES
+from memprune.models.layout import layout_of
 from memprune.models.manifest import Matrix
+from memprune.models.outline import Outline
 from memprune.models.roles import FUSED, FUSED_ROLES, MATRIX_GROUPS
 
 
@@ -46,18 +47,24 @@ class Region:
 
 def stored_roles(architecture: Architecture) -> list[str]:
     """The roles of a model's matrices, in order."""
-    return list(FAMILIES[architecture.family].matrices.values())
+    return list(layout_of(architecture).roles)
 
 
 def roles_to_name(architecture: Architecture) -> list[str]:
-    """The roles that a strategy can name in a model: its matrices', and those of a fused one's parts."""
+    """The roles that a strategy can name in a model: its matrices', and those of a fused one's parts.
+
+    How transformers computes with a fused matrix is not known, nor so what its parts are.
+    """
     stored = stored_roles(architecture)
+    if isinstance(architecture, Outline):
+        return stored
     return [role for role in MATRIX_GROUPS["all"] if stored_role(role, architecture) in stored]
 
 
 def stored_role(role: str, architecture: Architecture) -> str:
     """The role of the matrix in which a model has the weights of a role."""
-    return FUSED if role in FUSED_ROLES and FUSED in stored_roles(architecture) else role
+    parts_known = not isinstance(architecture, Outline)
+    return FUSED if parts_known and role in FUSED_ROLES and FUSED in stored_roles(architecture) else role
 
 
 def region_of(
@@ -67,7 +74,7 @@ def region_of(
     if heads is None and role == matrix.role:
         return Region(matrix)
     lines = own_lines(role, architecture, heads)
-    input_first = FAMILIES[architecture.family].input_first
+    input_first = layout_of(architecture).input_first
     axis = int(input_first if role != "output" else not input_first)
     return Region(matrix, lines, axis) if lines else None
 
@@ -91,7 +98,7 @@ def lines_by_head(role: str, architecture: Architecture) -> np.ndarray:
         heads = a.key_heads if role in ("key", "value") else a.heads
         return np.arange(heads * a.head_size).reshape(heads, a.head_size)
     fused = np.arange(3 * a.heads * a.head_size)
-    if FAMILIES[a.family].interleaved:
+    if layout_of(a).interleaved:
         parts = fused.reshape(a.heads, 3, a.head_size).swapaxes(0, 1)
     else:
         parts = fused.reshape(3, a.heads, a.head_size)

@@ -7,6 +7,7 @@ from memprune.errors import UserError
 from memprune.models.architecture import Architecture
 from memprune.models.manifest import Manifest, Matrix
 from memprune.models.roles import MATRIX_GROUPS
+from memprune.variants.computed_here import check_decoder
 from memprune.variants.regions import Region, own_lines, region_of, roles_to_name, stored_role, stored_roles
 
 
@@ -81,6 +82,8 @@ def scope_of(
 def check_heads(scope: Scope, architecture: Architecture, model: str, strategy: str) -> None:
     """Raise UserError for a head that the model lacks."""
     a = architecture
+    if scope.heads:
+        check_decoder(a, model, f"strategies.{strategy}.heads", "heads")
     for layer, head in scope.heads:
         if layer >= a.layers or head >= a.heads:
             raise UserError(

@@ -13,6 +13,7 @@ from memprune.methods.groups import check_groups
 from memprune.methods.selection import WHOLE, Selection, n_of_m
 from memprune.models.architecture import Architecture
 from memprune.models.roles import ATTENTION, MATRIX_GROUPS, MLP
+from memprune.variants.computed_here import check_decoder
 from memprune.variants.scope import Scope
 
 # What each criterion needs beside the weights.
@@ -142,6 +143,8 @@ class PruneStrategy(ScopedStrategy):
         self, architecture: Architecture, model: str, name: str, levels: Sequence[float | str]
     ) -> None:
         super().check_fit(architecture, model, name, levels)
+        if self.pattern in WHOLE:
+            check_decoder(architecture, model, f"strategies.{name}.pattern", self.pattern)
         if self.pattern not in (None, *WHOLE):
             check_groups(self.selection, architecture, model, name)
 

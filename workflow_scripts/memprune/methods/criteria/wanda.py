@@ -10,7 +10,7 @@ import numpy as np
 from memprune.methods.activations import read_activations
 from memprune.methods.asked import Asked
 from memprune.methods.selection_engine import Keys
-from memprune.models.families import FAMILIES
+from memprune.models.layout import layout_of
 from memprune.models.manifest import Matrix
 from memprune.models.weights import new_buffer
 from memprune.variants.floats import magnitudes_to_float32, without_sign
@@ -22,7 +22,7 @@ def keys(asked: Asked) -> Keys:
     manifest, own = asked.manifest, local()
     weights = weights_of_variant(manifest, asked.before)
     norms = {name: np.sqrt(sums) for name, sums in read_activations(asked.inputs["activations"]).items()}
-    axis = 0 if FAMILIES[manifest.architecture.family].input_first else 1  # along which the inputs lie
+    axis = 0 if layout_of(manifest.architecture).input_first else 1  # along which the inputs lie
 
     def of(matrix: Matrix, part: slice) -> np.ndarray:
         columns = matrix.shape[1]
