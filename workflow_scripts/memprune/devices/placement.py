@@ -84,6 +84,7 @@ def place(
         "weights_dtype": manifest.dtype,
         "compute_dtype": spec["dtype"],
         "device": name_of(chosen),
+        "computed_by": "transformers" if isinstance(manifest.architecture, Outline) else "decoder",
         "residency": "streamed" if model.block_tokens else "resident",
     }
     given = spec["batch_tokens"] or (BATCH_TOKENS if device == "cpu" else None)

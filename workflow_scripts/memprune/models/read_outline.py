@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memprune.errors import UserError, as_one_line
+from memprune.models.model_files import read_config
 from memprune.models.outline import Outline
-from memprune.models.role_names import find_roles
+from memprune.models.role_names import ORDER, find_roles
 from memprune.models.weights import DTYPES, Tensor
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+# Settings by which transformers would load other weights than those of the files.
+REFUSED = ("quantization_config", "transformers_weights", "fusion_config")
 IN_BLOCK = re.compile(r"(.*?)\.(0|[1-9][0-9]*)\.(.+)")
 
 
@@ -40,6 +43,9 @@ def read_outline(
     `roles` names those that no table knows, by the matrices' names in their block (see `find_roles`). Raises
     UserError for a type that transformers has not, and for tensors that cannot be told apart.
     """
+    for key in REFUSED:
+        if read_config(folder).get(key) is not None:
+            raise UserError(f"config.json: {key}: found {read_config(folder)[key]!r:.80}, allowed: null")
     config = text_config(transformers_config(folder))
     layers = positive(config, "num_hidden_layers")
     hidden, heads = positive(config, "hidden_size"), positive(config, "num_attention_heads", 1)
@@ -84,7 +90,10 @@ def text_config(config: "PreTrainedConfig") -> "PreTrainedConfig":
 
 def positive(config: "PreTrainedConfig", key: str, default: int | None = 0) -> int | None:
     """A size in a configuration, or the default where it has none; 0: it must have one."""
-    value = getattr(config, key, None)
+    try:
+        value = getattr(config, key, None)
+    except Exception:  # where layers differ, there is no one value
+        value = None
     if type(value) is int and value > 0:
         return value
     if default == 0:
@@ -102,14 +111,13 @@ def find_matrices(
     blocks = find_blocks(tensors, layers)
     places = {own.place for own in blocks if is_matrix(own)}
     found = find_roles(places, roles, stacked={own.place for own in blocks if is_stacked(own)})
-    order = {role: number for number, role in enumerate(dict.fromkeys(found.values()))}
     matrices = [own for own in blocks if own.place in found]
     wrong = [own for own in matrices if own.tensor.dtype not in DTYPES.values()]
     if wrong:
         raise UserError(
             f"{wrong[0].name}: found {wrong[0].tensor.dtype}; allowed: {', '.join(DTYPES.values())}"
         )
-    matrices.sort(key=lambda own: (own.layer, order[found[own.place]], own.name))
+    matrices.sort(key=lambda own: (own.layer, ORDER.index(found[own.place]), own.name))
     return [(own.name, own.layer, found[own.place]) for own in matrices]
 
 

@@ -23,6 +23,7 @@ OF_MLP = {
     "up": ("up_proj", "gate_up_proj", "c_fc", "fc1", "fc_in", "dense_h_to_4h", "intermediate.dense", "w3"),
     "down": ("down_proj", "c_proj", "fc2", "fc_out", "dense_4h_to_h", "output.dense", "w2"),
 }
+ORDER = (*OF_ATTENTION, *OF_MLP)  # of a block's matrices: of equal weights those of the first go first
 ATTENTION = re.compile(r"(?:self_)?(?:attn|attention)(?:\.(?:self|attention))?|self_attention")
 MLP = re.compile(r"(?:\w*mlp\w*|ffn|feed_forward|block_sparse_moe)?(?:\.(?:experts\.\*|shared_\w+))?")
 NUMBER = re.compile(r"(?<=\.)[0-9]+(?=\.|$)")

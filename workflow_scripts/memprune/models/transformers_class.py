@@ -49,7 +49,7 @@ def build(
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
         model, loaded = type(model).from_pretrained(
             None, config=model.config, state_dict=dict(state), dtype=dtype, device_map={"": device},
-            output_loading_info=True,
+            output_loading_info=True, ignore_mismatched_sizes=True,
         )  # fmt: skip
     except torch.OutOfMemoryError:
         raise
@@ -60,7 +60,7 @@ def build(
     for kind, names in loaded.items():
         if names:
             raise UserError(
-                f"{folder}: {kind.replace('_', ' ')}: found {min(map(str, names))} (of {len(names)}); expected "
-                "all tensors that config.json asks for, and no others"
+                f"{folder}: {kind.replace('_', ' ')}: found {min(map(str, names))}, of {len(names)}; "
+                "expected all tensors that config.json asks for, in its shapes, and no others"
             )
     return model.eval()
