@@ -81,7 +81,7 @@ def broken_configuration(folder: Path) -> None:
 
 
 def unknown_family(folder: Path) -> None:
-    edit_json(folder / "config.json", model_type="mamba")
+    edit_json(folder / "config.json", model_type="no-such-type")
 
 
 def unknown_matrix(folder: Path) -> None:
@@ -131,7 +131,7 @@ def larger_tokenizer(folder: Path) -> None:
         (not_safetensors, "model.safetensors: not a safetensors file"),
         (no_configuration, "no config.json"),
         (broken_configuration, "config.json: not JSON"),
-        (unknown_family, "config.json: model_type: found 'mamba', allowed: gpt_neox, gpt2, llama, opt"),
+        (unknown_family, "config.json: model_type: found 'no-such-type', allowed: one that transformers"),
         (unknown_matrix, "mlp.router.weight: not known in family gpt_neox; looked for: attention"),
         (missing_matrix, "down of layer 2: found none, config.json asks for [32, 64]"),
         (another_width, "up of layer 0: found [64, 32], config.json asks for [96, 32]"),

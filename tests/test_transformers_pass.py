@@ -162,7 +162,7 @@ def unknown_names(folder: Path) -> None:
         (unknown_names, "models.small: roles: found no role for block_sparse_moe.experts.*.wi; name them"),
         (
             lambda folder: named(folder, self_attn__q_proj="queries"),
-            "models.small.roles.self_attn.q_proj: found 'queries'; input should be 'query_key_value', 'query'",
+            "models.small.roles.self_attn.q_proj: found 'queries'; input should be 'query_key_value'",
         ),
     ],
 )

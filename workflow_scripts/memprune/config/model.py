@@ -19,10 +19,9 @@ class Model(Section):
     repo: Annotated[Word | None, Field(description="Repository on the Hub, owner/name.")] = None
     revision: Annotated[Word, Field(description="Branch, tag or commit of the repository.")] = "main"
     levels: Annotated[AskedLevels | None, Field(description="Levels in place of the strategies' own.")] = None
-    roles: Annotated[
-        dict[Text, Literal[*MATRIX_GROUPS["all"]] | None],
-        Field(description="Roles of matrices by name, where they are not known; null: never pruned."),
-    ] = {}
+    roles: dict[Text, Literal[*MATRIX_GROUPS["all"]] | None] = Field(
+        {}, description="Roles of matrices by name, where they are not known; null: never pruned."
+    )
     control: Annotated[
         Text | None,
         Field(description="Model of the experiment that has hardly seen the repeated text; stays dense."),

@@ -64,7 +64,7 @@ def load_trainable(manifest: Manifest, changes: Sequence[Path], device: torch.de
 
     A head that the configuration ties is the embedding, unless the files have another beside that.
     """
-    check_decoder(manifest.architecture, manifest.model, "strategies", "training or gradients")
+    check_decoder(manifest.architecture, manifest.model, f"models.{manifest.model}", "training or gradients")
     weights = weights_of_variant(manifest, changes)
     names = find_parts(manifest.architecture.family, weights.tensors)
     config = AutoConfig.from_pretrained(manifest.folder, local_files_only=True, trust_remote_code=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memprune.errors import UserError, as_one_line
+from memprune.models.json_values import found
 from memprune.models.model_files import read_config
 from memprune.models.outline import Outline
 from memprune.models.role_names import ORDER, find_roles
@@ -45,7 +46,7 @@ def read_outline(
     """
     for key in REFUSED:
         if read_config(folder).get(key) is not None:
-            raise UserError(f"config.json: {key}: found {read_config(folder)[key]!r:.80}, allowed: null")
+            raise found(key, read_config(folder)[key], None)
     config = text_config(transformers_config(folder))
     layers = positive(config, "num_hidden_layers")
     hidden, heads = positive(config, "hidden_size"), positive(config, "num_attention_heads", 1)
@@ -72,8 +73,11 @@ def read_outline(
 
 def transformers_config(folder: str | Path) -> "PreTrainedConfig":
     """A model's configuration as transformers reads it; raises UserError where it cannot."""
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig, __version__
 
+    name = read_config(folder)["model_type"]
+    if name not in CONFIG_MAPPING:
+        raise found("model_type", name, f"one that transformers {__version__} has (docs/models.md)")
     try:
         return AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a class of theirs makes of a file
@@ -110,15 +114,15 @@ def find_matrices(
     """
     blocks = find_blocks(tensors, layers)
     places = {own.place for own in blocks if is_matrix(own)}
-    found = find_roles(places, roles, stacked={own.place for own in blocks if is_stacked(own)})
-    matrices = [own for own in blocks if own.place in found]
+    by_place = find_roles(places, roles, stacked={own.place for own in blocks if is_stacked(own)})
+    matrices = [own for own in blocks if own.place in by_place]
     wrong = [own for own in matrices if own.tensor.dtype not in DTYPES.values()]
     if wrong:
         raise UserError(
             f"{wrong[0].name}: found {wrong[0].tensor.dtype}; allowed: {', '.join(DTYPES.values())}"
         )
-    matrices.sort(key=lambda own: (own.layer, ORDER.index(found[own.place]), own.name))
-    return [(own.name, own.layer, found[own.place]) for own in matrices]
+    matrices.sort(key=lambda own: (own.layer, ORDER.index(by_place[own.place]), own.name))
+    return [(own.name, own.layer, by_place[own.place]) for own in matrices]
 
 
 def find_blocks(tensors: Mapping[str, Tensor], layers: int) -> list[BlockTensor]:
