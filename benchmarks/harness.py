@@ -1,4 +1,7 @@
-"""Scoring against lm-evaluation-harness's `loglikelihood`: its `is_greedy` is the same bit, by one pass."""
+"""Scoring against lm-evaluation-harness's `loglikelihood`: its `is_greedy` is the same bit, by one pass.
+
+Of Pythia's shapes by the decoder of ours, of StableLM with the sizes of Pythia-160m through transformers.
+"""
 
 import statistics
 import sys
@@ -8,7 +11,8 @@ from cases import CHECKPOINTS, ROOT, main, run_case, timed, write_report
 from masks import THREADS, manifest_of
 
 CONTEXT_LENGTHS, SUFFIX, BATCH_TOKENS, REPETITIONS = (50, 100, 200, 500), 50, 2048, 3
-SAMPLES = {"160m": 32, "410m": 8}
+THROUGH = "StableLM 160m"
+SAMPLES = {"160m": 32, "410m": 8, THROUGH: 32}
 PEER_BATCHES = (1, 4, 8, 16, 32)
 TOKENIZER = ROOT / "resources/tiny-pythia/tiny-pythia-3.5m"  # of which the harness asks a few names only
 
@@ -24,14 +28,15 @@ def protocol(folder: str, dtype: str, samples: str) -> dict:
     from naive import decode
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from memprune.devices.placement import load_model
     from memprune.scoring.forced_pass import score_suffixes
-    from memprune.scoring.variant_model import load_variant
 
     torch.set_num_threads(THREADS)
     kind, count = getattr(torch, dtype), int(samples)
     peer_model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind).eval()
     peer = HFLM(pretrained=peer_model, tokenizer=AutoTokenizer.from_pretrained(TOKENIZER), backend="causal")
-    model = load_variant(manifest_of(folder), (), kind, torch.device("cpu"))
+    spec = {"dtype": dtype, "residency": "resident", "memory": None, "batch_tokens": BATCH_TOKENS}
+    model = load_model(manifest_of(folder), (), torch.device("cpu"), spec)
     tokens = np.random.default_rng(0).integers(0, 50304, (count, max(CONTEXT_LENGTHS) + SUFFIX))
     windows = {}
     for k in CONTEXT_LENGTHS:
@@ -64,6 +69,22 @@ def protocol(folder: str, dtype: str, samples: str) -> dict:
     return {"best": best, **seconds, "same": same, "greedy": greedy, "decisions": count * len(windows)}
 
 
+def stablelm() -> str:
+    """A model of random weights with the sizes of Pythia-160m, of a type that transformers computes."""
+    import torch
+    from transformers import AutoModelForCausalLM, StableLmConfig
+
+    folder = CHECKPOINTS / THROUGH.replace(" ", "-")
+    if not (folder / "config.json").exists():
+        torch.manual_seed(0)
+        config = StableLmConfig(
+            hidden_size=768, num_hidden_layers=12, num_attention_heads=12, num_key_value_heads=12,
+            intermediate_size=2048, max_position_embeddings=2048, vocab_size=50304,
+        )  # fmt: skip
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return str(folder)
+
+
 def log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -77,7 +98,7 @@ def report() -> None:
     dtypes = ("float32", "bfloat16") if cpu_multiplies_bfloat16() else ("float32",)
     for size, samples in SAMPLES.items():
         for dtype in dtypes:
-            folder = make_checkpoint(size, dtype, CHECKPOINTS)
+            folder = stablelm() if size == THROUGH else make_checkpoint(size, dtype, CHECKPOINTS)
             found = raw[f"{size}, {dtype}"] = run_case("protocol", folder, dtype, samples)
             for k in [*map(str, CONTEXT_LENGTHS), "all"]:
                 of_k = [[run[k] if k in run else sum(run.values()) for run in found[who]] for who in BOTH]
@@ -85,7 +106,7 @@ def report() -> None:
                 ratio = statistics.median(a / b for a, b in zip(*of_k, strict=True))
                 rows.append(
                     {
-                        "Pythia": f"{size}, {dtype}, k = {k}",
+                        "model": f"{size}, {dtype}, k = {k}",
                         "loglikelihood": f"{theirs:.2f} s"
                         + (f" (batch {found['best'][k]})" if k in found["best"] else ""),
                         "memprune": f"{ours:.2f} s",
