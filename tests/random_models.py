@@ -114,10 +114,27 @@ SIZES = {
 }
 
 
+# Of families whose files may say how large a head is, and whose caps and windows are reached.
+GEMMA = {
+    "intermediate_size": 12,
+    "num_key_value_heads": 1,
+    "head_dim": 6,
+    "sliding_window": 5,
+    "query_pre_attn_scalar": 3,
+}
+
+
 SMALL = {
     "gpt_neox": {"model_type": "gpt_neox", "intermediate_size": 12} | SIZES,
     "gpt2": {"model_type": "gpt2"} | SIZES,
     "llama": {"model_type": "llama", "intermediate_size": 12} | SIZES,
+    "gemma2": {
+        "model_type": "gemma2",
+        "attn_logit_softcapping": 0.5,
+        "final_logit_softcapping": 3.0,
+    }
+    | GEMMA
+    | SIZES,
     "gpt_neo": {"model_type": "gpt_neo", "window_size": 5, "attention_types": [[["global", "local"], 1]]}
     | SIZES,
     "gptj": {"model_type": "gptj", "rotary_dim": 2} | SIZES,

@@ -27,9 +27,10 @@ from memprune.devices import residency as residencies
 from memprune.devices.footprint import BATCH_TOKENS, layer_bytes
 from memprune.devices.residency import choose_block_tokens
 from memprune.errors import UserError
+from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
-from memprune.scoring.decoder import apply, leave
+from memprune.scoring.decoder import leave, logits_of
 from memprune.scoring.hidden_states import hidden_states
 from memprune.scoring.variant_model import load_variant
 
@@ -65,6 +66,18 @@ CHOICES = {
     "opt": ("opt", {}),
     "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
     "opt, no bias": ("opt", {"enable_bias": False}),
+    "gemma2": ("gemma2", {}),
+    "gemma2, no caps": ("gemma2", {"attn_logit_softcapping": None, "final_logit_softcapping": None}),
+    "gemma2, other layers, odd heads": (
+        "gemma2",
+        {
+            "layer_types": ["full_attention", "sliding_attention"] * 2,
+            "head_dim": 10,
+            "num_key_value_heads": 1,
+            "attention_bias": True,
+            "tie_word_embeddings": False,
+        },
+    ),
     "gpt_neo": ("gpt_neo", {}),
     "gpt_neo, all local": ("gpt_neo", {"attention_layers": ["local"] * 4, "window_size": 7}),
     "gptj": ("gptj", {}),
@@ -102,7 +115,8 @@ def save_model(choice: str, folder: Path) -> Path:
     model = AutoModelForCausalLM.from_config(type(family_config(family))(**config))
     for name, parameter in model.named_parameters():
         # Norms and biases that do something, and predictions that are not all near ties.
-        parameter.data.normal_(mean=float("norm" in name or "ln_" in name), std=0.2)
+        is_norm = "norm" in name or "ln_" in name
+        parameter.data.normal_(mean=float(is_norm and not FAMILIES[family].plus_one), std=0.2)
     model.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
@@ -253,6 +267,6 @@ def test_hidden_states_stand_by_themselves(choice, texts, model_and_mask):
             assert states.shape == (len(ids), ids.shape[1] - start, manifest.architecture.hidden)
             head = model.head()
             with torch.inference_mode():
-                logits = apply(head.logits, leave(states.flatten(0, 1), head, manifest.architecture))
+                logits = logits_of(head, leave(states.flatten(0, 1), head, manifest.architecture))
                 expected = reference(input_ids=ids).logits[:, start:]
             torch.testing.assert_close(logits.view(expected.shape), expected, atol=1e-4, rtol=0)

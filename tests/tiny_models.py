@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
     GPT2Config,
     GPTJConfig,
     GPTNeoConfig,
@@ -47,12 +48,19 @@ ALLOWED = {"float32": 2e-5, "float16": 2**-5, "bfloat16": 2**-2}
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
 
 LIKE_LLAMA = {
+    "gemma2": Gemma2Config,
     "llama": LlamaConfig,
     "mistral": MistralConfig,
     "olmo": OlmoConfig,
     "phi": PhiConfig,
     "qwen2": Qwen2Config,
     "qwen3": Qwen3Config,
+}
+# Windows that are shorter than the texts, heads of the size that the others have, caps that are reached.
+GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 6, "sliding_window": 10}
+OWN = {
+    "mistral": {"sliding_window": 10},
+    "gemma2": GEMMA | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 6.0},
 }
 
 
@@ -70,9 +78,8 @@ def family_config(family: str, layers: int = 4):
     if family == "gpt2":
         return GPT2Config(n_embd=32, n_layer=layers, n_head=4, n_positions=128, **COMMON)
     if family in LIKE_LLAMA:
-        windows = {"sliding_window": 10} if family == "mistral" else {}
         return LIKE_LLAMA[family](
-            **windows,
+            **OWN.get(family, {}),
             hidden_size=32,
             num_hidden_layers=layers,
             num_attention_heads=4,

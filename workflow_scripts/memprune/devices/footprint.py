@@ -7,7 +7,7 @@ from math import prod
 from memprune.models.architecture import Architecture
 from memprune.models.shapes import HEAD, shapes_of
 from memprune.models.weights import BYTES
-from memprune.scoring.batches import LOGIT_ROWS
+from memprune.scoring.batches import LOGIT_ROWS, PRODUCTS
 
 BATCH_TOKENS = 2048  # on a CPU, where larger batches fall out of the caches; the least that a GPU should hold
 FREE_SHARE = 0.9  # of the free memory: what is left is lost between blocks of unequal size
@@ -56,8 +56,11 @@ def working_bytes(architecture: Architecture, batch_tokens: int, itemsize: int) 
     """What one batch takes beside the weights: the largest of its intermediate results, and its logits.
 
     The logits are counted twice, the second time in float32, and four bytes for what is compared for ranks.
+    Products of queries and keys that no fused kernel computes are counted twice, and once in float32.
     """
     a = architecture
     tokens = max(batch_tokens, a.positions)
     widest = max(2 * (a.heads + 2 * a.key_heads) * a.head_size, 2 * a.intermediate) + 4 * a.hidden
-    return tokens * widest * itemsize + LOGIT_ROWS * a.vocabulary * (itemsize + 8)
+    products = min(PRODUCTS["cuda"], tokens * a.heads * a.positions) if a.attends_plainly else 0
+    working = tokens * widest * itemsize + LOGIT_ROWS * a.vocabulary * (itemsize + 8)
+    return working + products * (2 * itemsize + 4)

@@ -5,6 +5,8 @@ a model that it would fill with random weights. Any tensor must have a part in i
 an error. Embedding, norms and head lie outside the matrices and are never pruned.
 """
 
+from dataclasses import replace
+
 from memprune.models.family_fields import Family, Key, RotaryKeys, WindowKeys
 
 # What the many descendants of Llama have in common with it.
@@ -45,6 +47,27 @@ QWEN_NORMS = {"self_attn.q_norm": "query_norm", "self_attn.k_norm": "key_norm"}
 QWEN_WINDOWS = WindowKeys(
     Key("sliding_window", 4096), Key("use_sliding_window", False), first=Key("max_window_layers", 28)
 )
+
+UNROUNDED_ROTARY = replace(LLAMA_LAYOUT["rotary"], rounded=False)
+# What Gemma's generations share beside that.
+GEMMA_LAYOUT = LLAMA_LAYOUT | {
+    "plus_one": True,
+    "scaled_embedding": True,
+    "attention_bias": Key("attention_bias", False),
+    "head_size": Key("head_dim", 256),
+    "tied": True,
+}
+GEMMA_2_LAYOUT = GEMMA_LAYOUT | {
+    "norms": {
+        "input_layernorm": "attention_norm",
+        "post_attention_layernorm": "output_norm",
+        "pre_feedforward_layernorm": "mlp_norm",
+        "post_feedforward_layernorm": "down_norm",
+    },
+    "activation": Key("hidden_activation", "gelu_pytorch_tanh"),
+    "key_heads": Key("num_key_value_heads", 4),
+    "attention_scale": Key("query_pre_attn_scalar", 256),
+}
 
 FAMILIES = {
     "gpt_neox": Family(
@@ -144,7 +167,7 @@ FAMILIES = {
         widening=4,
         attention_bias=False,
         output_bias=True,
-        scaled=False,
+        attention_scale=1.0,
         keeps_squares=True,
         windows=WindowKeys(
             Key("window_size", 256),
@@ -191,13 +214,25 @@ FAMILIES = {
     "qwen3": Family(
         **LLAMA_LAYOUT | {"norms": LLAMA_LAYOUT["norms"] | QWEN_NORMS},
         head_size="head_dim",
-        query_key_norm=True,
         attention_bias=Key("attention_bias", False),
         windows=QWEN_WINDOWS,
     ),
+    "gemma2": Family(
+        **GEMMA_2_LAYOUT,
+        attention_cap=Key("attn_logit_softcapping", 50.0),
+        logit_cap=Key("final_logit_softcapping", 30.0),
+        windows=WindowKeys(Key("sliding_window", 4096), full_every=2),
+        keeps_squares=True,
+    ),
     "olmo": Family(
         **LLAMA_LAYOUT
-        | {"norms": {}, "around": {"embed_tokens": "embedding"}, "norm": "layer", "epsilon": 1e-5},
+        | {
+            "norms": {},
+            "around": {"embed_tokens": "embedding"},
+            "norm": "layer",
+            "epsilon": 1e-5,
+            "rotary": UNROUNDED_ROTARY,
+        },
         norm_weights=False,
         fixed_head_size="head_dim",
         attention_bias=Key("attention_bias", False),

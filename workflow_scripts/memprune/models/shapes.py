@@ -22,7 +22,7 @@ def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
         shapes[Part(0, role, "weight")] = shape[::-1] if family.input_first else shape
         if a.output_bias if role == "output" else a.mlp_bias if role in MLP else a.attention_bias:
             shapes[Part(0, role, "bias")] = shape[:1]
-    norms = [Part(0, name, "weight") for name in family.norms.values()]
+    norms = [Part(0, name, "weight") for name in a.block_norms]
     norms += [Part(None, "final_norm", "weight")] if a.final_norm and a.norm_weights else []
     for norm in norms:
         shapes[norm] = (a.head_size if norm.name in QUERY_KEY_NORMS else a.hidden,)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from memprune.scoring.batches import LOGIT_ROWS
-from memprune.scoring.decoder import Head, apply
+from memprune.scoring.decoder import Head, logits_of
 from memprune.scoring.evidence import LARGEST_RANK
 
 FLOATS = 400_000  # logits in float32 at one time: with what is made from them they fit in a cache
@@ -23,7 +23,7 @@ def measure_rows(
     """
     measured = []
     for some, some_targets in zip(rows.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True):
-        logits = apply(head.logits, some)
+        logits = logits_of(head, some)
         count = max(1, FLOATS // logits.shape[1]) if rows.device.type == "cpu" else LOGIT_ROWS
         for few, target in zip(logits.split(count), some_targets[:, None].split(count), strict=True):
             measured.append(measure(few.float(), target))

@@ -139,7 +139,8 @@ def read_head(source: Source, embedding: Embedding | None = None) -> Head:
         weight = read_tensor(source, EMBEDDING) if embedding is None else embedding.tokens
     bias = Part(None, "head", "bias")
     logits = pack(Linear(weight, read_tensor(source, bias) if bias in source.tensors else None))
-    return Head(read_norm(source, None, "final_norm"), read_linear(source, None, "project_out"), logits)
+    norm, projection = read_norm(source, None, "final_norm"), read_linear(source, None, "project_out")
+    return Head(norm, projection, logits, source.architecture.logit_cap)
 
 
 def read_layer(source: Source, number: int) -> Layer:
@@ -148,12 +149,14 @@ def read_layer(source: Source, number: int) -> Layer:
     return Layer(
         attention_norm,
         read_query_key_value(source, number),
-        read_query_key_norm(source, number),
+        *(read_head_norm(source, number, name) for name in QUERY_KEY_NORMS),
         read_linear(source, number, "output"),
+        read_norm(source, number, "output_norm"),
         read_norm(source, number, "mlp_norm") or attention_norm,
         read_linear(source, number, "up"),
         read_linear(source, number, "gate"),
         read_linear(source, number, "down"),
+        read_norm(source, number, "down_norm"),
         source.architecture.windows[number],
     )
 
@@ -188,15 +191,13 @@ def put_pairs_together(heads: torch.Tensor, architecture: Architecture) -> None:
         turned.copy_(turned.unflatten(1, (2, -1)).transpose(1, 2).flatten(1).clone())
 
 
-def read_query_key_norm(source: Source, number: int) -> torch.Tensor | None:
-    """What scales each head's queries and keys after their norm, None without one."""
-    a = source.architecture
-    if not a.query_key_norm:
-        return None
-    query, key = (read_tensor(source, Part(number, name, "weight")) for name in QUERY_KEY_NORMS)
-    heads = torch.cat([query.expand(a.heads, -1), key.expand(a.key_heads, -1)])
-    put_pairs_together(heads, a)
-    return heads
+def read_head_norm(source: Source, number: int, name: str) -> Norm | None:
+    """The norm of queries or keys, its features in the decoder's order, None without one."""
+    norm = read_norm(source, number, name)
+    if norm is not None:
+        for values in filter(lambda values: values is not None, norm):
+            put_pairs_together(values.view(-1, source.architecture.head_size), source.architecture)
+    return norm
 
 
 def read_linear(source: Source, number: int | None, name: str) -> Linear | None:
@@ -220,11 +221,15 @@ def read_weight_and_bias(
 def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
     """A norm, None if the model has none of this name."""
     weight, bias = (Part(number, name, kind) for kind in ("weight", "bias"))
-    if not source.architecture.norm_weights:
+    a = source.architecture
+    if not a.norm_weights and name in ("attention_norm", "final_norm"):
         return Norm(None, None)
     if weight not in source.tensors:
         return None
-    return Norm(read_tensor(source, weight), read_tensor(source, bias) if bias in source.tensors else None)
+    scale = read_tensor(source, weight)
+    if FAMILIES[a.family].plus_one:
+        scale = scale.float() + 1
+    return Norm(scale, read_tensor(source, bias) if bias in source.tensors else None)
 
 
 def read_tensor(source: Source, part: Part) -> torch.Tensor:
