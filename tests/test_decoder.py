@@ -66,6 +66,19 @@ CHOICES = {
     "opt": ("opt", {}),
     "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
     "opt, no bias": ("opt", {"enable_bias": False}),
+    "gemma": ("gemma", {}),
+    "gemma, an old name of its activation": ("gemma", {"hidden_act": "gelu", "attention_bias": True}),
+    "gemma3_text": ("gemma3_text", {}),
+    "gemma3_text, capped, stretched": (
+        "gemma3_text",
+        {
+            "final_logit_softcapping": 6.0,
+            "rope_parameters": {
+                "full_attention": LINEAR,
+                "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+            },
+        },
+    ),
     "gemma2": ("gemma2", {}),
     "gemma2, no caps": ("gemma2", {"attn_logit_softcapping": None, "final_logit_softcapping": None}),
     "gemma2, other layers, odd heads": (

@@ -11,6 +11,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
+    Gemma3TextConfig,
+    GemmaConfig,
     GPT2Config,
     GPTJConfig,
     GPTNeoConfig,
@@ -48,7 +50,9 @@ ALLOWED = {"float32": 2e-5, "float16": 2**-5, "bfloat16": 2**-2}
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
 
 LIKE_LLAMA = {
+    "gemma": GemmaConfig,
     "gemma2": Gemma2Config,
+    "gemma3_text": Gemma3TextConfig,
     "llama": LlamaConfig,
     "mistral": MistralConfig,
     "olmo": OlmoConfig,
@@ -60,6 +64,8 @@ LIKE_LLAMA = {
 GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 6, "sliding_window": 10}
 OWN = {
     "mistral": {"sliding_window": 10},
+    "gemma": {"head_dim": 8},
+    "gemma3_text": GEMMA | {"layer_types": ["sliding_attention", "full_attention"] * 2},
     "gemma2": GEMMA | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 6.0},
 }
 

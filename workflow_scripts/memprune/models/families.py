@@ -217,12 +217,33 @@ FAMILIES = {
         attention_bias=Key("attention_bias", False),
         windows=QWEN_WINDOWS,
     ),
+    "gemma": Family(
+        **GEMMA_LAYOUT
+        | {
+            "activation": Key("hidden_act", "gelu_pytorch_tanh"),
+            "key_heads": Key("num_key_value_heads", 16),
+        },
+        tanh_gelu=True,
+    ),
     "gemma2": Family(
         **GEMMA_2_LAYOUT,
         attention_cap=Key("attn_logit_softcapping", 50.0),
         logit_cap=Key("final_logit_softcapping", 30.0),
         windows=WindowKeys(Key("sliding_window", 4096), full_every=2),
         keeps_squares=True,
+    ),
+    "gemma3_text": Family(
+        **GEMMA_2_LAYOUT
+        | {
+            "norms": GEMMA_2_LAYOUT["norms"] | QWEN_NORMS,
+            "rotary": replace(
+                LLAMA_LAYOUT["rotary"],
+                default_base=1_000_000.0,
+                local_base=Key("rope_local_base_freq", 10_000.0),
+            ),
+        },
+        logit_cap=Key("final_logit_softcapping", None),
+        windows=WindowKeys(Key("sliding_window", 4096), full_every=Key("sliding_window_pattern", 6)),
     ),
     "olmo": Family(
         **LLAMA_LAYOUT
