@@ -149,6 +149,8 @@ SMALL = {
     }
     | SIZES,
     "olmo": {"model_type": "olmo", "intermediate_size": 12} | SIZES,
+    "olmo2": {"model_type": "olmo2", "intermediate_size": 12, "num_key_value_heads": 1} | SIZES,
+    "olmo3": {"model_type": "olmo3", "intermediate_size": 12, "sliding_window": 5} | SIZES,
     "phi": {"model_type": "phi", "intermediate_size": 12} | SIZES,
     "qwen2": {"model_type": "qwen2", "intermediate_size": 12, "num_key_value_heads": 1} | SIZES,
     "qwen3": {"model_type": "qwen3", "intermediate_size": 12, "num_key_value_heads": 1, "head_dim": 6}

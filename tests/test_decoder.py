@@ -100,6 +100,16 @@ CHOICES = {
     "mistral, head size": ("mistral", {"head_dim": 12, "sliding_window": None}),
     "olmo": ("olmo", {}),
     "olmo, bias": ("olmo", {"attention_bias": True, "num_key_value_heads": 4}),
+    "olmo2": ("olmo2", {}),
+    "olmo2, no groups, stretched": (
+        "olmo2",
+        {"num_key_value_heads": 4, "rope_parameters": LLAMA3, "attention_bias": True},
+    ),
+    "olmo3": ("olmo3", {}),
+    "olmo3, layers without a window stretched": (
+        "olmo3",
+        {"rope_parameters": {"full_attention": YARN | {"rope_theta": 100.0}, "sliding_attention": None}},
+    ),
     "phi": ("phi", {}),
     "phi, no groups": ("phi", {"num_key_value_heads": 4, "partial_rotary_factor": 0.25}),
     "qwen2": ("qwen2", {}),

@@ -19,6 +19,8 @@ from transformers import (
     GPTNeoXConfig,
     LlamaConfig,
     MistralConfig,
+    Olmo2Config,
+    Olmo3Config,
     OlmoConfig,
     OPTConfig,
     PhiConfig,
@@ -56,6 +58,8 @@ LIKE_LLAMA = {
     "llama": LlamaConfig,
     "mistral": MistralConfig,
     "olmo": OlmoConfig,
+    "olmo2": Olmo2Config,
+    "olmo3": Olmo3Config,
     "phi": PhiConfig,
     "qwen2": Qwen2Config,
     "qwen3": Qwen3Config,
@@ -64,6 +68,7 @@ LIKE_LLAMA = {
 GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 6, "sliding_window": 10}
 OWN = {
     "mistral": {"sliding_window": 10},
+    "olmo3": {"sliding_window": 10},
     "gemma": {"head_dim": 8},
     "gemma3_text": GEMMA | {"layer_types": ["sliding_attention", "full_attention"] * 2},
     "gemma2": GEMMA | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 6.0},

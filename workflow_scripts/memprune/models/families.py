@@ -68,6 +68,18 @@ GEMMA_2_LAYOUT = GEMMA_LAYOUT | {
     "key_heads": Key("num_key_value_heads", 4),
     "attention_scale": Key("query_pre_attn_scalar", 256),
 }
+# What OLMo 2 and 3 share beside what they have of Llama.
+OLMO_2_LAYOUT = LLAMA_LAYOUT | {
+    "norms": {
+        "post_attention_layernorm": "output_norm",
+        "post_feedforward_layernorm": "down_norm",
+        **QWEN_NORMS,
+    },
+    "joint_head_norms": True,
+    "epsilon": Key("rms_norm_eps", 1e-5),
+    "attention_bias": Key("attention_bias", False),
+    "fixed_head_size": "head_dim",
+}
 
 FAMILIES = {
     "gpt_neox": Family(
@@ -257,6 +269,14 @@ FAMILIES = {
         norm_weights=False,
         fixed_head_size="head_dim",
         attention_bias=Key("attention_bias", False),
+    ),
+    "olmo2": Family(
+        **OLMO_2_LAYOUT | {"rotary": UNROUNDED_ROTARY},
+    ),
+    "olmo3": Family(
+        **OLMO_2_LAYOUT
+        | {"rotary": replace(UNROUNDED_ROTARY, default_base=500_000.0, local_base=500_000.0)},
+        windows=WindowKeys(Key("sliding_window", 4096), full_every=4),
     ),
     "phi": Family(
         base="model.",

@@ -96,6 +96,7 @@ class Family:
     padding_is_a_row: bool = False  # `pad_token_id` must be one of the embedding's
     norm: str = "layer"  # the MLP's is the attention's where a block has but one
     norm_weights: bool = True
+    joint_head_norms: bool = False  # of all heads' queries or keys together, or else of each head's
     plus_one: bool = False  # norms scale by one more than their weights, in float32
     norm_first: Key | bool = True
     no_final_norm: Key | bool = False  # of models with norms first; others have none

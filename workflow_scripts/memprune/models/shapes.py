@@ -24,10 +24,12 @@ def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
             shapes[Part(0, role, "bias")] = shape[:1]
     norms = [Part(0, name, "weight") for name in a.block_norms]
     norms += [Part(None, "final_norm", "weight")] if a.final_norm and a.norm_weights else []
+    heads = (a.heads, a.key_heads) if family.joint_head_norms else (1, 1)
+    lengths = {name: count * a.head_size for name, count in zip(QUERY_KEY_NORMS, heads, strict=True)}
     for norm in norms:
-        shapes[norm] = (a.head_size if norm.name in QUERY_KEY_NORMS else a.hidden,)
+        shapes[norm] = (lengths.get(norm.name, a.hidden),)
         if a.norm == "layer":
-            shapes[Part(norm.layer, norm.name, "bias")] = (a.hidden,)
+            shapes[Part(norm.layer, norm.name, "bias")] = shapes[norm]
     shapes[HEAD] = (a.vocabulary, a.embedding_width)
     if a.head_bias:
         shapes[Part(None, "head", "bias")] = (a.vocabulary,)
