@@ -100,6 +100,7 @@ CHOICES = {
     "mistral, head size": ("mistral", {"head_dim": 12, "sliding_window": None}),
     "olmo": ("olmo", {}),
     "olmo, bias": ("olmo", {"attention_bias": True, "num_key_value_heads": 4}),
+    "olmo, clipped": ("olmo", {"clip_qkv": 0.5}),
     "olmo2": ("olmo2", {}),
     "olmo2, no groups, stretched": (
         "olmo2",
@@ -112,6 +113,8 @@ CHOICES = {
     ),
     "phi": ("phi", {}),
     "phi, no groups": ("phi", {"num_key_value_heads": 4, "partial_rotary_factor": 0.25}),
+    "phi, norms of queries and keys": ("phi", {"qk_layernorm": True, "partial_rotary_factor": 1.0}),
+    "phi, norms of queries and keys, some features turn": ("phi", {"qk_layernorm": True}),
     "qwen2": ("qwen2", {}),
     "qwen2, windows in later layers": (
         "qwen2",

@@ -3,7 +3,7 @@
 from memprune.devices.footprint import layer_bytes
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES
-from memprune.models.shapes import QUERY_KEY_NORMS
+from memprune.models.roles import QUERY_KEY_NORMS
 
 BATCH_TOKENS = 2048  # of texts that are differentiated at one time, one text at least
 FLOAT = 4  # bytes

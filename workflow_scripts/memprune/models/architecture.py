@@ -46,6 +46,7 @@ class Architecture:
     head_bias: bool
     parallel: bool  # attention and MLP of a block read the same hidden state
     activation: str  # "gelu", "gelu tanh", "relu" or "silu"
+    clip: float | None  # queries, keys and values come no further from 0
     attention_scale: float | None  # of products of queries and keys; None: one over the root of a head's size
     attention_cap: float | None  # scaled products come no further than that from 0, by tanh
     logit_cap: float | None  # and so do logits

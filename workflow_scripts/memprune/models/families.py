@@ -267,6 +267,7 @@ FAMILIES = {
             "rotary": UNROUNDED_ROTARY,
         },
         norm_weights=False,
+        clip=Key("clip_qkv", None),
         fixed_head_size="head_dim",
         attention_bias=Key("attention_bias", False),
     ),
@@ -274,8 +275,7 @@ FAMILIES = {
         **OLMO_2_LAYOUT | {"rotary": UNROUNDED_ROTARY},
     ),
     "olmo3": Family(
-        **OLMO_2_LAYOUT
-        | {"rotary": replace(UNROUNDED_ROTARY, default_base=500_000.0, local_base=500_000.0)},
+        **OLMO_2_LAYOUT | {"rotary": replace(UNROUNDED_ROTARY, default_base=500_000.0, local_base=500_000.0)},
         windows=WindowKeys(Key("sliding_window", 4096), full_every=4),
     ),
     "phi": Family(
@@ -289,7 +289,12 @@ FAMILIES = {
             "mlp.fc1": "up",
             "mlp.fc2": "down",
         },
-        norms={"input_layernorm": "attention_norm"},
+        norms={
+            "input_layernorm": "attention_norm",
+            "self_attn.q_layernorm": "query_norm",
+            "self_attn.k_layernorm": "key_norm",
+        },
+        head_norms=Key("qk_layernorm", False),
         around={"embed_tokens": "embedding", "final_layernorm": "final_norm"},
         activation=Key("hidden_act", "gelu_new"),
         epsilon=Key("layer_norm_eps", 1e-5),

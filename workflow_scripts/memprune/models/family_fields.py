@@ -96,6 +96,7 @@ class Family:
     padding_is_a_row: bool = False  # `pad_token_id` must be one of the embedding's
     norm: str = "layer"  # the MLP's is the attention's where a block has but one
     norm_weights: bool = True
+    head_norms: Key | bool = True  # whether those of queries and keys that `norms` names are there
     joint_head_norms: bool = False  # of all heads' queries or keys together, or else of each head's
     plus_one: bool = False  # norms scale by one more than their weights, in float32
     norm_first: Key | bool = True
@@ -105,6 +106,7 @@ class Family:
     mlp_bias: Key | bool = True
     head_bias: bool = False
     parallel: Key | bool = False
+    clip: Key | None = None  # of queries, keys and values
     attention_scale: Key | float | None = None  # a key: one over the root of what it says
     attention_cap: Key | None = None
     logit_cap: Key | None = None

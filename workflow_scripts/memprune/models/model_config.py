@@ -8,6 +8,7 @@ from memprune.models.architecture import Architecture, Rotary
 from memprune.models.families import FAMILIES
 from memprune.models.family_fields import COMMON, Family, Key, RotaryKeys
 from memprune.models.json_values import LEAST, choice, flag, found, number, size, size_said
+from memprune.models.roles import QUERY_KEY_NORMS
 from memprune.models.rotary import read_rotary, read_rotary_by_layer
 from memprune.models.windows import read_windows
 
@@ -93,13 +94,14 @@ def read_architecture(config: dict) -> Architecture:
         norm_first=norm_first,
         final_norm=norm_first and not read_flag(config, family.no_final_norm),
         norm_weights=family.norm_weights,
-        block_norms=list(family.norms.values()),
+        block_norms=read_norms(config, family),
         attention_bias=attention_bias,
         output_bias=attention_bias if family.output_bias is None else read_flag(config, family.output_bias),
         mlp_bias=read_flag(config, family.mlp_bias),
         head_bias=family.head_bias,
         parallel=read_flag(config, family.parallel),
         activation=read_activation(config, family),
+        clip=read_bound(config, family.clip),
         attention_scale=read_scale(config, family.attention_scale),
         attention_cap=read_bound(config, family.attention_cap),
         logit_cap=read_bound(config, family.logit_cap),
@@ -118,6 +120,12 @@ def read_flag(config: dict, setting: Key | bool) -> bool:
 def read_epsilon(config: dict, setting: Key | float) -> float:
     """What the norms add to a variance."""
     return number(config, *setting, kinds=(float,)) if isinstance(setting, Key) else setting
+
+
+def read_norms(config: dict, family: Family) -> list[str]:
+    """The norms that a block has, by name."""
+    has_head_norms = read_flag(config, family.head_norms)
+    return [name for name in family.norms.values() if has_head_norms or name not in QUERY_KEY_NORMS]
 
 
 def read_activation(config: dict, family: Family) -> str:

@@ -2,11 +2,10 @@
 
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES
-from memprune.models.roles import MLP
+from memprune.models.roles import MLP, QUERY_KEY_NORMS
 from memprune.models.tensor_names import Part
 
 EMBEDDING, HEAD = Part(None, "embedding", "weight"), Part(None, "head", "weight")
-QUERY_KEY_NORMS = ("query_norm", "key_norm")
 
 
 def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:

@@ -153,6 +153,8 @@ def run_layer(
     x = normalise(rows, layer.attention_norm, a) if a.norm_first else rows
     see("query_key_value", x)
     features = apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size)
+    if a.clip is not None:
+        features.clamp_(-a.clip, a.clip)
     if layer.query_norm is not None:
         normalise_heads(features[:, :, : a.heads], layer.query_norm, a)
         normalise_heads(features[:, :, a.heads : a.heads + a.key_heads], layer.key_norm, a)

@@ -15,7 +15,8 @@ import torch
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
-from memprune.models.shapes import EMBEDDING, HEAD, QUERY_KEY_NORMS
+from memprune.models.roles import QUERY_KEY_NORMS
+from memprune.models.shapes import EMBEDDING, HEAD
 from memprune.models.tensor_names import Part, find_parts
 from memprune.models.weights import EXPONENT, SLICE, Tensor, new_buffer, slices
 from memprune.scoring.decoder import Embedding, Head, Layer, Linear, Norm, pack
