@@ -128,6 +128,7 @@ SMALL = {
     "gpt_neox": {"model_type": "gpt_neox", "intermediate_size": 12} | SIZES,
     "gpt2": {"model_type": "gpt2"} | SIZES,
     "llama": {"model_type": "llama", "intermediate_size": 12} | SIZES,
+    "bloom": {"model_type": "bloom", "seq_length": POSITIONS} | SIZES,
     "gemma": {"model_type": "gemma", "intermediate_size": 12, "num_key_value_heads": 1, "head_dim": 6}
     | SIZES,
     "gemma3_text": {"model_type": "gemma3_text", "sliding_window_pattern": 2} | GEMMA | SIZES,

@@ -18,8 +18,8 @@ ARCHITECTURE = Architecture(
     family="gpt_neox", **SIZES, positions=8, embedding_width=8, scaled_embedding=False, norm="layer",
     epsilon=1e-5, norm_first=True, final_norm=True, norm_weights=True, block_norms=[], attention_bias=True,
     output_bias=True, mlp_bias=True, head_bias=False, parallel=True, activation="gelu",
-    attention_scale=None, clip=None, attention_cap=None, logit_cap=None, rotary=ROTARY, local_rotary=None,
-    windows=[None] * 8, tied=False,
+    attention_scale=None, clip=None, alibi=None, attention_cap=None, logit_cap=None, rotary=ROTARY,
+    local_rotary=None, windows=[None] * 8, tied=False,
 )  # fmt: skip
 
 

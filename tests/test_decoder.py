@@ -66,6 +66,8 @@ CHOICES = {
     "opt": ("opt", {}),
     "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
     "opt, no bias": ("opt", {"enable_bias": False}),
+    "bloom": ("bloom", {}),
+    "bloom, six heads": ("bloom", {"n_head": 6, "hidden_size": 36, "tie_word_embeddings": False}),
     "gemma": ("gemma", {}),
     "gemma, an old name of its activation": ("gemma", {"hidden_act": "gelu", "attention_bias": True}),
     "gemma3_text": ("gemma3_text", {}),

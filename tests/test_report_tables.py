@@ -43,7 +43,8 @@ ARCHITECTURE = Architecture(
     positions=16, embedding_width=4, scaled_embedding=False, norm="layer", epsilon=1e-5, norm_first=True,
     final_norm=True, norm_weights=True, block_norms=[], attention_bias=True, output_bias=True,
     mlp_bias=True, head_bias=False, parallel=True, activation="gelu", attention_scale=None, clip=None,
-    attention_cap=None, logit_cap=None, rotary=None, local_rotary=None, windows=[None], tied=False,
+    alibi=None, attention_cap=None, logit_cap=None, rotary=None, local_rotary=None, windows=[None],
+    tied=False,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
@@ -109,6 +110,8 @@ def family_config(family: str, layers: int = 4):
             max_position_embeddings=128,
             **COMMON,
         )
+    if family == "bloom":
+        return BloomConfig(hidden_size=32, n_layer=layers, n_head=4, seq_length=128, **COMMON)
     if family == "gptj":
         return GPTJConfig(n_embd=32, n_layer=layers, n_head=4, n_positions=128, rotary_dim=4, **COMMON)
     return OPTConfig(

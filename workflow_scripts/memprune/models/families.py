@@ -229,6 +229,34 @@ FAMILIES = {
         attention_bias=Key("attention_bias", False),
         windows=QWEN_WINDOWS,
     ),
+    "bloom": Family(
+        base="transformer.",
+        block="h.",
+        matrices={
+            "self_attention.query_key_value": "query_key_value",
+            "self_attention.dense": "output",
+            "mlp.dense_h_to_4h": "up",
+            "mlp.dense_4h_to_h": "down",
+        },
+        norms={"input_layernorm": "attention_norm", "post_attention_layernorm": "mlp_norm"},
+        around={
+            "word_embeddings": "embedding",
+            "word_embeddings_layernorm": "embedding_norm",
+            "ln_f": "final_norm",
+        },
+        interleaved=True,
+        activation="gelu_new",
+        epsilon=Key("layer_norm_epsilon", 1e-5),
+        layers="n_layer",
+        older_hidden="n_embed",
+        attention_heads="n_head",
+        positions=Key("seq_length", 2048),  # of the texts that it was trained on: biases have no end
+        intermediate=None,
+        widening=4,
+        alibi="plain",
+        keeps_squares=True,
+        tied=True,
+    ),
     "gemma": Family(
         **GEMMA_LAYOUT
         | {

@@ -72,7 +72,7 @@ class Family:
     matrices: dict[str, str]
     norms: dict[str, str]
     around: dict[str, str]
-    activation: Key
+    activation: Key | str
     epsilon: Key | float
     inner: str = ""
     heads: tuple[str, ...] = ("lm_head",)
@@ -84,9 +84,10 @@ class Family:
     # What config.json says.
     layers: str = COMMON["layers"]
     hidden: str = COMMON["hidden"]
+    older_hidden: str | None = None  # which decides where it is there
     attention_heads: str = COMMON["attention_heads"]
-    positions: str = COMMON["positions"]
-    intermediate: str = "intermediate_size"
+    positions: str | Key = COMMON["positions"]
+    intermediate: str | None = "intermediate_size"
     widening: int | None = None  # intermediate over hidden size where the file does not say; None: it must
     key_heads: str | Key | None = None  # None: as many as heads, as where the file does not say
     head_size: str | Key | None = None  # None: the hidden size shared among the heads
@@ -110,6 +111,7 @@ class Family:
     attention_scale: Key | float | None = None  # a key: one over the root of what it says
     attention_cap: Key | None = None
     logit_cap: Key | None = None
+    alibi: str | None = None  # "plain" or "bfloat16"
     tanh_gelu: bool = False  # "gelu", too, is its approximation
     rotary: RotaryKeys | Key | None = None  # a key: how many features of a head turn, with a base of 10,000
     pairs_together: bool = (

@@ -38,6 +38,8 @@ FIXED = {
     "layer_types": None,
     "sliding_window": None,
     "attention_chunk_size": None,
+    "apply_residual_connection_post_layernorm": False,
+    "slow_but_exact": False,
     "clip_qkv": None,
     "qk_layernorm": False,
     "attn_logit_softcapping": None,
@@ -64,6 +66,8 @@ def read_architecture(config: dict) -> Architecture:
     family = FAMILIES[name]
     check_fixed(config, family)
     config = config | {getattr(family, field): config[key] for field, key in COMMON.items() if key in config}
+    if family.older_hidden and config.get(family.older_hidden) is not None:
+        config = config | {family.hidden: config[family.older_hidden]}
     hidden, heads = size(config, family.hidden), size(config, family.attention_heads)
     if hidden % heads:
         raise found("hidden size", hidden, f"a multiple of the {heads} heads")
@@ -71,7 +75,7 @@ def read_architecture(config: dict) -> Architecture:
     key_heads = read_size(config, family.key_heads, heads)
     if heads % key_heads:
         raise found("key heads", key_heads, f"a divisor of the {heads} heads")
-    positions, vocabulary = size(config, family.positions), size(config, "vocab_size")
+    positions, vocabulary = read_size(config, family.positions), size(config, "vocab_size")
     check_padding(config, family, vocabulary)
     norm_first = read_flag(config, family.norm_first)
     width, widening = family.embedding_width, family.widening
@@ -82,7 +86,7 @@ def read_architecture(config: dict) -> Architecture:
         vocabulary=vocabulary,
         layers=layers,
         hidden=hidden,
-        intermediate=size(config, family.intermediate, widening and widening * hidden),
+        intermediate=read_size(config, family.intermediate, widening and widening * hidden),
         heads=heads,
         key_heads=key_heads,
         head_size=head_size,
@@ -105,6 +109,7 @@ def read_architecture(config: dict) -> Architecture:
         attention_scale=read_scale(config, family.attention_scale),
         attention_cap=read_bound(config, family.attention_cap),
         logit_cap=read_bound(config, family.logit_cap),
+        alibi=family.alibi,
         rotary=rotary,
         local_rotary=local_rotary,
         windows=read_windows(config, family.windows, layers) if family.windows else [None] * layers,
@@ -130,6 +135,8 @@ def read_norms(config: dict, family: Family) -> list[str]:
 
 def read_activation(config: dict, family: Family) -> str:
     """The activation of the MLP."""
+    if isinstance(family.activation, str):
+        return ACTIVATIONS[family.activation]
     word = choice(config, family.activation.name, ACTIVATIONS, family.activation.default)
     return "gelu tanh" if word == "gelu" and family.tanh_gelu else ACTIVATIONS[word]
 
@@ -166,8 +173,8 @@ def check_fixed(config: dict, family: Family) -> None:
             raise found(key, config[key], " or ".join(map(str, allowed)))
 
 
-def read_size(config: dict, setting: str | Key | None, default: int) -> int:
-    """What a key says, if there is one: of a plain name may be missing or null, then it is the `default`."""
+def read_size(config: dict, setting: str | Key | None, default: int | None = None) -> int:
+    """What a key says; without one the `default`, as where a plain name's is missing or null."""
     if isinstance(setting, Key):
         return size_said(config, setting)
     return size(config, setting, default) if setting else default

@@ -6,6 +6,7 @@ from memprune.models.roles import MLP, QUERY_KEY_NORMS
 from memprune.models.tensor_names import Part
 
 EMBEDDING, HEAD = Part(None, "embedding", "weight"), Part(None, "head", "weight")
+EMBEDDING_NORM = Part(None, "embedding_norm", "weight")
 
 
 def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
@@ -23,6 +24,7 @@ def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
             shapes[Part(0, role, "bias")] = shape[:1]
     norms = [Part(0, name, "weight") for name in a.block_norms]
     norms += [Part(None, "final_norm", "weight")] if a.final_norm and a.norm_weights else []
+    norms += [EMBEDDING_NORM] if EMBEDDING_NORM.name in family.around.values() else []
     heads = (a.heads, a.key_heads) if family.joint_head_norms else (1, 1)
     lengths = {name: count * a.head_size for name, count in zip(QUERY_KEY_NORMS, heads, strict=True)}
     for norm in norms:

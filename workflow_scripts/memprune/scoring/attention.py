@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from memprune.models.architecture import Architecture
+from memprune.scoring.alibi import biases_of
 from memprune.scoring.plain_attention import attend_plainly
 from memprune.scoring.rotations import rotate
 
@@ -43,7 +44,8 @@ def attend(
     causal = query.shape[2] == key.shape[2]  # else the query is of one token, which sees all before it
     if a.attends_plainly:
         scale = a.attention_scale or a.head_size**-0.5
-        return attend_plainly(query, key, value, scale, a.attention_cap, window).transpose(1, 2)
+        bias = biases_of(a, key.shape[2], query) if a.alibi else None
+        return attend_plainly(query, key, value, scale, a.attention_cap, window, bias).transpose(1, 2)
     band = None
     if window is not None and key.shape[2] > window:
         if causal:

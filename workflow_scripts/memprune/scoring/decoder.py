@@ -58,11 +58,12 @@ class Layer(NamedTuple):
 
 
 class Embedding(NamedTuple):
-    """What tokens enter by: vectors vocabulary × width, learned positions or None, a projection or None."""
+    """What tokens enter by: vectors vocabulary × width; learned positions, a projection, a norm, or None."""
 
     tokens: torch.Tensor
     positions: torch.Tensor | None
     projection: Linear | None
+    norm: Norm | None
 
 
 class Head(NamedTuple):
@@ -212,7 +213,7 @@ def embed(
     if embedding.positions is not None:
         first = len(embedding.positions) - architecture.positions + start
         hidden = hidden + embedding.positions[first : first + ids.shape[1]]
-    return hidden
+    return normalise(hidden, embedding.norm, architecture)
 
 
 def leave(rows: torch.Tensor, head: Head, architecture: Architecture) -> torch.Tensor:

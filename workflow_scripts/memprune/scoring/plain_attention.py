@@ -15,11 +15,13 @@ def attend_plainly(
     scale: float,
     cap: float | None,
     window: int | None,
+    bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Causal attention of the last tokens: texts × heads × queries × head size to the same.
 
     `key` and `value` are those of all tokens, texts × key heads × tokens × head size. Products times `scale`
-    come no further than `cap` from 0, by tanh. With a `window` a token sees so many, itself included.
+    come no further than `cap` from 0, by tanh. With a `window` a token sees so many, itself included. `bias`
+    (heads × tokens) is added to products with each token's key; heads then have keys of their own.
     """
     texts, heads, queries = query.shape[:3]
     key_heads, tokens = key.shape[1:3]
@@ -32,8 +34,13 @@ def attend_plainly(
         first = 0 if window is None else max(0, tokens - queries + start + 1 - window)
         seen = slice(first, tokens - queries + start + some.shape[3])
         # Heads that share a key are so many queries more of it.
-        scores = some.flatten(2, 3) @ key[:, :, seen].transpose(2, 3)
-        scores.mul_(scale)
+        rows, columns = some.flatten(2, 3), key[:, :, seen].transpose(2, 3)
+        if bias is None:
+            scores = (rows @ columns).mul_(scale)
+        else:
+            added = bias[:, None, seen].repeat(texts, 1, 1)
+            scores = added.baddbmm(rows.flatten(0, 1), columns.flatten(0, 1), alpha=scale)
+            scores = scores.unflatten(0, (texts, heads))
         if cap is not None:
             scores.div_(cap).tanh_().mul_(cap)
         scores = scores.unflatten(2, some.shape[2:4])

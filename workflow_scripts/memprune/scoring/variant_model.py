@@ -16,7 +16,7 @@ from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
 from memprune.models.roles import QUERY_KEY_NORMS
-from memprune.models.shapes import EMBEDDING, HEAD
+from memprune.models.shapes import EMBEDDING, EMBEDDING_NORM, HEAD
 from memprune.models.tensor_names import Part, find_parts
 from memprune.models.weights import EXPONENT, SLICE, Tensor, new_buffer, slices
 from memprune.scoring.decoder import Embedding, Head, Layer, Linear, Norm, pack
@@ -126,6 +126,7 @@ def read_embedding(source: Source) -> Embedding:
         read_tensor(source, EMBEDDING if EMBEDDING in source.tensors else HEAD),
         read_tensor(source, positions) if positions in source.tensors else None,
         read_linear(source, None, "project_in"),
+        read_norm(source, None, EMBEDDING_NORM.name),
     )
 
 
