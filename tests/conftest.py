@@ -17,7 +17,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # tiny models gain nothing by threads, and 
 FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")  # which differ most
 EVERY_FAMILY = (
     *FAMILIES,
-    *("bloom", "gemma", "gemma2", "gemma3_text", "gpt_neo", "gptj", "mistral", "olmo", "olmo2"),
+    *("bloom", "falcon", "gemma", "gemma2", "gemma3_text", "gpt_neo", "gptj", "mistral", "olmo", "olmo2"),
     *("olmo3", "phi", "qwen2", "qwen3"),
 )
 

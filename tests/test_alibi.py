@@ -1,4 +1,4 @@
-"""Biases of attention towards near tokens, against those of transformers' Bloom."""
+"""Biases of attention towards near tokens, against those of transformers' Bloom and Falcon."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_changes import ARCHITECTURE
 from transformers.models.bloom import modeling_bloom
+from transformers.models.falcon import modeling_falcon
 
 from memprune.scoring.alibi import biases_of, slopes_of
 
@@ -21,6 +22,15 @@ def test_slopes_are_those_of_bloom(heads):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("heads", [1, 6, 16])
 def test_biases_are_those_of_bloom(heads, dtype):
-    found = biases_of(replace(ARCHITECTURE, heads=heads, alibi="plain"), 700, torch.zeros(1, dtype=dtype))
+    found = biases_of(replace(ARCHITECTURE, heads=heads, alibi="added"), 700, torch.zeros(1, dtype=dtype))
     expected = modeling_bloom.build_alibi_tensor(torch.ones(1, 700, dtype=torch.long), heads, dtype)
     torch.testing.assert_close(found, expected[:, 0], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("heads", [1, 6, 16])
+def test_biases_are_those_of_falcon(heads, dtype):
+    architecture = replace(ARCHITECTURE, heads=heads, head_size=64, alibi="masked")
+    found = biases_of(architecture, 700, torch.zeros(1, dtype=dtype))
+    expected = modeling_falcon.build_alibi_tensor(torch.ones(1, 700, dtype=torch.long), heads, dtype)
+    torch.testing.assert_close(found, expected[:, 0] / 8, atol=0, rtol=0)

@@ -26,7 +26,7 @@ from random_models import (
     write_folder,
 )
 
-OF_GPT, OF_BLOOM = ("gpt2", "gpt_neo", "gptj"), ("bloom",)
+OF_GPT, OF_BLOOM = ("gpt2", "gpt_neo", "gptj"), ("bloom", "falcon")
 BASE = {"gpt_neox": "gpt_neox."} | dict.fromkeys(OF_GPT + OF_BLOOM, "transformer.")
 BASE = {family: BASE.get(family, "model.") for family in EVERY_FAMILY}
 EMBEDDING = {"gpt_neox": "gpt_neox.embed_in.weight", "opt": "model.decoder.embed_tokens.weight"}

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
+    FalconConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
@@ -112,6 +113,16 @@ def family_config(family: str, layers: int = 4):
         )
     if family == "bloom":
         return BloomConfig(hidden_size=32, n_layer=layers, n_head=4, seq_length=128, **COMMON)
+    if family == "falcon":
+        return FalconConfig(
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_kv_heads=2,
+            new_decoder_architecture=True,
+            max_position_embeddings=128,
+            **COMMON,
+        )
     if family == "gptj":
         return GPTJConfig(n_embd=32, n_layer=layers, n_head=4, n_positions=128, rotary_dim=4, **COMMON)
     return OPTConfig(

@@ -50,7 +50,7 @@ class Architecture:
     attention_scale: float | None  # of products of queries and keys; None: one over the root of a head's size
     attention_cap: float | None  # scaled products come no further than that from 0, by tanh
     logit_cap: float | None  # and so do logits
-    alibi: str | None  # "plain" or "bfloat16" (see `memprune.scoring.alibi`); None: no such biases
+    alibi: str | None  # "added" or "masked" (see `memprune.scoring.alibi`); None: no such biases
     rotary: Rotary | None
     local_rotary: Rotary | None  # of layers with a window, where it is another
     windows: list[int | None]  # of each layer: how many tokens one sees, itself included; None: all before it

@@ -7,6 +7,7 @@ an error. Embedding, norms and head lie outside the matrices and are never prune
 
 from dataclasses import replace
 
+from memprune.models import falcon_keys
 from memprune.models.family_fields import Family, Key, RotaryKeys, WindowKeys
 
 # What the many descendants of Llama have in common with it.
@@ -42,6 +43,12 @@ GPT_KEYS = {
     "positions": "n_positions",
     "intermediate": "n_inner",
     "widening": 4,
+}
+BLOOM_MATRICES = {
+    "self_attention.query_key_value": "query_key_value",
+    "self_attention.dense": "output",
+    "mlp.dense_h_to_4h": "up",
+    "mlp.dense_4h_to_h": "down",
 }
 QWEN_NORMS = {"self_attn.q_norm": "query_norm", "self_attn.k_norm": "key_norm"}
 QWEN_WINDOWS = WindowKeys(
@@ -232,13 +239,8 @@ FAMILIES = {
     "bloom": Family(
         base="transformer.",
         block="h.",
-        matrices={
-            "self_attention.query_key_value": "query_key_value",
-            "self_attention.dense": "output",
-            "mlp.dense_h_to_4h": "up",
-            "mlp.dense_4h_to_h": "down",
-        },
-        norms={"input_layernorm": "attention_norm", "post_attention_layernorm": "mlp_norm"},
+        matrices=BLOOM_MATRICES,
+        norms=LLAMA_LAYOUT["norms"],
         around={
             "word_embeddings": "embedding",
             "word_embeddings_layernorm": "embedding_norm",
@@ -253,8 +255,36 @@ FAMILIES = {
         positions=Key("seq_length", 2048),  # of the texts that it was trained on: biases have no end
         intermediate=None,
         widening=4,
-        alibi="plain",
+        alibi="added",
         keeps_squares=True,
+        tied=True,
+    ),
+    "falcon": Family(
+        base="transformer.",
+        block="h.",
+        matrices=BLOOM_MATRICES,
+        norms={
+            **LLAMA_LAYOUT["norms"],
+            "ln_attn": "parallel_attention_norm",
+            "ln_mlp": "parallel_mlp_norm",
+        },
+        block_norms="block_norms",
+        around={"word_embeddings": "embedding", "ln_f": "final_norm"},
+        interleaved=True,
+        spell_out=falcon_keys.spell_out,
+        activation=Key("activation", "gelu"),
+        epsilon=Key("layer_norm_epsilon", 1e-5),
+        older_hidden="n_embed",
+        positions=Key("max_position_embeddings", 2048),
+        intermediate="ffn_hidden_size",
+        widening=4,
+        key_heads="num_kv_heads",
+        attention_bias=Key("bias", False),
+        mlp_bias=Key("bias", False),
+        parallel=Key("parallel_attn", True),
+        alibi="masked",
+        has_alibi=Key("alibi", False),
+        rotary=LLAMA_LAYOUT["rotary"],
         tied=True,
     ),
     "gemma": Family(
@@ -331,6 +361,6 @@ FAMILIES = {
         padding_is_a_row=True,
         head_bias=True,
         parallel=True,
-        rotary=RotaryKeys("rope_theta", Key("partial_rotary_factor", 0.5), partial=True),
+        rotary=RotaryKeys("rope_theta", Key("partial_rotary_factor", 0.5), partial=True, even=True),
     ),
 }

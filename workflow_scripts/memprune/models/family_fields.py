@@ -3,6 +3,7 @@
 Keys of config.json, and their values where they are missing, are those of transformers' classes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ class RotaryKeys:
     base: str
     share: Key
     partial: bool  # whether fewer than all features of a head may turn
+    even: bool = False  # an odd number of features does not turn
     default_base: float = 10_000.0
     rounded: bool = True  # cosine and sine, to the dtype of the computation
     local_base: Key | float | None = (
@@ -78,10 +80,11 @@ class Family:
     heads: tuple[str, ...] = ("lm_head",)
     # How tensors lie in files.
     input_first: bool = False  # a block's matrices are input × output, all others output × input
-    interleaved: bool = False  # query, key and value stand together head by head in their matrix
+    interleaved: bool = False  # a key head's queries, key and value stand together in their matrix
     position_offset: int | None = None  # rows of learned positions before the first one's; None: not learned
     causal_masks: bool = False  # files of the Hub hold one a layer, a byte an entry
     # What config.json says.
+    spell_out: Callable[[dict], dict] | None = None  # where keys say it in ways that no field here describes
     layers: str = COMMON["layers"]
     hidden: str = COMMON["hidden"]
     older_hidden: str | None = None  # which decides where it is there
@@ -97,6 +100,7 @@ class Family:
     padding_is_a_row: bool = False  # `pad_token_id` must be one of the embedding's
     norm: str = "layer"  # the MLP's is the attention's where a block has but one
     norm_weights: bool = True
+    block_norms: str | None = None  # a key that tells which of `norms` there are; None: all
     head_norms: Key | bool = True  # whether those of queries and keys that `norms` names are there
     joint_head_norms: bool = False  # of all heads' queries or keys together, or else of each head's
     plus_one: bool = False  # norms scale by one more than their weights, in float32
@@ -111,7 +115,8 @@ class Family:
     attention_scale: Key | float | None = None  # a key: one over the root of what it says
     attention_cap: Key | None = None
     logit_cap: Key | None = None
-    alibi: str | None = None  # "plain" or "bfloat16"
+    alibi: str | None = None  # "added" or "masked"
+    has_alibi: Key | bool = True  # and no rotary positions; else the other way round
     tanh_gelu: bool = False  # "gelu", too, is its approximation
     rotary: RotaryKeys | Key | None = None  # a key: how many features of a head turn, with a base of 10,000
     pairs_together: bool = (

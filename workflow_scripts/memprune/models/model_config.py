@@ -65,6 +65,7 @@ def read_architecture(config: dict) -> Architecture:
     name = choice(config, "model_type", FAMILIES)
     family = FAMILIES[name]
     check_fixed(config, family)
+    config = family.spell_out(config) if family.spell_out else config
     config = config | {getattr(family, field): config[key] for field, key in COMMON.items() if key in config}
     if family.older_hidden and config.get(family.older_hidden) is not None:
         config = config | {family.hidden: config[family.older_hidden]}
@@ -109,7 +110,7 @@ def read_architecture(config: dict) -> Architecture:
         attention_scale=read_scale(config, family.attention_scale),
         attention_cap=read_bound(config, family.attention_cap),
         logit_cap=read_bound(config, family.logit_cap),
-        alibi=family.alibi,
+        alibi=family.alibi if read_flag(config, family.has_alibi) else None,
         rotary=rotary,
         local_rotary=local_rotary,
         windows=read_windows(config, family.windows, layers) if family.windows else [None] * layers,
@@ -129,6 +130,8 @@ def read_epsilon(config: dict, setting: Key | float) -> float:
 
 def read_norms(config: dict, family: Family) -> list[str]:
     """The norms that a block has, by name."""
+    if family.block_norms:
+        return config[family.block_norms]
     has_head_norms = read_flag(config, family.head_norms)
     return [name for name in family.norms.values() if has_head_norms or name not in QUERY_KEY_NORMS]
 
@@ -158,6 +161,8 @@ def read_rotaries(
 ) -> tuple[Rotary | None, Rotary | None]:
     """The rotary positions of all layers, or of those without a window and of those with one."""
     keys = family.rotary
+    if family.alibi and read_flag(config, family.has_alibi):
+        return None, None
     if isinstance(keys, RotaryKeys) and keys.local_base is not None:
         return read_rotary_by_layer(config, keys, head_size, positions)
     return (read_rotary(config, keys, head_size, positions) if keys else None), None

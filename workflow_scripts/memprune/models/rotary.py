@@ -51,7 +51,9 @@ def read_rotary_by_layer(
         raise found("rope_scaling", stretch, "null beside rope_parameters")
     if unknown := sorted(set(settings) - {FULL, SLIDING}):
         raise found("rope_parameters", unknown[0], f"settings of {FULL} and {SLIDING}")
-    full, sliding = read_mapping(settings, FULL) or stretch, read_mapping(settings, SLIDING)
+    # transformers adds the stretch to a type of its own, which an older `type` does not replace.
+    full = read_mapping(settings, FULL) or {"rope_type": "default"} | stretch
+    sliding = read_mapping(settings, SLIDING)
     local = keys.local_base
     around = {keys.base: config[keys.base]} if keys.base in config else {}
     own_base = {keys.base: config.get(*local) if isinstance(local, Key) else local}
@@ -71,6 +73,7 @@ def rotary_of(
     if kind == "default" and not keys.partial:
         share = 1.0  # transformers does not look at it there
     scaling = read_scaling(config, settings, kind, positions, base)
+    is_even = keys.even or kind == "yarn"
     if kind == "proportional":
         features, turned = head_size, 2 * (head_size // 2)
         scaling["pairs"] = int(share * head_size // 2)
@@ -79,9 +82,9 @@ def rotary_of(
         features = int(head_size * share)
         turned = 2 * math.ceil(features / 2)
         fits = turned <= head_size
-    if not fits or (turned != head_size and not keys.partial) or (kind == "yarn" and features % 2):
+    if not fits or (turned != head_size and not keys.partial) or (is_even and features % 2):
         raise found(
-            "rotary positions", f"{share:g} of {head_size} features a head", widths(kind, keys.partial)
+            "rotary positions", f"{share:g} of {head_size} features a head", widths(is_even, keys.partial)
         )
     if turned == 0:
         return None
@@ -91,11 +94,11 @@ def rotary_of(
     return Rotary(features, turned, base, scaling, keys.rounded)
 
 
-def widths(kind: str, partial: bool) -> str:
+def widths(is_even: bool, partial: bool) -> str:
     """What rotary positions may be as wide as, in words."""
     if not partial:
         return "all of an even number"
-    return "an even number" if kind == "yarn" else "as many as fit in pairs"
+    return "an even number" if is_even else "as many as fit in pairs"
 
 
 def read_settings(config: dict) -> dict:

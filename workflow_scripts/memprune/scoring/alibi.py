@@ -1,5 +1,7 @@
 """ALiBi: attention that is biased towards near tokens, in place of positions (Press et al. 2022)."""
 
+import math
+
 import torch
 
 from memprune.models.architecture import Architecture
@@ -9,13 +11,14 @@ def biases_of(architecture: Architecture, tokens: int, like: torch.Tensor) -> to
     """What is added to products with each token's key: heads × tokens, in dtype and on the device of `like`.
 
     It grows with the key's position, so that products with keys that a query sees differ by their distance.
-    Bloom's is rounded once, Falcon's slopes and biases to bfloat16 first, whatever the dtype.
+    Bloom's is rounded once. Falcon's, for a mask, is made from slopes in bfloat16 whatever the dtype, and
+    divided as products are.
     """
     positions = torch.arange(tokens, device=like.device)
     slopes = slopes_of(architecture.heads).to(like.device)[:, None]
-    if architecture.alibi == "bfloat16":
-        slopes = slopes.bfloat16()
-    return (slopes * positions).to(like.dtype)
+    if architecture.alibi == "added":
+        return (slopes * positions).to(like.dtype)
+    return (slopes.bfloat16() * positions).to(like.dtype) / math.sqrt(architecture.head_size)
 
 
 def slopes_of(heads: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from memprune.models.architecture import Architecture
 from memprune.scoring.alibi import biases_of
-from memprune.scoring.plain_attention import attend_plainly
+from memprune.scoring.plain_attention import attend_masked, attend_plainly
 from memprune.scoring.rotations import rotate
 
 # cuDNN plans attention anew, in 50 ms, for each number of texts and each length, and a continuation grows.
@@ -45,6 +45,8 @@ def attend(
     if a.attends_plainly:
         scale = a.attention_scale or a.head_size**-0.5
         bias = biases_of(a, key.shape[2], query) if a.alibi else None
+        if a.alibi == "masked":
+            return attend_masked(query, key, value, scale, bias).transpose(1, 2)
         return attend_plainly(query, key, value, scale, a.attention_cap, window, bias).transpose(1, 2)
     band = None
     if window is not None and key.shape[2] > window:

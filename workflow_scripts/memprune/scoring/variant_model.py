@@ -147,14 +147,14 @@ def read_head(source: Source, embedding: Embedding | None = None) -> Head:
 
 def read_layer(source: Source, number: int) -> Layer:
     """The weights of one decoder block."""
-    attention_norm = read_norm(source, number, "attention_norm")
+    attention_norm = read_first_norm(source, number, "attention_norm", "parallel_attention_norm")
     return Layer(
         attention_norm,
         read_query_key_value(source, number),
         *(read_head_norm(source, number, name) for name in QUERY_KEY_NORMS),
         read_linear(source, number, "output"),
         read_norm(source, number, "output_norm"),
-        read_norm(source, number, "mlp_norm") or attention_norm,
+        read_first_norm(source, number, "mlp_norm", "parallel_mlp_norm") or attention_norm,
         read_linear(source, number, "up"),
         read_linear(source, number, "gate"),
         read_linear(source, number, "down"),
@@ -180,7 +180,8 @@ def row_order(architecture: Architecture) -> torch.Tensor:
     a = architecture
     rows = torch.arange((a.heads + 2 * a.key_heads) * a.head_size).view(-1, a.head_size)
     if FAMILIES[a.family].interleaved:
-        rows = rows.view(a.heads, 3, a.head_size).transpose(0, 1).reshape(-1, a.head_size)
+        groups = rows.view(a.key_heads, -1, a.head_size)
+        rows = torch.cat([groups[:, :-2].flatten(0, 1), groups[:, -2], groups[:, -1]])
     put_pairs_together(rows[: a.heads + a.key_heads], a)
     return rows.flatten()
 
@@ -218,6 +219,11 @@ def read_weight_and_bias(
         weight = weight.t().contiguous()
     bias = Part(number, name, "bias")
     return weight, read_tensor(source, bias) if bias in source.tensors else None
+
+
+def read_first_norm(source: Source, number: int, *names: str) -> Norm | None:
+    """The first of these norms that the model has, None without any."""
+    return next(filter(None, (read_norm(source, number, name) for name in names)), None)
 
 
 def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
