@@ -72,7 +72,7 @@ OWN = {
     "mistral": {"sliding_window": 10},
     "olmo3": {"sliding_window": 10},
     "gemma": {"head_dim": 8},
-    "gemma3_text": GEMMA | {"layer_types": ["sliding_attention", "full_attention"] * 2},
+    "gemma3_text": GEMMA | {"sliding_window_pattern": 2},
     "gemma2": GEMMA | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 6.0},
 }
 
