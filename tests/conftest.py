@@ -15,7 +15,11 @@ from hub_server import Hub, serve
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models gain nothing by threads, and tests run side by side
 FAMILIES = ("gpt_neox", "gpt2", "llama", "opt")  # which differ most
-EVERY_FAMILY = (*FAMILIES, "gpt_neo", "gptj", "mistral", "olmo", "phi", "qwen2", "qwen3")
+EVERY_FAMILY = (
+    *FAMILIES,
+    *("bloom", "falcon", "gemma", "gemma2", "gemma3_text", "gpt_neo", "gptj", "mistral", "olmo", "olmo2"),
+    *("olmo3", "phi", "qwen2", "qwen3"),
+)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
 from memprune.errors import UserError
+from memprune.models.families import FAMILIES
 from memprune.scoring.variant_model import load_variant
 
 logging.set_verbosity(logging.CRITICAL)
@@ -50,7 +52,7 @@ def weights_once(config: str, seed: int) -> dict[str, torch.Tensor]:
     for name, parameter in model.state_dict().items():
         is_norm = any(part in name for part in ("norm", "ln_")) and name.endswith("weight")
         values = torch.randn(parameter.shape, generator=generator) * (0.1 if parameter.ndim == 1 else 0.25)
-        weights[name] = values + float(is_norm)
+        weights[name] = values + float(is_norm and not FAMILIES[model.config.model_type].plus_one)
     if model.config.tie_word_embeddings:
         del weights[HEAD]
     return weights
@@ -105,6 +107,21 @@ def check_against_transformers(folder: Path, supported: bool, odd: str = "none")
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=2.0**-21)
 
 
+def check_configuration(data: st.DataObject, configurations: st.SearchStrategy[dict]) -> None:
+    """A drawn configuration with random weights, against transformers."""
+    config = data.draw(configurations)
+    try:
+        weights = random_weights(config, seed=data.draw(st.integers(0, 5)))
+    except Exception:  # transformers makes no such model
+        weights = {HEAD: torch.zeros(1, 1)}
+    with TemporaryDirectory() as folder:
+        write_folder(Path(folder), config, weights, shards=1)
+        # transformers broadcasts YaRN's three features, or one, into something that nobody trained.
+        check_against_transformers(
+            Path(folder), supported=True, odd="features a head', allowed: an even number"
+        )
+
+
 SIZES = {
     "vocab_size": VOCABULARY,
     "hidden_size": 8,
@@ -114,10 +131,32 @@ SIZES = {
 }
 
 
+# Of families whose files may say how large a head is, and whose caps and windows are reached.
+GEMMA = {
+    "intermediate_size": 12,
+    "num_key_value_heads": 1,
+    "head_dim": 6,
+    "sliding_window": 5,
+    "query_pre_attn_scalar": 3,
+}
+
+
 SMALL = {
     "gpt_neox": {"model_type": "gpt_neox", "intermediate_size": 12} | SIZES,
     "gpt2": {"model_type": "gpt2"} | SIZES,
     "llama": {"model_type": "llama", "intermediate_size": 12} | SIZES,
+    "bloom": {"model_type": "bloom", "seq_length": POSITIONS} | SIZES,
+    "falcon": {"model_type": "falcon", "new_decoder_architecture": True, "num_kv_heads": 1} | SIZES,
+    "gemma": {"model_type": "gemma", "intermediate_size": 12, "num_key_value_heads": 1, "head_dim": 6}
+    | SIZES,
+    "gemma3_text": {"model_type": "gemma3_text", "sliding_window_pattern": 2} | GEMMA | SIZES,
+    "gemma2": {
+        "model_type": "gemma2",
+        "attn_logit_softcapping": 0.5,
+        "final_logit_softcapping": 3.0,
+    }
+    | GEMMA
+    | SIZES,
     "gpt_neo": {"model_type": "gpt_neo", "window_size": 5, "attention_types": [[["global", "local"], 1]]}
     | SIZES,
     "gptj": {"model_type": "gptj", "rotary_dim": 2} | SIZES,
@@ -129,6 +168,8 @@ SMALL = {
     }
     | SIZES,
     "olmo": {"model_type": "olmo", "intermediate_size": 12} | SIZES,
+    "olmo2": {"model_type": "olmo2", "intermediate_size": 12, "num_key_value_heads": 1} | SIZES,
+    "olmo3": {"model_type": "olmo3", "intermediate_size": 12, "sliding_window": 5} | SIZES,
     "phi": {"model_type": "phi", "intermediate_size": 12} | SIZES,
     "qwen2": {"model_type": "qwen2", "intermediate_size": 12, "num_key_value_heads": 1} | SIZES,
     "qwen3": {"model_type": "qwen3", "intermediate_size": 12, "num_key_value_heads": 1, "head_dim": 6}

@@ -10,15 +10,16 @@ from memprune.models.manifest import Manifest, Matrix
 from memprune.variants.changes import About
 
 MATRIX = Matrix("w", "model.safetensors", 0, "up", (3, 5))
-ROTARY = Rotary(8, 4, 10000.0, {"rope_type": "default"})
+ROTARY = Rotary(8, 4, 10000.0, {"rope_type": "default"}, rounded=True)
 SIZES = dict.fromkeys(
     ("vocabulary", "layers", "hidden", "intermediate", "heads", "key_heads", "head_size"), 8
 )
 ARCHITECTURE = Architecture(
-    family="gpt_neox", **SIZES, positions=8, embedding_width=8, norm="layer", epsilon=1e-5, norm_first=True,
-    final_norm=True, norm_weights=True, query_key_norm=False, attention_bias=True, output_bias=True,
-    mlp_bias=True, head_bias=False, parallel=True, activation="gelu", scaled=True, rotary=ROTARY,
-    windows=[None] * 8, tied=False,
+    family="gpt_neox", **SIZES, positions=8, embedding_width=8, scaled_embedding=False, norm="layer",
+    epsilon=1e-5, norm_first=True, final_norm=True, norm_weights=True, block_norms=[], attention_bias=True,
+    output_bias=True, mlp_bias=True, head_bias=False, parallel=True, activation="gelu",
+    attention_scale=None, clip=None, alibi=None, attention_cap=None, logit_cap=None, rotary=ROTARY,
+    local_rotary=None, windows=[None] * 8, tied=False,
 )  # fmt: skip
 
 

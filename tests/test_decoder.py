@@ -27,9 +27,10 @@ from memprune.devices import residency as residencies
 from memprune.devices.footprint import BATCH_TOKENS, layer_bytes
 from memprune.devices.residency import choose_block_tokens
 from memprune.errors import UserError
+from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
-from memprune.scoring.decoder import apply, leave
+from memprune.scoring.decoder import leave, logits_of
 from memprune.scoring.hidden_states import hidden_states
 from memprune.scoring.variant_model import load_variant
 
@@ -65,6 +66,57 @@ CHOICES = {
     "opt": ("opt", {}),
     "opt, norm after, projected": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": 16}),
     "opt, no bias": ("opt", {"enable_bias": False}),
+    "bloom": ("bloom", {}),
+    "bloom, six heads": ("bloom", {"n_head": 6, "hidden_size": 36, "tie_word_embeddings": False}),
+    "falcon": ("falcon", {}),
+    "falcon, one norm": ("falcon", {"num_ln_in_parallel_attn": 1, "bias": True, "ffn_hidden_size": 48}),
+    "falcon, all heads share a key": ("falcon", {"new_decoder_architecture": False}),
+    "falcon, one after the other": (
+        "falcon",
+        {
+            "new_decoder_architecture": False,
+            "parallel_attn": False,
+            "multi_query": False,
+            "num_kv_heads": 4,
+        },
+    ),
+    "falcon, biases by distance": (
+        "falcon",
+        {
+            "new_decoder_architecture": False,
+            "parallel_attn": False,
+            "multi_query": False,
+            "num_kv_heads": 4,
+            "alibi": True,
+            "bias": True,
+        },
+    ),
+    "falcon, biases by distance, shared keys": ("falcon", {"alibi": True, "tie_word_embeddings": False}),
+    "gemma": ("gemma", {}),
+    "gemma, an old name of its activation": ("gemma", {"hidden_act": "gelu", "attention_bias": True}),
+    "gemma3_text": ("gemma3_text", {}),
+    "gemma3_text, capped, stretched": (
+        "gemma3_text",
+        {
+            "final_logit_softcapping": 6.0,
+            "rope_parameters": {
+                "full_attention": LINEAR,
+                "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+            },
+        },
+    ),
+    "gemma2": ("gemma2", {}),
+    "gemma2, no caps": ("gemma2", {"attn_logit_softcapping": None, "final_logit_softcapping": None}),
+    "gemma2, other layers, odd heads": (
+        "gemma2",
+        {
+            "layer_types": ["full_attention", "sliding_attention"] * 2,
+            "head_dim": 10,
+            "num_key_value_heads": 1,
+            "attention_bias": True,
+            "tie_word_embeddings": False,
+        },
+    ),
     "gpt_neo": ("gpt_neo", {}),
     "gpt_neo, all local": ("gpt_neo", {"attention_layers": ["local"] * 4, "window_size": 7}),
     "gptj": ("gptj", {}),
@@ -74,8 +126,21 @@ CHOICES = {
     "mistral, head size": ("mistral", {"head_dim": 12, "sliding_window": None}),
     "olmo": ("olmo", {}),
     "olmo, bias": ("olmo", {"attention_bias": True, "num_key_value_heads": 4}),
+    "olmo, clipped": ("olmo", {"clip_qkv": 0.5}),
+    "olmo2": ("olmo2", {}),
+    "olmo2, no groups, stretched": (
+        "olmo2",
+        {"num_key_value_heads": 4, "rope_parameters": LLAMA3, "attention_bias": True},
+    ),
+    "olmo3": ("olmo3", {}),
+    "olmo3, layers without a window stretched": (
+        "olmo3",
+        {"rope_parameters": {"full_attention": YARN | {"rope_theta": 100.0}, "sliding_attention": None}},
+    ),
     "phi": ("phi", {}),
     "phi, no groups": ("phi", {"num_key_value_heads": 4, "partial_rotary_factor": 0.25}),
+    "phi, norms of queries and keys": ("phi", {"qk_layernorm": True, "partial_rotary_factor": 1.0}),
+    "phi, norms of queries and keys, some features turn": ("phi", {"qk_layernorm": True}),
     "qwen2": ("qwen2", {}),
     "qwen2, windows in later layers": (
         "qwen2",
@@ -102,7 +167,8 @@ def save_model(choice: str, folder: Path) -> Path:
     model = AutoModelForCausalLM.from_config(type(family_config(family))(**config))
     for name, parameter in model.named_parameters():
         # Norms and biases that do something, and predictions that are not all near ties.
-        parameter.data.normal_(mean=float("norm" in name or "ln_" in name), std=0.2)
+        is_norm = "norm" in name or "ln_" in name
+        parameter.data.normal_(mean=float(is_norm and not FAMILIES[family].plus_one), std=0.2)
     model.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
@@ -253,6 +319,6 @@ def test_hidden_states_stand_by_themselves(choice, texts, model_and_mask):
             assert states.shape == (len(ids), ids.shape[1] - start, manifest.architecture.hidden)
             head = model.head()
             with torch.inference_mode():
-                logits = apply(head.logits, leave(states.flatten(0, 1), head, manifest.architecture))
+                logits = logits_of(head, leave(states.flatten(0, 1), head, manifest.architecture))
                 expected = reference(input_ids=ids).logits[:, start:]
             torch.testing.assert_close(logits.view(expected.shape), expected, atol=1e-4, rtol=0)

@@ -5,11 +5,7 @@ Drawn over families, configurations in old and new spellings, layouts of files a
 a number of ours would be wrong whatever it is.
 """
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import pytest
-import torch
 from conftest import FAMILIES
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,60 +14,12 @@ from random_models import (
     POSITIONS,
     VOCABULARY,
     booleans,
-    check_against_transformers,
-    random_weights,
+    check_configuration,
     some,
-    write_folder,
 )
+from random_rotary import rotary_keys
 
 from memprune.models.model_config import ACTIVATIONS
-
-CPU = torch.device("cpu")
-
-
-@st.composite
-def rotary_keys(draw, family: str, head_size: int) -> dict:
-    """Rotary positions of a type, in one of the spellings of transformers, old and new."""
-    kind = draw(some(["default", "default", "linear", "dynamic", "llama3", "yarn", "proportional"]))
-    inner = {"rope_type": kind} if kind != "default" or draw(booleans) else {}
-    if kind != "default" and (kind != "proportional" or draw(booleans)):
-        inner["factor"] = draw(some([1.0, 2, 3.7, 8.0]))
-    if kind == "llama3":
-        inner |= {"low_freq_factor": draw(some([0.5, 1.0])), "high_freq_factor": draw(some([2.0, 4]))}
-    if kind == "yarn":
-        optional = {
-            "attention_factor": some([0.7, 1.0]),
-            "beta_fast": some([4, 32.0]),
-            "beta_slow": some([0.5, 1]),
-            "mscale": some([0.707, 1.0]),
-            "mscale_all_dim": some([0.5, 1.0]),
-            "truncate": booleans,
-        }
-        inner |= {key: draw(values) for key, values in optional.items() if draw(booleans)}
-    outer = {}
-    if kind in ("llama3", "yarn"):
-        for place in (inner, outer):
-            if draw(booleans):
-                place["original_max_position_embeddings"] = draw(some([8, 12]))
-    neox = family == "gpt_neox"
-    theta, share = ("rotary_emb_base", "rotary_pct") if neox else ("rope_theta", "partial_rotary_factor")
-    for place, key in ((inner, "rope_theta"), (outer, theta), (outer, "rope_theta")):
-        if draw(booleans):
-            place[key] = draw(some([100, 10_000.0, 5e5]))
-    shares = st.one_of(
-        some([0.0, 0.25, 0.5, 0.6, 1.0]), st.integers(1, head_size).map(lambda n: n / head_size)
-    )
-    for place, key in ((inner, "partial_rotary_factor"), (outer, share), (outer, "partial_rotary_factor")):
-        if draw(some([neox, neox, False])):
-            place[key] = draw(shares)
-    if "rope_type" in inner and draw(booleans):
-        inner["type"] = inner.pop("rope_type") if draw(booleans) else "linear"
-    if not inner:
-        return outer
-    if draw(booleans):
-        decoy = {"rope_parameters": {"rope_theta": 77.0}} if draw(booleans) else {}
-        return outer | {"rope_scaling": inner} | decoy
-    return outer | {"rope_parameters": inner} | draw(some([{}, {"rope_scaling": None}]))
 
 
 @st.composite
@@ -152,22 +100,8 @@ def configurations(draw, family: str) -> dict:
     )
 
 
-def check_configuration(data: st.DataObject, family: str) -> None:
-    config = data.draw(configurations(family))
-    try:
-        weights = random_weights(config, seed=data.draw(st.integers(0, 5)))
-    except Exception:  # transformers makes no such model
-        weights = {"lm_head.weight": torch.zeros(1, 1)}
-    with TemporaryDirectory() as folder:
-        write_folder(Path(folder), config, weights, shards=1)
-        # transformers broadcasts YaRN's three features, or one, into something that nobody trained.
-        check_against_transformers(
-            Path(folder), supported=True, odd="features a head', allowed: an even number"
-        )
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 @GATE
 @given(data=st.data())
 def test_every_configuration(family, data):
-    check_configuration(data, family)
+    check_configuration(data, configurations(family))

@@ -26,11 +26,12 @@ from random_models import (
     write_folder,
 )
 
-OF_GPT = ("gpt2", "gpt_neo", "gptj")
-BASE = {"gpt_neox": "gpt_neox."} | dict.fromkeys(OF_GPT, "transformer.")
+OF_GPT, OF_BLOOM = ("gpt2", "gpt_neo", "gptj"), ("bloom", "falcon")
+BASE = {"gpt_neox": "gpt_neox."} | dict.fromkeys(OF_GPT + OF_BLOOM, "transformer.")
 BASE = {family: BASE.get(family, "model.") for family in EVERY_FAMILY}
 EMBEDDING = {"gpt_neox": "gpt_neox.embed_in.weight", "opt": "model.decoder.embed_tokens.weight"}
 EMBEDDING |= dict.fromkeys(OF_GPT, "transformer.wte.weight")
+EMBEDDING |= dict.fromkeys(OF_BLOOM, "transformer.word_embeddings.weight")
 EMBEDDING = {family: EMBEDDING.get(family, "model.embed_tokens.weight") for family in EVERY_FAMILY}
 
 

@@ -9,7 +9,7 @@ from check_batches import ALLOWED, MEMORY, limited, score
 from tiny_models import tiny_model
 
 from memprune.models.resolve_model import resolve_model
-from memprune.scoring.decoder import attend
+from memprune.scoring.attention import attend
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 GPU = torch.device("cuda")
@@ -26,7 +26,7 @@ def test_scores_in_the_batches_that_fit_are_those_of_the_cpu(tmp_path, monkeypat
 
 
 def test_grouped_heads_in_float32_take_memory_that_grows_with_the_length_alone():
-    a = SimpleNamespace(heads=8, key_heads=2, head_size=64)
+    a = SimpleNamespace(heads=8, key_heads=2, head_size=64, attention_scale=None, attends_plainly=False)
     for tokens in (2048, 4096):
         features = torch.randn(1, tokens, a.heads + 2 * a.key_heads, a.head_size, device=GPU)
         torch.cuda.reset_peak_memory_stats()

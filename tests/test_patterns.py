@@ -20,6 +20,7 @@ STRATEGY = TypeAdapter(Strategy)
 FUSED = {
     "gpt_neox": np.arange(96).reshape(4, 24),
     "gpt2": np.hstack([part.reshape(4, 8) for part in np.arange(96).reshape(3, 32)]),
+    "falcon": np.arange(64).reshape(2, 32),  # two heads, and the key and value that they share
 }
 SEPARATE = {
     "opt": {"q_proj": 8, "k_proj": 8, "v_proj": 8},
@@ -30,7 +31,7 @@ OUT_OF = ("dense_h_to_4h", "c_fc", "gate_proj", "up_proj", "fc1")
 INTO = ("dense_4h_to_h", "mlp.c_proj", "down_proj", "fc2")
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=(*FAMILIES, "falcon"))
 def model(request, tmp_path_factory) -> Calibrated:
     folder = tmp_path_factory.mktemp(request.param)
     return calibrate(resolve_model("tiny", tiny_model(request.param, "float16", folder / "m")), folder / "o")
@@ -38,11 +39,11 @@ def model(request, tmp_path_factory) -> Calibrated:
 
 def heads_of(name: str, values: np.ndarray, family: str) -> np.ndarray | None:
     """A matrix' values by head (or heads that share): heads × values; None for a matrix of the MLP."""
-    heads = 2 if family == "llama" else 4
+    heads = 2 if family in ("llama", "falcon") else 4
     if name.endswith(tuple(f"{part}.weight" for part in OUTPUT)):
         return values.T.reshape(heads, -1)
-    if family in FUSED and len(values) == 96:
-        return values[FUSED[family]].reshape(4, -1)
+    if family in FUSED and len(values) == FUSED[family].size:
+        return values[FUSED[family]].reshape(heads, -1)
     for part, lines in SEPARATE.get(family, {}).items():
         if part in name:
             return values.reshape(-1, lines * 32)

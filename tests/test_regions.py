@@ -1,5 +1,6 @@
 """Parts of matrices: query, key and value where they are stored fused, and heads."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -10,8 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from small_changes import ARCHITECTURE
 from tiny_models import log_probabilities, reference_model, tiny_model, write_mask_of
 from torch_masks import check_against_torch_prune, mask_of, weights_of
+from transformers import FalconConfig
+from transformers.models.falcon.modeling_falcon import FalconAttention
 
 from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.errors import UserError
@@ -24,6 +28,7 @@ from memprune.scoring.variant_model import load_variant
 from memprune.variants.achieved import achieved
 from memprune.variants.changes import about_change
 from memprune.variants.masks import unpack
+from memprune.variants.regions import lines_by_head
 from memprune.variants.scope import regions_in_scope
 
 HEADS, SIZE, HIDDEN = 4, 8, 32  # of the tiny models
@@ -38,6 +43,27 @@ def separated(family: str, name: str, fused: torch.Tensor) -> dict[str, torch.Te
         parts = fused.view(HIDDEN, 3, HEADS, SIZE).permute(1, 2, 3, 0).unbind(0)
     named = zip(("query", "key", "value"), parts, strict=True)
     return {f"{name} {role}": part.reshape(HEADS * SIZE, HIDDEN).contiguous() for role, part in named}
+
+
+@pytest.mark.parametrize(
+    ("key_heads", "settings"),
+    [
+        (2, {"new_decoder_architecture": True, "num_kv_heads": 2}),
+        (1, {"multi_query": True}),
+        (6, {"multi_query": False}),
+    ],
+)
+def test_lines_of_heads_are_those_that_falcon_splits_its_matrix_into(key_heads, settings):
+    config = FalconConfig(hidden_size=24, num_attention_heads=6, **settings)
+    architecture = replace(ARCHITECTURE, family="falcon", heads=6, key_heads=key_heads, head_size=4)
+    fused = torch.arange((6 + 2 * key_heads) * 4)
+    query, key, value = (part[0, 0] for part in FalconAttention(config, 0)._split_heads(fused[None, None]))
+    share = len(key) // key_heads
+    expected = {"query": query, "key": key[::share], "value": value[::share]}
+    for role, part in expected.items():
+        np.testing.assert_array_equal(lines_by_head(role, architecture), part)
+    together = np.hstack([part.reshape(key_heads, -1) for part in expected.values()])
+    np.testing.assert_array_equal(lines_by_head("query_key_value", architecture), together)
 
 
 @pytest.mark.parametrize("allocation", ["matrix", "layer", "global"])

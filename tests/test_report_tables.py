@@ -40,9 +40,11 @@ SIZES = {"small": 1_000, "b_10%": 1_500_000, "large": 2_800_000_000}
 
 ARCHITECTURE = Architecture(
     family="gpt_neox", vocabulary=8, layers=1, hidden=4, intermediate=8, heads=1, key_heads=1, head_size=4,
-    positions=16, embedding_width=4, norm="layer", epsilon=1e-5, norm_first=True, final_norm=True,
-    norm_weights=True, query_key_norm=False, attention_bias=True, output_bias=True, mlp_bias=True,
-    head_bias=False, parallel=True, activation="gelu", scaled=True, rotary=None, windows=[None], tied=False,
+    positions=16, embedding_width=4, scaled_embedding=False, norm="layer", epsilon=1e-5, norm_first=True,
+    final_norm=True, norm_weights=True, block_norms=[], attention_bias=True, output_bias=True,
+    mlp_bias=True, head_bias=False, parallel=True, activation="gelu", attention_scale=None, clip=None,
+    alibi=None, attention_cap=None, logit_cap=None, rotary=None, local_rotary=None, windows=[None],
+    tied=False,
 )  # fmt: skip
 
 

@@ -10,12 +10,19 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
+    FalconConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GemmaConfig,
     GPT2Config,
     GPTJConfig,
     GPTNeoConfig,
     GPTNeoXConfig,
     LlamaConfig,
     MistralConfig,
+    Olmo2Config,
+    Olmo3Config,
     OlmoConfig,
     OPTConfig,
     PhiConfig,
@@ -47,12 +54,26 @@ ALLOWED = {"float32": 2e-5, "float16": 2**-5, "bfloat16": 2**-2}
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
 
 LIKE_LLAMA = {
+    "gemma": GemmaConfig,
+    "gemma2": Gemma2Config,
+    "gemma3_text": Gemma3TextConfig,
     "llama": LlamaConfig,
     "mistral": MistralConfig,
     "olmo": OlmoConfig,
+    "olmo2": Olmo2Config,
+    "olmo3": Olmo3Config,
     "phi": PhiConfig,
     "qwen2": Qwen2Config,
     "qwen3": Qwen3Config,
+}
+# Windows that are shorter than the texts, heads of the size that the others have, caps that are reached.
+GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 6, "sliding_window": 10}
+OWN = {
+    "mistral": {"sliding_window": 10},
+    "olmo3": {"sliding_window": 10},
+    "gemma": {"head_dim": 8},
+    "gemma3_text": GEMMA | {"sliding_window_pattern": 2},
+    "gemma2": GEMMA | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 6.0},
 }
 
 
@@ -70,9 +91,8 @@ def family_config(family: str, layers: int = 4):
     if family == "gpt2":
         return GPT2Config(n_embd=32, n_layer=layers, n_head=4, n_positions=128, **COMMON)
     if family in LIKE_LLAMA:
-        windows = {"sliding_window": 10} if family == "mistral" else {}
         return LIKE_LLAMA[family](
-            **windows,
+            **OWN.get(family, {}),
             hidden_size=32,
             num_hidden_layers=layers,
             num_attention_heads=4,
@@ -88,6 +108,18 @@ def family_config(family: str, layers: int = 4):
             num_heads=4,
             window_size=8,
             attention_types=[[["global", "local"], layers // 2], [["global"], layers % 2]],
+            max_position_embeddings=128,
+            **COMMON,
+        )
+    if family == "bloom":
+        return BloomConfig(hidden_size=32, n_layer=layers, n_head=4, seq_length=128, **COMMON)
+    if family == "falcon":
+        return FalconConfig(
+            hidden_size=32,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_kv_heads=2,
+            new_decoder_architecture=True,
             max_position_embeddings=128,
             **COMMON,
         )

@@ -8,7 +8,7 @@ from memprune.models.architecture import Architecture
 from memprune.models.outline import Outline
 from memprune.models.shapes import HEAD, shapes_of
 from memprune.models.weights import BYTES
-from memprune.scoring.batches import LOGIT_ROWS
+from memprune.scoring.batches import LOGIT_ROWS, PRODUCTS
 
 BATCH_TOKENS = 2048  # on a CPU, where larger batches fall out of the caches; the least that a GPU should hold
 FREE_SHARE = 0.9  # of the free memory: what is left is lost between blocks of unequal size
@@ -60,9 +60,12 @@ def working_bytes(architecture: Architecture, batch_tokens: int, itemsize: int) 
 
     The logits are counted twice, the second time in float32, and four bytes for what is compared for ranks.
     Those of transformers are of all tokens of a batch at one time.
+    Products of queries and keys that no fused kernel computes are counted twice, and once in float32.
     """
     a = architecture
     tokens = max(batch_tokens, a.positions or 0)
     rows = tokens if isinstance(a, Outline) else LOGIT_ROWS
     widest = max(2 * (a.heads + 2 * a.key_heads) * a.head_size, 2 * a.intermediate) + 4 * a.hidden
-    return tokens * widest * itemsize + rows * a.vocabulary * (itemsize + 8)
+    plain = not isinstance(a, Outline) and a.attends_plainly
+    products = min(PRODUCTS["cuda"], tokens * a.heads * a.positions) if plain else 0
+    return tokens * widest * itemsize + rows * a.vocabulary * (itemsize + 8) + products * (2 * itemsize + 4)

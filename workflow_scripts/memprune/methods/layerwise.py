@@ -20,7 +20,8 @@ from memprune.devices.footprint import device_bytes
 from memprune.errors import UserError
 from memprune.methods.asked import Asked
 from memprune.models.manifest import Manifest
-from memprune.scoring.decoder import Layer, See, embed, rotations_of, run_layer, unseen
+from memprune.scoring.decoder import Layer, See, embed, run_layer, unseen
+from memprune.scoring.rotations import rotations_of
 from memprune.scoring.variant_model import Source, find_source, read_embedding
 from memprune.variants.computed_here import check_decoder
 from memprune.variants.steps import Step
@@ -75,8 +76,7 @@ class States:
         self.architecture, self.device = source.architecture, source.device
         self.texts, self.length = tokens.shape
         self.file = file
-        rotary = self.architecture.rotary
-        self.rotations = rotations_of(rotary, self.length, torch.float32, self.device) if rotary else None
+        self.rotations = rotations_of(self.architecture, self.length, torch.float32, self.device)
         embedding = read_embedding(source)
         for batch in self.batches():
             ids = torch.from_numpy(tokens[batch].astype(np.int64)).to(self.device)

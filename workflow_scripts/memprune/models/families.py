@@ -5,31 +5,10 @@ a model that it would fill with random weights. Any tensor must have a part in i
 an error. Embedding, norms and head lie outside the matrices and are never pruned.
 """
 
+from memprune.models import falcon_keys
 from memprune.models.family_fields import Family, Key, RotaryKeys, WindowKeys
+from memprune.models.llama_families import LIKE_LLAMA, LLAMA, LLAMA_LAYOUT
 
-# What the many descendants of Llama have in common with it.
-LLAMA_LAYOUT = {
-    "base": "model.",
-    "block": "layers.",
-    "matrices": {
-        "self_attn.q_proj": "query",
-        "self_attn.k_proj": "key",
-        "self_attn.v_proj": "value",
-        "self_attn.o_proj": "output",
-        "mlp.gate_proj": "gate",
-        "mlp.up_proj": "up",
-        "mlp.down_proj": "down",
-    },
-    "norms": {"input_layernorm": "attention_norm", "post_attention_layernorm": "mlp_norm"},
-    "around": {"embed_tokens": "embedding", "norm": "final_norm"},
-    "activation": Key("hidden_act", "silu"),
-    "epsilon": Key("rms_norm_eps", 1e-6),
-    "key_heads": "num_key_value_heads",
-    "padding_is_a_row": True,
-    "norm": "rms",
-    "mlp_bias": False,
-    "rotary": RotaryKeys("rope_theta", Key("partial_rotary_factor", 1.0), partial=False),
-}
 # The keys of config.json that GPT-2 and GPT-J share.
 GPT_KEYS = {
     "activation": Key("activation_function", "gelu_new"),
@@ -41,10 +20,12 @@ GPT_KEYS = {
     "intermediate": "n_inner",
     "widening": 4,
 }
-QWEN_NORMS = {"self_attn.q_norm": "query_norm", "self_attn.k_norm": "key_norm"}
-QWEN_WINDOWS = WindowKeys(
-    Key("sliding_window", 4096), Key("use_sliding_window", False), first=Key("max_window_layers", 28)
-)
+BLOOM_MATRICES = {
+    "self_attention.query_key_value": "query_key_value",
+    "self_attention.dense": "output",
+    "mlp.dense_h_to_4h": "up",
+    "mlp.dense_4h_to_h": "down",
+}
 
 FAMILIES = {
     "gpt_neox": Family(
@@ -85,11 +66,7 @@ FAMILIES = {
         **GPT_KEYS,
         tied=True,
     ),
-    "llama": Family(
-        **LLAMA_LAYOUT | {"mlp_bias": Key("mlp_bias", False)},
-        head_size="head_dim",
-        attention_bias=Key("attention_bias", False),
-    ),
+    "llama": LLAMA,
     "opt": Family(
         base="model.",
         inner="decoder.",
@@ -144,7 +121,7 @@ FAMILIES = {
         widening=4,
         attention_bias=False,
         output_bias=True,
-        scaled=False,
+        attention_scale=1.0,
         keeps_squares=True,
         windows=WindowKeys(
             Key("window_size", 256),
@@ -175,33 +152,6 @@ FAMILIES = {
         pairs_together=True,
         keeps_squares=True,
     ),
-    "mistral": Family(
-        **LLAMA_LAYOUT,
-        head_size="head_dim",
-        attention_bias=False,
-        windows=WindowKeys(Key("sliding_window", 4096)),
-    ),
-    "qwen2": Family(
-        **LLAMA_LAYOUT,
-        fixed_head_size="head_dim",
-        attention_bias=True,
-        output_bias=False,
-        windows=QWEN_WINDOWS,
-    ),
-    "qwen3": Family(
-        **LLAMA_LAYOUT | {"norms": LLAMA_LAYOUT["norms"] | QWEN_NORMS},
-        head_size="head_dim",
-        query_key_norm=True,
-        attention_bias=Key("attention_bias", False),
-        windows=QWEN_WINDOWS,
-    ),
-    "olmo": Family(
-        **LLAMA_LAYOUT
-        | {"norms": {}, "around": {"embed_tokens": "embedding"}, "norm": "layer", "epsilon": 1e-5},
-        norm_weights=False,
-        fixed_head_size="head_dim",
-        attention_bias=Key("attention_bias", False),
-    ),
     "phi": Family(
         base="model.",
         block="layers.",
@@ -213,7 +163,12 @@ FAMILIES = {
             "mlp.fc1": "up",
             "mlp.fc2": "down",
         },
-        norms={"input_layernorm": "attention_norm"},
+        norms={
+            "input_layernorm": "attention_norm",
+            "self_attn.q_layernorm": "query_norm",
+            "self_attn.k_layernorm": "key_norm",
+        },
+        head_norms=Key("qk_layernorm", False),
         around={"embed_tokens": "embedding", "final_layernorm": "final_norm"},
         activation=Key("hidden_act", "gelu_new"),
         epsilon=Key("layer_norm_eps", 1e-5),
@@ -222,6 +177,58 @@ FAMILIES = {
         padding_is_a_row=True,
         head_bias=True,
         parallel=True,
-        rotary=RotaryKeys("rope_theta", Key("partial_rotary_factor", 0.5), partial=True),
+        rotary=RotaryKeys("rope_theta", Key("partial_rotary_factor", 0.5), partial=True, even=True),
     ),
+    "bloom": Family(
+        base="transformer.",
+        block="h.",
+        matrices=BLOOM_MATRICES,
+        norms=LLAMA_LAYOUT["norms"],
+        around={
+            "word_embeddings": "embedding",
+            "word_embeddings_layernorm": "embedding_norm",
+            "ln_f": "final_norm",
+        },
+        interleaved=True,
+        activation="gelu_new",
+        epsilon=Key("layer_norm_epsilon", 1e-5),
+        layers="n_layer",
+        older_hidden="n_embed",
+        attention_heads="n_head",
+        positions=Key("seq_length", 2048),  # of the texts that it was trained on: biases have no end
+        intermediate=None,
+        widening=4,
+        alibi="added",
+        keeps_squares=True,
+        tied=True,
+    ),
+    "falcon": Family(
+        base="transformer.",
+        block="h.",
+        matrices=BLOOM_MATRICES,
+        norms={
+            **LLAMA_LAYOUT["norms"],
+            "ln_attn": "parallel_attention_norm",
+            "ln_mlp": "parallel_mlp_norm",
+        },
+        block_norms="block_norms",
+        around={"word_embeddings": "embedding", "ln_f": "final_norm"},
+        interleaved=True,
+        spell_out=falcon_keys.spell_out,
+        activation=Key("activation", "gelu"),
+        epsilon=Key("layer_norm_epsilon", 1e-5),
+        older_hidden="n_embed",
+        positions=Key("max_position_embeddings", 2048),
+        intermediate="ffn_hidden_size",
+        widening=4,
+        key_heads="num_kv_heads",
+        attention_bias=Key("bias", False),
+        mlp_bias=Key("bias", False),
+        parallel=Key("parallel_attn", True),
+        alibi="masked",
+        has_alibi=Key("alibi", False),
+        rotary=LLAMA_LAYOUT["rotary"],
+        tied=True,
+    ),
+    **LIKE_LLAMA,
 }

@@ -3,6 +3,7 @@
 Keys of config.json, and their values where they are missing, are those of transformers' classes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +30,12 @@ class RotaryKeys:
     base: str
     share: Key
     partial: bool  # whether fewer than all features of a head may turn
+    even: bool = False  # an odd number of features does not turn
+    default_base: float = 10_000.0
+    rounded: bool = True  # cosine and sine, to the dtype of the computation
+    local_base: Key | float | None = (
+        None  # of layers with a window, which have settings of their own; None: not
+    )
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,13 @@ class WindowKeys:
     layers have a window: a list of lists with how often each is repeated (GPT-Neo's `attention_types`), if
     the file does not have it `spelled_out`, a word a layer.
     Without it `layer_types` does, a word a layer; where that is missing too, these are the layers from the
-    one that `first` names on.
+    one that `first` names on, or all but each so-many-th as `full_every` says, and `size` may not be null.
     """
 
     size: Key
     switch: Key | None = None
     first: Key | None = None
+    full_every: Key | int | None = None
     kinds: Key | None = None
     spelled_out: str | None = None
 
@@ -66,30 +74,36 @@ class Family:
     matrices: dict[str, str]
     norms: dict[str, str]
     around: dict[str, str]
-    activation: Key
+    activation: Key | str
     epsilon: Key | float
     inner: str = ""
     heads: tuple[str, ...] = ("lm_head",)
     # How tensors lie in files.
     input_first: bool = False  # a block's matrices are input × output, all others output × input
-    interleaved: bool = False  # query, key and value stand together head by head in their matrix
+    interleaved: bool = False  # a key head's queries, key and value stand together in their matrix
     position_offset: int | None = None  # rows of learned positions before the first one's; None: not learned
     causal_masks: bool = False  # files of the Hub hold one a layer, a byte an entry
     # What config.json says.
+    spell_out: Callable[[dict], dict] | None = None  # where keys say it in ways that no field here describes
     layers: str = COMMON["layers"]
     hidden: str = COMMON["hidden"]
+    older_hidden: str | None = None  # which decides where it is there
     attention_heads: str = COMMON["attention_heads"]
-    positions: str = COMMON["positions"]
-    intermediate: str = "intermediate_size"
+    positions: str | Key = COMMON["positions"]
+    intermediate: str | None = "intermediate_size"
     widening: int | None = None  # intermediate over hidden size where the file does not say; None: it must
-    key_heads: str | None = None  # None: as many as heads
-    head_size: str | None = None  # None: the hidden size shared among the heads
+    key_heads: str | Key | None = None  # None: as many as heads, as where the file does not say
+    head_size: str | Key | None = None  # None: the hidden size shared among the heads
     fixed_head_size: str | None = None  # a key that may only say just that
     embedding_width: str | None = None  # None: the hidden size
+    scaled_embedding: bool = False
     padding_is_a_row: bool = False  # `pad_token_id` must be one of the embedding's
     norm: str = "layer"  # the MLP's is the attention's where a block has but one
     norm_weights: bool = True
-    query_key_norm: bool = False
+    block_norms: str | None = None  # a key that tells which of `norms` there are; None: all
+    head_norms: Key | bool = True  # whether those of queries and keys that `norms` names are there
+    joint_head_norms: bool = False  # of all heads' queries or keys together, or else of each head's
+    plus_one: bool = False  # norms scale by one more than their weights, in float32
     norm_first: Key | bool = True
     no_final_norm: Key | bool = False  # of models with norms first; others have none
     attention_bias: Key | bool = True
@@ -97,7 +111,13 @@ class Family:
     mlp_bias: Key | bool = True
     head_bias: bool = False
     parallel: Key | bool = False
-    scaled: bool = True
+    clip: Key | None = None  # of queries, keys and values
+    attention_scale: Key | float | None = None  # a key: one over the root of what it says
+    attention_cap: Key | None = None
+    logit_cap: Key | None = None
+    alibi: str | None = None  # "added" or "masked"
+    has_alibi: Key | bool = True  # and no rotary positions; else the other way round
+    tanh_gelu: bool = False  # "gelu", too, is its approximation
     rotary: RotaryKeys | Key | None = None  # a key: how many features of a head turn, with a base of 10,000
     pairs_together: bool = (
         False  # features that turn together lie side by side in files, else half a head apart

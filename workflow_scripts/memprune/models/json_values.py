@@ -4,8 +4,10 @@ import math
 from collections.abc import Collection
 
 from memprune.errors import UserError
+from memprune.models.family_fields import Key
 
 LARGEST = 2**31 - 1  # of a size, as PyTorch's kernels count
+LEAST = 1e-6  # of what is divided by
 
 
 def found(key: str, value: object, allowed: object) -> UserError:
@@ -31,6 +33,11 @@ def size(config: dict, key: str, default: int | None = None) -> int:
     if type(value) is not int or not 1 <= value <= LARGEST:
         raise found(key, value, "a positive integer")
     return value
+
+
+def size_said(config: dict, key: Key) -> int:
+    """A positive integer, which may be missing but not null."""
+    return size({key.name: config.get(*key)}, key.name)
 
 
 def number(

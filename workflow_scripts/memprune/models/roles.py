@@ -7,3 +7,4 @@ FUSED, FUSED_ROLES = (
 ATTENTION = (FUSED, *FUSED_ROLES, "output")
 MLP = ("up", "gate", "down")
 MATRIX_GROUPS = {"all": ATTENTION + MLP, "attention": ATTENTION, "mlp": MLP}
+QUERY_KEY_NORMS = ("query_norm", "key_norm")  # named by what they are of

@@ -9,7 +9,8 @@ import math
 from memprune.errors import UserError
 from memprune.models.architecture import Rotary
 from memprune.models.family_fields import Key, RotaryKeys
-from memprune.models.json_values import choice, flag, found, number
+from memprune.models.json_values import LEAST, choice, flag, found, number
+from memprune.models.windows import FULL, SLIDING
 
 # By type: what must be there, and what may be. `dynamic` stretches texts that are longer than the model's
 # positions only. `longrope` has other frequencies for short texts than for long ones, so a forced pass over
@@ -23,7 +24,6 @@ TYPES = {
     "proportional": ((), ("factor",)),
 }
 ORIGINAL = "original_max_position_embeddings"
-LEAST = 1e-6  # of what is divided by
 
 
 def read_rotary(config: dict, keys: RotaryKeys | Key, head_size: int, positions: int) -> Rotary | None:
@@ -35,14 +35,45 @@ def read_rotary(config: dict, keys: RotaryKeys | Key, head_size: int, positions:
         turned = config.get(*keys)
         if type(turned) is not int or turned % 2 or not 2 <= turned <= head_size:
             raise found(keys.name, turned, f"an even number, 2 to the {head_size} features of a head")
-        return Rotary(turned, turned, 10_000.0, {"rope_type": "default"})
-    settings = read_settings(config)
+        return Rotary(turned, turned, 10_000.0, {"rope_type": "default"}, rounded=True)
+    return rotary_of(read_settings(config), config, keys, head_size, positions)
+
+
+def read_rotary_by_layer(
+    config: dict, keys: RotaryKeys, head_size: int, positions: int
+) -> tuple[Rotary | None, Rotary | None]:
+    """The rotary positions of layers without a window, and of those with one, where they have their own.
+
+    `rope_scaling` is of layers without, where `rope_parameters` is null. What stands around is bases alone.
+    """
+    stretch, settings = (read_mapping(config, key) for key in ("rope_scaling", "rope_parameters"))
+    if stretch and settings:
+        raise found("rope_scaling", stretch, "null beside rope_parameters")
+    if unknown := sorted(set(settings) - {FULL, SLIDING}):
+        raise found("rope_parameters", unknown[0], f"settings of {FULL} and {SLIDING}")
+    # transformers adds the stretch to a type of its own, which an older `type` does not replace.
+    full = read_mapping(settings, FULL) or {"rope_type": "default"} | stretch
+    sliding = read_mapping(settings, SLIDING)
+    local = keys.local_base
+    around = {keys.base: config[keys.base]} if keys.base in config else {}
+    own_base = {keys.base: config.get(*local) if isinstance(local, Key) else local}
+    return tuple(
+        rotary_of(own, outer, keys, head_size, positions)
+        for own, outer in ((full, around), (sliding, own_base))
+    )
+
+
+def rotary_of(
+    settings: dict, config: dict, keys: RotaryKeys, head_size: int, positions: int
+) -> Rotary | None:
+    """The rotary positions of some settings, with the `config` around them."""
     kind = choice(settings, "rope_type" if "rope_type" in settings else "type", TYPES, "default")
-    base = inner_or_outer(settings, "rope_theta", config, keys.base, 10_000)
+    base = inner_or_outer(settings, "rope_theta", config, keys.base, keys.default_base)
     share = inner_or_outer(settings, "partial_rotary_factor", config, *keys.share)
     if kind == "default" and not keys.partial:
         share = 1.0  # transformers does not look at it there
     scaling = read_scaling(config, settings, kind, positions, base)
+    is_even = keys.even or kind == "yarn"
     if kind == "proportional":
         features, turned = head_size, 2 * (head_size // 2)
         scaling["pairs"] = int(share * head_size // 2)
@@ -51,31 +82,36 @@ def read_rotary(config: dict, keys: RotaryKeys | Key, head_size: int, positions:
         features = int(head_size * share)
         turned = 2 * math.ceil(features / 2)
         fits = turned <= head_size
-    if not fits or (turned != head_size and not keys.partial) or (kind == "yarn" and features % 2):
+    if not fits or (turned != head_size and not keys.partial) or (is_even and features % 2):
         raise found(
-            "rotary positions", f"{share:g} of {head_size} features a head", widths(kind, keys.partial)
+            "rotary positions", f"{share:g} of {head_size} features a head", widths(is_even, keys.partial)
         )
     if turned == 0:
         return None
     if kind == "dynamic":
         base *= dynamic_stretch(scaling["factor"], features, positions)
         scaling = {"rope_type": "default"}
-    return Rotary(features, turned, base, scaling)
+    return Rotary(features, turned, base, scaling, keys.rounded)
 
 
-def widths(kind: str, partial: bool) -> str:
+def widths(is_even: bool, partial: bool) -> str:
     """What rotary positions may be as wide as, in words."""
     if not partial:
         return "all of an even number"
-    return "an even number" if kind == "yarn" else "as many as fit in pairs"
+    return "an even number" if is_even else "as many as fit in pairs"
 
 
 def read_settings(config: dict) -> dict:
     """What `rope_scaling` says, or else `rope_parameters`."""
-    for key in ("rope_scaling", "rope_parameters"):
-        if not isinstance(config.get(key), dict | None):
-            raise found(key, config[key], "null, or settings by name")
-    return config.get("rope_scaling") or config.get("rope_parameters") or {}
+    scaling, parameters = (read_mapping(config, key) for key in ("rope_scaling", "rope_parameters"))
+    return scaling or parameters
+
+
+def read_mapping(config: dict, key: str) -> dict:
+    """Settings by name; none where the key is missing or null."""
+    if not isinstance(config.get(key), dict | None):
+        raise found(key, config[key], "null, or settings by name")
+    return config.get(key) or {}
 
 
 def inner_or_outer(settings: dict, inner: str, config: dict, outer: str, default: float) -> float:

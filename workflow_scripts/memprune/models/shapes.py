@@ -3,11 +3,11 @@
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES
 from memprune.models.outline import Outline
-from memprune.models.roles import MLP
+from memprune.models.roles import MLP, QUERY_KEY_NORMS
 from memprune.models.tensor_names import Part
 
 EMBEDDING, HEAD = Part(None, "embedding", "weight"), Part(None, "head", "weight")
-QUERY_KEY_NORMS = ("query_norm", "key_norm")
+EMBEDDING_NORM = Part(None, "embedding_norm", "weight")
 
 
 def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
@@ -23,12 +23,15 @@ def shapes_of(architecture: Architecture) -> dict[Part, tuple[int, ...]]:
         shapes[Part(0, role, "weight")] = shape[::-1] if family.input_first else shape
         if a.output_bias if role == "output" else a.mlp_bias if role in MLP else a.attention_bias:
             shapes[Part(0, role, "bias")] = shape[:1]
-    norms = [Part(0, name, "weight") for name in family.norms.values()]
+    norms = [Part(0, name, "weight") for name in a.block_norms]
     norms += [Part(None, "final_norm", "weight")] if a.final_norm and a.norm_weights else []
+    norms += [EMBEDDING_NORM] if EMBEDDING_NORM.name in family.around.values() else []
+    heads = (a.heads, a.key_heads) if family.joint_head_norms else (1, 1)
+    lengths = {name: count * a.head_size for name, count in zip(QUERY_KEY_NORMS, heads, strict=True)}
     for norm in norms:
-        shapes[norm] = (a.head_size if norm.name in QUERY_KEY_NORMS else a.hidden,)
+        shapes[norm] = (lengths.get(norm.name, a.hidden),)
         if a.norm == "layer":
-            shapes[Part(norm.layer, norm.name, "bias")] = (a.hidden,)
+            shapes[Part(norm.layer, norm.name, "bias")] = shapes[norm]
     shapes[HEAD] = (a.vocabulary, a.embedding_width)
     if a.head_bias:
         shapes[Part(None, "head", "bias")] = (a.vocabulary,)

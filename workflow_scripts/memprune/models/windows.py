@@ -4,7 +4,7 @@ from itertools import chain, islice, repeat
 from operator import index
 
 from memprune.models.family_fields import WindowKeys
-from memprune.models.json_values import flag, found, size
+from memprune.models.json_values import flag, found, size, size_said
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 GLOBAL, LOCAL = "global", "local"
@@ -19,6 +19,9 @@ def read_windows(config: dict, keys: WindowKeys, layers: int) -> list[int | None
         words, local = kinds_of(config, keys, layers), LOCAL
     elif config.get("layer_types") is not None:
         words, local = types_of(config, layers), SLIDING
+    elif keys.full_every:
+        every = keys.full_every if isinstance(keys.full_every, int) else size_said(config, keys.full_every)
+        words, local = [FULL if number % every == 0 else SLIDING for number in range(1, layers + 1)], SLIDING
     else:
         first = size(config, *keys.first) if keys.first else 0
         words, local = [FULL if number < first else SLIDING for number in range(layers)], SLIDING
@@ -32,9 +35,9 @@ def read_window(config: dict, keys: WindowKeys) -> int | None:
     """How many tokens a layer with a window sees; None: all."""
     if keys.switch and not flag(config, *keys.switch):
         return None
-    if config.get(*keys.size) is None:
+    if config.get(*keys.size) is None and not keys.full_every:
         return None
-    return size({keys.size.name: config.get(*keys.size)}, keys.size.name)
+    return size_said(config, keys.size)
 
 
 def types_of(config: dict, layers: int) -> list[str]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 LOGIT_ROWS = 1024  # rows of hidden states that the map to logits takes at one time
+# Products of queries and keys at one time that no fused kernel computes: a cache holds them, a GPU is busy.
+PRODUCTS = {"cpu": 2**19, "cuda": 2**26}
 
 
 class Batch(NamedTuple):

@@ -10,11 +10,13 @@ from functools import partial
 import numpy as np
 import torch
 
+from memprune.scoring.attention import Past
 from memprune.scoring.batches import Batch, cut_batches, cut_blocks
-from memprune.scoring.decoder import Past, embed, leave, rotations_of, run_layer
+from memprune.scoring.decoder import embed, leave, run_layer
 from memprune.scoring.forced_pass import Model, check_finite, forced_pass, ignore
 from memprune.scoring.hidden_states import VariantModel
 from memprune.scoring.logits import log_probability, measure_rows
+from memprune.scoring.rotations import rotations_of
 
 MORE_ON_CPU = 4  # texts than a forced pass takes: a step multiplies one token of each, which fills no product
 
@@ -70,7 +72,7 @@ def decode(model: VariantModel, batch: Batch, known: np.ndarray) -> np.ndarray:
     rooms = torch.empty(
         (a.layers, 2, texts, a.key_heads, length, a.head_size), dtype=model.dtype, device=model.device
     )
-    rotations = rotations_of(a.rotary, length, model.dtype, model.device) if a.rotary else None
+    rotations = rotations_of(a, length, model.dtype, model.device)
     done, found = 0, []
     for at in range(known.min(), length):
         log_probability, chosen = choose_next(model, tokens[:, done:at], rooms, done, rotations)
@@ -90,7 +92,7 @@ def choose_next(
     positions before them, layer by layer, and gets theirs. `rotations` are those of all positions.
     """
     a, tokens = model.architecture, ids.shape[1]
-    own = None if rotations is None else rotations[start : start + tokens]
+    own = None if rotations is None else rotations[:, start : start + tokens]
     hidden = embed(ids, model.embedding(), a, start)
     for number, layer in enumerate(model.layers()):
         kept = 1 if number == a.layers - 1 else tokens

@@ -11,11 +11,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from memprune.models.architecture import Architecture, Rotary
-from memprune.scoring.frequencies import frequencies_of
-
-# cuDNN plans attention anew, in 50 ms, for each number of texts and each length, and a continuation grows.
-torch.backends.cuda.enable_cudnn_sdp(False)
+from memprune.models.architecture import Architecture
+from memprune.scoring.attention import Past, attend
 
 
 class Linear(NamedTuple):
@@ -27,7 +24,10 @@ class Linear(NamedTuple):
 
 
 class Norm(NamedTuple):
-    """Weight and bias of a norm, both of length hidden; an RMS norm has no bias, some norms have neither."""
+    """Weight and bias of a norm, of its features each; an RMS norm has no bias, some norms have neither.
+
+    A weight in float32 scales in float32 whatever the dtype of the computation.
+    """
 
     weight: torch.Tensor | None
     bias: torch.Tensor | None
@@ -37,46 +37,45 @@ class Layer(NamedTuple):
     """A decoder block's weights.
 
     The rows of `query_key_value` are the heads' queries, keys and values in this order. With rotary positions
-    the two features that turn together lie side by side in query and key. `query_key_norm` scales these after
-    their norm, (query and key heads) × head size; None: they have none. `gate` is None in MLPs without.
+    the two features that turn together lie side by side in query and key. What is None is not there: norms
+    before attention and MLP (or after their sums), of queries and keys (of each head's features, or of all
+    heads' together, by their length), of what `output` and `down` give, and the `gate` of the MLP.
     `window` is how many tokens one sees, itself included; None: all before it.
     """
 
-    attention_norm: Norm
+    attention_norm: Norm | None
     query_key_value: Linear
-    query_key_norm: torch.Tensor | None
+    query_norm: Norm | None
+    key_norm: Norm | None
     output: Linear
-    mlp_norm: Norm
+    output_norm: Norm | None
+    mlp_norm: Norm | None
     up: Linear
     gate: Linear | None
     down: Linear
+    down_norm: Norm | None
     window: int | None
 
 
 class Embedding(NamedTuple):
-    """What tokens enter by: vectors vocabulary × width, learned positions or None, a projection or None."""
+    """What tokens enter by: vectors vocabulary × width; learned positions, a projection, a norm, or None."""
 
     tokens: torch.Tensor
     positions: torch.Tensor | None
     projection: Linear | None
+    norm: Norm | None
 
 
 class Head(NamedTuple):
-    """What hidden states leave by: the last norm or None, a projection or None, and the map to logits."""
+    """What hidden states leave by: the last norm or None, a projection or None, the map to logits.
+
+    Logits come no further than `cap` from 0.
+    """
 
     norm: Norm | None
     projection: Linear | None
     logits: Linear
-
-
-class Past(NamedTuple):
-    """A layer's keys and values of the first `filled` tokens, and room for more.
-
-    `room` is 2 × texts × key heads × tokens × head size.
-    """
-
-    room: torch.Tensor
-    filled: int
+    cap: float | None = None
 
 
 See = Callable[[str, torch.Tensor], object]
@@ -118,10 +117,13 @@ def activate(x: torch.Tensor, activation: str) -> torch.Tensor:
     return torch.ops.aten.gelu_(x, approximate="tanh" if activation == "gelu tanh" else "none")
 
 
-def normalise(x: torch.Tensor, norm: Norm, architecture: Architecture) -> torch.Tensor:
-    """Layer norm or RMS norm of rows × hidden."""
+def normalise(x: torch.Tensor, norm: Norm | None, architecture: Architecture) -> torch.Tensor:
+    """Layer norm or RMS norm of … × features; without a norm, the same."""
+    if norm is None:
+        return x
     if architecture.norm == "rms":
-        return functional.rms_norm(x, x.shape[-1:], norm.weight, architecture.epsilon)
+        own = x.to(norm.weight.dtype)
+        return functional.rms_norm(own, x.shape[-1:], norm.weight, architecture.epsilon).to(x.dtype)
     return functional.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, architecture.epsilon)
 
 
@@ -141,7 +143,7 @@ def run_layer(
     """One decoder block: texts × tokens × hidden to texts × `kept` × hidden, the last `kept` tokens of each.
 
     What no later step asks for (in the last layer, all but the scored tokens) is computed up to the
-    attention only. `rotations` is what `rotations_of` gives for these tokens, None with learned positions.
+    attention only. `rotations` is what `rotations_of` gives for these tokens.
     With a `past` the tokens go on from those whose keys and values it has, and theirs are added to it: many
     tokens to an empty one, or one token. `see` is shown what goes into each linear map, rows × input, by the
     map's name in `Layer`; what goes into `up` goes into `gate`, too.
@@ -152,14 +154,19 @@ def run_layer(
     x = normalise(rows, layer.attention_norm, a) if a.norm_first else rows
     see("query_key_value", x)
     features = apply(layer.query_key_value, x).view(texts, tokens, -1, a.head_size)
-    if layer.query_key_norm is not None:
-        normalise_heads(features[:, :, : a.heads + a.key_heads], layer.query_key_norm, a)
+    if a.clip is not None:
+        features.clamp_(-a.clip, a.clip)
+    if layer.query_norm is not None:
+        normalise_heads(features[:, :, : a.heads], layer.query_norm, a)
+        normalise_heads(features[:, :, a.heads : a.heads + a.key_heads], layer.key_norm, a)
+    if rotations is not None:
+        rotations = rotations[0 if layer.window is None else -1]
     x = attend(features, a, rotations, past, layer.window)
     if kept < tokens:
         x, rows = x[:, -kept:], hidden[:, -kept:].reshape(-1, width)
     x = x.reshape(texts * kept, -1)
     see("output", x)
-    attended = apply(layer.output, x, add=rows)
+    attended = add_branch(layer.output, x, rows, layer.output_norm, a)
     if not a.norm_first:
         attended = normalise(attended, layer.attention_norm, a)
     x = rows if a.parallel else attended
@@ -170,87 +177,25 @@ def run_layer(
     else:
         x = apply(layer.gate, x, activation=a.activation).mul_(apply(layer.up, x))
     see("down", x)
-    hidden = apply(layer.down, x, add=attended)
+    hidden = add_branch(layer.down, x, attended, layer.down_norm, a)
     if not a.norm_first:
         hidden = normalise(hidden, layer.mlp_norm, a)
     return hidden.view(texts, kept, width)
 
 
-def normalise_heads(features: torch.Tensor, weight: torch.Tensor, architecture: Architecture) -> None:
-    """RMS norm of each head's features (… tokens × heads × head size), in place."""
-    features.copy_(functional.rms_norm(features, features.shape[-1:], eps=architecture.epsilon) * weight)
+def normalise_heads(features: torch.Tensor, norm: Norm, architecture: Architecture) -> None:
+    """Norm of features (texts × tokens × heads × head size), of each head's or of all heads', in place."""
+    together = features.reshape(*features.shape[:2], -1, len(norm.weight))
+    features.copy_(normalise(together, norm, architecture).view(features.shape))
 
 
-def attend(
-    query_key_value: torch.Tensor,
-    architecture: Architecture,
-    rotations: torch.Tensor | None,
-    past: Past | None = None,
-    window: int | None = None,
+def add_branch(
+    linear: Linear, x: torch.Tensor, rows: torch.Tensor, norm: Norm | None, architecture: Architecture
 ) -> torch.Tensor:
-    """Causal attention: texts × tokens × (query, key, value heads) × head size to … × heads × head size.
-
-    With a `window` a token sees so many, itself included.
-    """
-    a = architecture
-    if rotations is not None:
-        rotate(query_key_value[:, :, : a.heads + a.key_heads, : 2 * rotations.shape[-1]], rotations)
-    query, key, value = query_key_value.transpose(1, 2).split((a.heads, a.key_heads, a.key_heads), dim=1)
-    if past is not None:
-        key, value = go_on(past, key, value)
-    causal = query.shape[2] == key.shape[2]  # else the query is of one token, which sees all before it
-    band = None
-    if window is not None and key.shape[2] > window:
-        if causal:
-            causal, band = False, band_of(key.shape[2], window, key.device)
-        else:
-            key, value = key[:, :, -window:], value[:, :, -window:]
-    grouped = a.key_heads != a.heads
-    if grouped and query.device.type != "cpu" and query.dtype == torch.float32:
-        # A GPU has one kernel for groups in float32, whose memory grows with the square of the length.
-        key, value = (part.repeat_interleave(a.heads // a.key_heads, dim=1) for part in (key, value))
-        grouped = False
-    scale = None if a.scaled else 1.0
-    attended = functional.scaled_dot_product_attention(
-        query, key, value, band, is_causal=causal, scale=scale, enable_gqa=grouped
-    )
-    return attended.transpose(1, 2)
-
-
-def band_of(tokens: int, window: int, device: torch.device) -> torch.Tensor:
-    """Which tokens each one sees, if so many: tokens × tokens, bool."""
-    seen = torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril()
-    return seen.triu(1 - window)
-
-
-def go_on(past: Past, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The keys and values of all tokens up to these, which are put behind the past."""
-    tokens = key.shape[2]
-    assert past.filled == 0 or tokens == 1, (past.filled, tokens)
-    end = past.filled + tokens
-    for room, own in zip(past.room, (key, value), strict=True):
-        room[:, :, past.filled : end] = own
-    return past.room[:, :, :, :end].unbind()
-
-
-def rotate(features: torch.Tensor, rotations: torch.Tensor) -> None:
-    """Turn features (… tokens × heads × 2 · pairs) by their positions, in place: a complex product."""
-    numbers = features.float()
-    if numbers.stride(-2) % 2:  # heads of an odd size do not lie as complex numbers do
-        numbers = numbers.contiguous()
-    pairs = torch.view_as_complex(numbers.unflatten(-1, (-1, 2))) * rotations
-    features.copy_(torch.view_as_real(pairs).flatten(-2))
-
-
-def rotations_of(rotary: Rotary, tokens: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """The rotations of positions 0 to `tokens` - 1: complex64, tokens × 1 × pairs.
-
-    Cosine and sine are rounded to the dtype of the computation, as transformers' are.
-    """
-    frequencies, factor = frequencies_of(rotary)
-    angles = torch.outer(torch.arange(tokens).float(), frequencies)
-    cosine, sine = ((part * factor).to(dtype).float() for part in (angles.cos(), angles.sin()))
-    return torch.complex(cosine, sine)[:, None].to(device)
+    """norm(x · weightᵀ + bias) + rows, rows × hidden."""
+    if norm is None:
+        return apply(linear, x, add=rows)
+    return normalise(apply(linear, x), norm, architecture).add_(rows)
 
 
 def embed(
@@ -261,12 +206,14 @@ def embed(
     Of OPT's learned positions the first two rows stand for padding; GPT-2 has no such rows.
     """
     hidden = functional.embedding(ids, embedding.tokens)
+    if architecture.scaled_embedding:
+        hidden *= torch.tensor(architecture.hidden**0.5).to(hidden.dtype)
     if embedding.projection is not None:
         hidden = apply(embedding.projection, hidden.flatten(0, 1)).unflatten(0, ids.shape)
     if embedding.positions is not None:
         first = len(embedding.positions) - architecture.positions + start
         hidden = hidden + embedding.positions[first : first + ids.shape[1]]
-    return hidden
+    return normalise(hidden, embedding.norm, architecture)
 
 
 def leave(rows: torch.Tensor, head: Head, architecture: Architecture) -> torch.Tensor:
@@ -274,3 +221,9 @@ def leave(rows: torch.Tensor, head: Head, architecture: Architecture) -> torch.T
     if head.norm is not None:
         rows = normalise(rows, head.norm, architecture)
     return rows if head.projection is None else apply(head.projection, rows)
+
+
+def logits_of(head: Head, rows: torch.Tensor) -> torch.Tensor:
+    """The logits of what `leave` gives, rows × vocabulary."""
+    logits = apply(head.logits, rows)
+    return logits if head.cap is None else logits.div_(head.cap).tanh_().mul_(head.cap)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from memprune.models.architecture import Architecture
-from memprune.scoring.decoder import Embedding, Head, Layer, embed, leave, rotations_of, run_layer
+from memprune.scoring.decoder import Embedding, Head, Layer, embed, leave, run_layer
 from memprune.scoring.logits import Measure, measure_rows
+from memprune.scoring.rotations import rotations_of
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def hidden_states(
     embedding = model.embedding()
     hidden = [embed(tokens.to(device), embedding, a) for tokens in block]
     del embedding  # a streamed model's parts are dropped before the next one is read
-    lengths = {states.shape[1] for states in hidden} if a.rotary else ()
-    rotations = {length: rotations_of(a.rotary, length, model.dtype, device) for length in lengths}
+    lengths = {states.shape[1] for states in hidden}
+    rotations = {length: rotations_of(a, length, model.dtype, device) for length in lengths}
     for number, layer in enumerate(model.layers(), start=1):
         for i, states in enumerate(hidden):
             length = states.shape[1]
             kept = length - first[i] if first and number == a.layers else length
-            hidden[i] = run_layer(states, layer, a, rotations.get(length), kept)
+            hidden[i] = run_layer(states, layer, a, rotations[length], kept)
         del layer
     return hidden

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from memprune.scoring.batches import LOGIT_ROWS
-from memprune.scoring.decoder import Head, apply
+from memprune.scoring.decoder import Head, logits_of
 from memprune.scoring.evidence import LARGEST_RANK
 
 FLOATS = 400_000  # logits in float32 at one time: with what is made from them they fit in a cache
@@ -22,9 +22,7 @@ def measure_rows(
     float32 exist for a few rows at a time.
     """
     parts = zip(rows.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True)
-    measured = [
-        found for some, own in parts for found in measure_logits(measure, apply(head.logits, some), own)
-    ]
+    measured = [found for some, own in parts for found in measure_logits(measure, logits_of(head, some), own)]
     return tuple(map(torch.cat, zip(*measured, strict=True)))
 
 

@@ -14,7 +14,8 @@ import torch
 from memprune.models.architecture import Architecture
 from memprune.models.families import FAMILIES
 from memprune.models.manifest import Manifest
-from memprune.models.shapes import EMBEDDING, HEAD, QUERY_KEY_NORMS
+from memprune.models.roles import QUERY_KEY_NORMS
+from memprune.models.shapes import EMBEDDING, EMBEDDING_NORM, HEAD
 from memprune.models.tensor_names import Part, find_parts
 from memprune.models.weights import Tensor
 from memprune.scoring.decoder import Embedding, Head, Layer, Linear, Norm, pack
@@ -92,6 +93,7 @@ def read_embedding(source: Source) -> Embedding:
         read_tensor(source, EMBEDDING if EMBEDDING in source.tensors else HEAD),
         read_tensor(source, positions) if positions in source.tensors else None,
         read_linear(source, None, "project_in"),
+        read_norm(source, None, EMBEDDING_NORM.name),
     )
 
 
@@ -106,21 +108,24 @@ def read_head(source: Source, embedding: Embedding | None = None) -> Head:
         weight = read_tensor(source, EMBEDDING) if embedding is None else embedding.tokens
     bias = Part(None, "head", "bias")
     logits = pack(Linear(weight, read_tensor(source, bias) if bias in source.tensors else None))
-    return Head(read_norm(source, None, "final_norm"), read_linear(source, None, "project_out"), logits)
+    norm, projection = read_norm(source, None, "final_norm"), read_linear(source, None, "project_out")
+    return Head(norm, projection, logits, source.architecture.logit_cap)
 
 
 def read_layer(source: Source, number: int) -> Layer:
     """The weights of one decoder block."""
-    attention_norm = read_norm(source, number, "attention_norm")
+    attention_norm = read_first_norm(source, number, "attention_norm", "parallel_attention_norm")
     return Layer(
         attention_norm,
         read_query_key_value(source, number),
-        read_query_key_norm(source, number),
+        *(read_head_norm(source, number, name) for name in QUERY_KEY_NORMS),
         read_linear(source, number, "output"),
-        read_norm(source, number, "mlp_norm") or attention_norm,
+        read_norm(source, number, "output_norm"),
+        read_first_norm(source, number, "mlp_norm", "parallel_mlp_norm") or attention_norm,
         read_linear(source, number, "up"),
         read_linear(source, number, "gate"),
         read_linear(source, number, "down"),
+        read_norm(source, number, "down_norm"),
         source.architecture.windows[number],
     )
 
@@ -142,7 +147,8 @@ def row_order(architecture: Architecture) -> torch.Tensor:
     a = architecture
     rows = torch.arange((a.heads + 2 * a.key_heads) * a.head_size).view(-1, a.head_size)
     if FAMILIES[a.family].interleaved:
-        rows = rows.view(a.heads, 3, a.head_size).transpose(0, 1).reshape(-1, a.head_size)
+        groups = rows.view(a.key_heads, -1, a.head_size)
+        rows = torch.cat([groups[:, :-2].flatten(0, 1), groups[:, -2], groups[:, -1]])
     put_pairs_together(rows[: a.heads + a.key_heads], a)
     return rows.flatten()
 
@@ -155,15 +161,13 @@ def put_pairs_together(heads: torch.Tensor, architecture: Architecture) -> None:
         turned.copy_(turned.unflatten(1, (2, -1)).transpose(1, 2).flatten(1).clone())
 
 
-def read_query_key_norm(source: Source, number: int) -> torch.Tensor | None:
-    """What scales each head's queries and keys after their norm, None without one."""
-    a = source.architecture
-    if not a.query_key_norm:
-        return None
-    query, key = (read_tensor(source, Part(number, name, "weight")) for name in QUERY_KEY_NORMS)
-    heads = torch.cat([query.expand(a.heads, -1), key.expand(a.key_heads, -1)])
-    put_pairs_together(heads, a)
-    return heads
+def read_head_norm(source: Source, number: int, name: str) -> Norm | None:
+    """The norm of queries or keys, its features in the decoder's order, None without one."""
+    norm = read_norm(source, number, name)
+    if norm is not None:
+        for values in filter(lambda values: values is not None, norm):
+            put_pairs_together(values.view(-1, source.architecture.head_size), source.architecture)
+    return norm
 
 
 def read_linear(source: Source, number: int | None, name: str) -> Linear | None:
@@ -184,14 +188,23 @@ def read_weight_and_bias(
     return weight, read_tensor(source, bias) if bias in source.tensors else None
 
 
+def read_first_norm(source: Source, number: int, *names: str) -> Norm | None:
+    """The first of these norms that the model has, None without any."""
+    return next(filter(None, (read_norm(source, number, name) for name in names)), None)
+
+
 def read_norm(source: Source, number: int | None, name: str) -> Norm | None:
     """A norm, None if the model has none of this name."""
     weight, bias = (Part(number, name, kind) for kind in ("weight", "bias"))
-    if not source.architecture.norm_weights:
+    a = source.architecture
+    if not a.norm_weights and name in ("attention_norm", "final_norm"):
         return Norm(None, None)
     if weight not in source.tensors:
         return None
-    return Norm(read_tensor(source, weight), read_tensor(source, bias) if bias in source.tensors else None)
+    scale = read_tensor(source, weight)
+    if FAMILIES[a.family].plus_one:
+        scale = scale.float() + 1
+    return Norm(scale, read_tensor(source, bias) if bias in source.tensors else None)
 
 
 def read_tensor(source: Source, part: Part) -> torch.Tensor:

@@ -97,9 +97,12 @@ def lines_by_head(role: str, architecture: Architecture) -> np.ndarray:
     if stored_role(role, a) != FUSED:
         heads = a.key_heads if role in ("key", "value") else a.heads
         return np.arange(heads * a.head_size).reshape(heads, a.head_size)
-    fused = np.arange(3 * a.heads * a.head_size)
+    fused = np.arange((a.heads + 2 * a.key_heads) * a.head_size).reshape(-1, a.head_size)
     if layout_of(a).interleaved:
-        parts = fused.reshape(a.heads, 3, a.head_size).swapaxes(0, 1)
+        groups = fused.reshape(a.key_heads, -1, a.head_size)
+        parts = groups[:, :-2].reshape(a.heads, a.head_size), groups[:, -2], groups[:, -1]
     else:
-        parts = fused.reshape(3, a.heads, a.head_size)
-    return np.hstack(parts) if role == FUSED else parts[FUSED_ROLES.index(role)]
+        parts = np.split(fused, [a.heads, a.heads + a.key_heads])
+    if role != FUSED:
+        return parts[FUSED_ROLES.index(role)]
+    return np.hstack([part.reshape(a.key_heads, -1) for part in parts])
