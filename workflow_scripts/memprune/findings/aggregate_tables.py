@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from memprune.disk import readable
 from memprune.findings.agreement import agreement
 from memprune.findings.concatenated_table import concatenated_table
+from memprune.findings.duplicate_strata import duplicate_strata
 from memprune.findings.equal_terms import (
     at_equal_bytes,
     at_equal_perplexity,
@@ -74,7 +75,8 @@ def write_tables(
 
     samples, windows = measures(memorization_files), measures(perplexity_files)
     others = {kind: measures(files) for kind, files in text_files.items() if files}
-    samples = samples.astype({"duplicates": "Int64"})  # null: nobody counted
+    duplicates = samples.duplicates.astype("Int64")  # null: nobody counted
+    samples = samples.assign(duplicates=duplicate_strata(duplicates))
     fitted, samples = samples[samples.split == "fitted"], samples[samples.split != "fitted"]
     perplexity = perplexity_table(windows)
     verdicts = verdicts_table(

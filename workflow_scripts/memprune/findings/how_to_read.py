@@ -16,7 +16,7 @@ HOW_TO_READ = {
     ),
     "memorization_by_duplicates": (
         "The same metrics by how often a sample stands in the training data; an empty cell is what nobody "
-        "counted."
+        "counted, and of more than 24 numbers each row is from a power of two up to the next."
     ),
     "memorization_by_subset": "The same metrics by the part of the corpus that a sample comes from.",
     "paired": (
