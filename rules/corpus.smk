@@ -98,6 +98,23 @@ rule extract_samples:
         " --samples {output.samples} --windows {output.windows} > {log} 2>&1"
 
 
+rule compute_features:
+    """Computing features of samples"""
+    input:
+        samples=rules.extract_samples.output.samples,
+        manifest=paths.manifest(RESULTS, FIRST_MODEL),
+    output:
+        paths.features(RESULTS),
+    log:
+        f"{RESULTS}/logs/compute_features.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compute_features.tsv"
+    params:
+        source=source("compute_features.py"),
+    shell:
+        "compute_features.py --samples {input.samples} --manifest {input.manifest} --output {output} > {log} 2>&1"
+
+
 rule perturb_prefixes:
     """Replacing tokens of prefixes"""
     input:

@@ -8,6 +8,7 @@ from memprune.findings.strategy_methods import ALL_PRUNE, Methods, stores_otherw
 from memprune.report.blobs import columns
 from memprune.report.charts import chart_frames as frames
 from memprune.report.charts.at_equal import at_equal
+from memprune.report.charts.category_chart import category_chart
 from memprune.report.charts.context_lengths import context_lengths
 from memprune.report.charts.duplicate_counts import duplicate_counts, with_place
 from memprune.report.charts.excess_chart import excess_chart
@@ -43,6 +44,7 @@ def all_charts(
     membership = frames.membership_frame(own, variants)
     lasting = lasting_frame(own, variants)
     by_duplicates = with_place(frames.stratum_frame(own, variants, "duplicates"))
+    by_category = frames.category_frame(own, variants)
     head_rows = frames.heads_frame(variants, memorization, heads)
     lengths = sorted(set(memorization.context_length))
     charts = [
@@ -52,6 +54,7 @@ def all_charts(
         model_sizes(sorted(set(variants.weights))),
         duplicate_counts(by_duplicates, models),
         subsets(models),
+        *([] if by_category is None else [category_chart(by_category, models)]),
         zeros(),
         *([] if head_rows.empty else [head_costs(head_rows.change.abs().max(), models)]),
         excess_chart(models),
@@ -64,6 +67,7 @@ def all_charts(
         "memorization": memorization,
         "by_duplicates": by_duplicates,
         "by_subset": frames.stratum_frame(own, variants, "subset"),
+        "by_category": by_category,
         "zeros": frames.zeros_frame(own, variants),
         "heads": head_rows,
         "excess": frames.excess_frame(own, variants),

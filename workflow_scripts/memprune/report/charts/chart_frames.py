@@ -15,6 +15,7 @@ from memprune.results import Results, read_csv
 
 MOVES = {"moves_sparsity": "sparsity", "moves_removed": "removed", "moves_bytes": "variant_bytes"}
 FRACTION = ("extracted", "samples", "fraction", "ci_low", "ci_high")
+LENGTH_FRACTION = ("context_length", *FRACTION)
 COSTS = ("token_perplexity", "perplexity_ratio", "perplexity_ratio_ci_low", "perplexity_ratio_ci_high")
 NON_MEMBERS = ("non_member_extracted", "non_member_samples", "excess", "excess_ci_low", "excess_ci_high")
 AUC = ("score", "members", "non_members", "auc", "auc_ci_low", "auc_ci_high")
@@ -100,6 +101,12 @@ def stratum_frame(own: Results, variants: pd.DataFrame, stratum: str) -> pd.Data
     """A row a variant, context length and stratum: `duplicates` or `subset`, null where it is not known."""
     table = own.tables[f"memorization_by_{stratum}"]
     return rows_of(table, variants, [stratum, "context_length", *FRACTION])
+
+
+def category_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame | None:
+    """A row a variant, context length, feature and category, null where it is not known; None of no table."""
+    table = own.tables.get("categories")
+    return None if table is None else rows_of(table, variants, ["feature", "category", *LENGTH_FRACTION])
 
 
 def excess_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
