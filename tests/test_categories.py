@@ -16,7 +16,7 @@ from memprune.findings.categories_table import categories_table
 from memprune.findings.feature_bins import as_categories
 from memprune.findings.frames import VARIANT
 from memprune.findings.paired_tests import against_dense
-from memprune.results import read_csv
+from memprune.results import load
 
 numbers = st.lists(st.one_of(st.none(), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1)), min_size=1)
 
@@ -133,7 +133,6 @@ def test_the_experiment_has_features_of_all_samples_and_a_table(finished):
     samples = pd.read_parquet(results / "samples/samples.parquet")
     own = pd.read_parquet(results / "samples/features.parquet")
     assert own[["sample", "split"]].equals(samples[["sample", "split"]])
-    table = read_csv(results / "tables/categories.csv")
+    table = load(results).tables["categories"]
     assert set(table.feature) == set(own.columns[2:]) - {"taxonomy"}  # nobody counted duplicates
     assert (table.groupby([*VARIANT, "feature", "context_length"], dropna=False).samples.sum() == 6).all()
-    assert "categories" in (results / "report.html").read_text()

@@ -35,9 +35,9 @@ def all_charts(
     A chart has `name`, `title`, `caption`, `source` (the files that its numbers are from), `empty` (what is
     said where no row is left), `left_out` (of what kind variants are that lack what a view `needs`), `frame`,
     `any_k` (it shows all context lengths), `from_dense` (lines start at what a strategy changes), `select`
-    (the label by which a reader picks one of its `views`, each a specification of Vega-Lite) and `choose`
-    (the column of which a reader picks one value, at first `initial` if there is that). Charts are left out
-    whose data the experiment does not have.
+    (the label by which a reader picks one of its `views`, each a specification of Vega-Lite, of the rows that
+    have the values of `only` if there is that) and `choose` (the column of which a reader picks one value, at
+    first `initial` if there is that). Charts are left out whose data the experiment does not have.
     """
     variants = frames.variants_frame(own, models, methods)
     memorization = frames.memorization_frame(own, variants, methods)

@@ -22,7 +22,6 @@ WORDS = {
 
 def category_chart(rows: pd.DataFrame, models: Sequence[str]) -> dict:
     """A row a category: the dense model with its interval, and every strategy at one level."""
-    features = dict.fromkeys(rows.feature)
     return {
         "name": "categories",
         "title": "Memorization by category",
@@ -35,13 +34,18 @@ def category_chart(rows: pd.DataFrame, models: Sequence[str]) -> dict:
         "choose": "at",
         "select": "By",
         "views": [
-            {"label": WORDS[name], "needs": [], "spec": spec(name, rows[rows.feature == name], models)}
-            for name in features
+            {
+                "label": WORDS[name],
+                "needs": [],
+                "only": {"feature": name},
+                "spec": spec(rows[rows.feature == name], models),
+            }
+            for name in dict.fromkeys(rows.feature)
         ],
     }
 
 
-def spec(feature: str, rows: pd.DataFrame, models: Sequence[str]) -> dict:
+def spec(rows: pd.DataFrame, models: Sequence[str]) -> dict:
     """The chart of one feature, its categories in the order of the table."""
     order = [name if isinstance(name, str) else "not known" for name in dict.fromkeys(rows.category)]
     extracted = extracted_axis().to_dict()
@@ -49,12 +53,8 @@ def spec(feature: str, rows: pd.DataFrame, models: Sequence[str]) -> dict:
     y = alt.Y("part:N", title=None, sort=order, axis=alt.Axis(grid=True, labelLimit=160))
     ends = {"x": alt.X("ci_low:Q", title=extracted["title"]), "x2": alt.X2("ci_high")}
     interval = alt.Chart().transform_filter(IS_DENSE).mark_rule(strokeWidth=8, opacity=0.15, color=DENSE)
-    layers = [
-        layer.transform_filter(f"datum.feature === '{feature}'").transform_calculate(
-            part="datum.category || 'not known'"
-        )
-        for layer in (interval.encode(y=y, **ends), *points(x, y))
-    ]
+    layers = [interval.encode(y=y, **ends), *points(x, y)]
+    layers = [layer.transform_calculate(part="datum.category || 'not known'") for layer in layers]
     whole = panels(layers, models)
     whole["spec"]["height"] = {"step": STEP}
     return whole

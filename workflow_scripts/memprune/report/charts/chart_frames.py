@@ -15,7 +15,6 @@ from memprune.results import Results, read_csv
 
 MOVES = {"moves_sparsity": "sparsity", "moves_removed": "removed", "moves_bytes": "variant_bytes"}
 FRACTION = ("extracted", "samples", "fraction", "ci_low", "ci_high")
-LENGTH_FRACTION = ("context_length", *FRACTION)
 COSTS = ("token_perplexity", "perplexity_ratio", "perplexity_ratio_ci_low", "perplexity_ratio_ci_high")
 NON_MEMBERS = ("non_member_extracted", "non_member_samples", "excess", "excess_ci_low", "excess_ci_high")
 AUC = ("score", "members", "non_members", "auc", "auc_ci_low", "auc_ci_high")
@@ -104,9 +103,13 @@ def stratum_frame(own: Results, variants: pd.DataFrame, stratum: str) -> pd.Data
 
 
 def category_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame | None:
-    """A row a variant, context length, feature and category, null where it is not known; None of no table."""
+    """A row a variant, context length, feature and category, null where it is not known; None of no table.
+
+    Of the samples that the `dense` model extracts so many are `kept`.
+    """
     table = own.tables.get("categories")
-    return None if table is None else rows_of(table, variants, ["feature", "category", *LENGTH_FRACTION])
+    columns = ["feature", "category", "context_length", *FRACTION, "dense", "kept"]
+    return None if table is None else rows_of(table, variants, columns)
 
 
 def excess_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
