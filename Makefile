@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The files of these versions and no others, by their SHA-256; the locks are whole, so pip looks for nothing more.
 PINNED := pip install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: demo test test-cluster soak check-gpu lint bench plan store recover schema captions lock sbom clean
+.PHONY: demo test test-cluster soak check-gpu lint bench plan store recover convert schema captions lock sbom clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -52,6 +52,10 @@ store: .venv/installed
 
 recover: .venv/installed
 	@python workflow_scripts/recover.py
+
+# A model with pickled weights, as a folder with safetensors: make convert MODEL=owner/name TO=models/name
+convert: .venv/installed
+	@python workflow_scripts/convert_checkpoint.py --model "$(MODEL)" --revision "$(or $(REVISION),main)" --output "$(TO)"
 
 schema: .venv/installed
 	python workflow_scripts/write_schema.py --output config/config.schema.json

@@ -38,6 +38,7 @@ from memprune.planning.damaged import damaged_results, unlink_lost
 from memprune.planning.draws import (
     SPLITS,
     all_draws,
+    counts_files,
     draw_files,
     draws_left_out,
     draws_unlike,

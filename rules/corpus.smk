@@ -77,6 +77,7 @@ rule extract_samples:
         non_members=expand(rules.draw_samples.output, draw=non_member_draws(CONFIG)),
         fitted=expand(rules.draw_samples.output, draw=fitted_draws(CONFIG)),
         perplexity=paths.draw(RESULTS, perplexity_draw(CONFIG)),
+        counts=counts_files(CONFIG),
     output:
         samples=paths.samples(RESULTS),
         windows=paths.windows(RESULTS),
@@ -90,10 +91,28 @@ rule extract_samples:
         members=lambda wildcards, input: option("--members", *input.members),
         non_members=lambda wildcards, input: option("--non-members", *input.non_members),
         fitted=lambda wildcards, input: option("--fitted", *input.fitted) if input.fitted else "",
+        counts=lambda wildcards: option("--counts", *counts_files(CONFIG)) if counts_files(CONFIG) else "",
     shell:
-        "extract_samples.py {params.members} {params.non_members} {params.fitted}"
+        "extract_samples.py {params.members} {params.non_members} {params.fitted} {params.counts}"
         " --perplexity {input.perplexity} {params.spec}"
         " --samples {output.samples} --windows {output.windows} > {log} 2>&1"
+
+
+rule compute_features:
+    """Computing features of samples"""
+    input:
+        samples=rules.extract_samples.output.samples,
+        manifest=paths.manifest(RESULTS, FIRST_MODEL),
+    output:
+        paths.features(RESULTS),
+    log:
+        f"{RESULTS}/logs/compute_features.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compute_features.tsv"
+    params:
+        source=source("compute_features.py"),
+    shell:
+        "compute_features.py --samples {input.samples} --manifest {input.manifest} --output {output} > {log} 2>&1"
 
 
 rule perturb_prefixes:

@@ -8,6 +8,7 @@ rule aggregate_tables:
         memorization=paths.all_measures(CONFIG, "memorization"),
         perplexity=paths.all_measures(CONFIG, "perplexity"),
         generation=paths.all_generations(CONFIG, "measures"),
+        features=[paths.features(RESULTS)],
     output:
         [shown_table(name, "csv") for name in table_names(CONFIG)],
         expand(f"{TABLES}/{{name}}.{{ending}}", name=table_names(CONFIG), ending=["md", "tex"]),

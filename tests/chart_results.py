@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+from feature_files import write_features
 from measure_files import TEXTS, write_measure_files
 from random_measures import MODELS, STRATEGIES, both_splits, random_windows
 
@@ -32,7 +33,10 @@ def fabricated(folder: Path) -> SimpleNamespace:
         write_measure_files(members, "memorization", folder),
         write_measure_files(windows, "perplexity", folder),
     ]
-    write_tables(*files, MODELS, STRATEGIES, {}, TEXTS, {"sources": [], "experiment": {}}, folder / "tables")
+    write_tables(
+        *files, MODELS, STRATEGIES, {}, TEXTS, {"sources": [], "experiment": {}}, folder / "tables",
+        features=write_features(members, folder),
+    )  # fmt: skip
     return SimpleNamespace(
         tables=Results(folder).tables,
         manifest=lambda model: SimpleNamespace(matrices=[SimpleNamespace(weights=WEIGHTS[model])]),

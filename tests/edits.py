@@ -27,7 +27,7 @@ SPARSITY = {"plot_sparsity": 2}
 # non-members, and perplexity.
 ALL_JOBS = (
     {"resolve_model": 2, "count_magnitudes": 2, "compute_change": 6, "evaluate": 8, "measure": 8}
-    | {"draw_samples": 3, "extract_samples": 1}
+    | {"draw_samples": 3, "extract_samples": 1, "compute_features": 1}
     | TABLES
     | SPARSITY
 )

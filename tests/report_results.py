@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from feature_files import write_features
 from measure_files import TEXTS, write_measure_files
 from project import ROOT
 from score_files import evidence_of, write_sample_scores
@@ -178,6 +179,8 @@ def write_all_tables(
         )
         for kind, frames in (("memorization", measures), ("perplexity", windows))
     ]
-    write_tables(*files, models, strategies, {}, TEXTS, {"sources": [], "experiment": {}}, tables)
+    features = write_features(pd.concat(measures), measured)
+    unpublished = {"sources": [], "experiment": {}}
+    write_tables(*files, models, strategies, {}, TEXTS, unpublished, tables, features=features)
     said = {path.stem: read_csv(path) for path in tables.glob("*.csv") if path.stem in SAID_IN_WORDS}
     (folder / "findings.md").write_text(findings(folder.name, said))

@@ -25,6 +25,7 @@ OUTPUTS = {
     "solve_level": {"output"},
     "draw_samples": {"output"},
     "extract_samples": {"samples", "windows"},
+    "compute_features": {"output"},
     "compute_change": {"change", "zeros"},
     "score_shards": {"receipt"},
     "evaluate": {"memorization", "perplexity"},

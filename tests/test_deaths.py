@@ -16,8 +16,8 @@ from project import STUB_VARIABLES, lay_out_stubs
 
 RULES = [
     "build_mini_pile", "fetch_model", "resolve_model", "count_magnitudes", "compute_change", "draw_samples",
-    "extract_samples", "solve_level", "score_shards", "evaluate", "measure", "aggregate_tables",
-    "write_findings", "plot_trade_off", "render_report",
+    "extract_samples", "compute_features", "solve_level", "score_shards", "evaluate", "measure",
+    "aggregate_tables", "write_findings", "plot_trade_off", "render_report",
 ]  # fmt: skip
 # By a signal to the job, to snakemake or to both, as Ctrl-C sends it, and by an error of the job's own. A
 # rule dies at its start by two of these ways and at its end by the others.

@@ -34,6 +34,7 @@ IN_KEYS = ("results/.store/", "workflow_scripts/", ".snakemake/")
 JOBS = {
     "draw_samples": ["samples/draws/member-0-0.parquet", "samples/draws/perplexity-0-0.parquet"],
     "extract_samples": ["samples/samples.parquet"],
+    "compute_features": ["samples/features.parquet"],
     "count_magnitudes": ["models/small/magnitudes.safetensors"],
     "compute_change": ["changes/small/global@0.3.safetensors"],
     "evaluate": ["scores/small/global@0.3.memorization.parquet"],

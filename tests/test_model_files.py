@@ -306,8 +306,13 @@ def test_a_folder_whose_weights_are_pickled_tells_the_way_out(folder):
         path.unlink()
     (folder / "pytorch_model.bin").touch()
     assert message_of(lambda: describe(folder)).endswith(
-        "no safetensors file; found config.json, pytorch_model.bin; another revision may have one, or "
-        "convert the model: load it with transformers and `save_pretrained` it"
+        "no safetensors file; found config.json, pytorch_model.bin; another revision may have one, or write "
+        f"it anew: `make convert MODEL={folder} TO=FOLDER`, and give that folder as path"
+    )
+    (folder / "pytorch_model.bin").rename(folder / "tf_model.h5")
+    assert message_of(lambda: describe(folder)).endswith(
+        "found config.json, tf_model.h5; another revision may have one, or convert the model: load it with "
+        "transformers and `save_pretrained` it"
     )
 
 

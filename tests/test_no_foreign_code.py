@@ -19,6 +19,7 @@ FORBIDDEN_CALLS = {
     "yaml.full_load", "yaml.unsafe_load", "subprocess.getoutput", "subprocess.getstatusoutput",
     "tempfile.mktemp", "hub.load", "torch.hub.load", "evaluate.load",
 }  # fmt: skip
+CONVERTING = "workflow_scripts/memprune/exports/convert_checkpoint.py"
 MUST_BE_FALSE = {"shell", "trust_remote_code", "allow_pickle"}
 
 
@@ -56,7 +57,16 @@ def test_what_could_run_is_found(bad):
 def test_no_module_runs_what_it_reads():
     assert len(SOURCES) > 300
     found = {str(p.relative_to(ROOT)): list(faults(p.read_text(encoding="utf-8"))) for p in SOURCES}
+    [(_, called)] = found.pop(CONVERTING)
+    assert called == "torch.load"
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_pickles_are_read_by_one_command_that_nobody_else_calls_and_hold_tensors_alone():
+    [given] = [node.keywords for node in calls(ROOT / CONVERTING) if ast.unparse(node.func) == "torch.load"]
+    assert ast.unparse(next(own.value for own in given if own.arg == "weights_only")) == "True"
+    importing = [path.name for path in SOURCES if "exports.convert_checkpoint" in path.read_text("utf-8")]
+    assert importing == ["convert_checkpoint.py"]
 
 
 def calls(path: Path) -> list[ast.Call]:

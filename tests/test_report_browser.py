@@ -246,6 +246,23 @@ def test_charts_and_tables_follow_what_is_chosen(browser, report):
     page.close()
 
 
+def test_a_chart_of_categories_shows_the_feature_that_is_chosen(browser, report):
+    page = opened(browser, report)
+    page.wait_for_selector("html[data-drawn=true]", state="attached")
+    chart = page.locator("figure", has_text="Memorization by category")
+    chart.scroll_into_view_if_needed()
+    chart.locator("summary", has_text="The numbers").click()
+    rows = chart.locator("details tbody tr")
+    assert all("up to" in text or " to " in text or "above" in text for text in rows.all_inner_texts())
+    chart.locator("label", has_text="By").locator("select").select_option(label="code or prose")
+    rows.filter(has_text="prose").first.wait_for()
+    told = rows.all_inner_texts()
+    named = [sum(name in text for text in told) for name in ("prose", "code", "not known")]
+    assert named == [len(told) / 3] * 3
+    assert page.told == []
+    page.close()
+
+
 def test_a_point_tells_its_counts_and_interval(browser, report, results):
     page = opened(browser, report)
     page.wait_for_selector("html[data-drawn=true]", state="attached")

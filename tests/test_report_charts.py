@@ -18,7 +18,10 @@ from memprune.report.charts.head_costs import head_costs
 from memprune.report.charts.membership_chart import membership_chart
 from memprune.report.charts.panels import look
 
-CHARTS = ["trade_off", "at_equal", "context_length", "model_size", "duplicates", "subset", "zeros", "excess"]
+CHARTS = [
+    "trade_off", "at_equal", "context_length", "model_size", "duplicates", "subset", "categories", "zeros",
+    "excess",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,7 @@ def test_the_numbers_are_those_of_the_tables(own, content):
         ("memorization", "memorization", []),
         ("by_duplicates", "memorization_by_duplicates", ["duplicates"]),
         ("by_subset", "memorization_by_subset", ["subset"]),
+        ("by_category", "categories", ["feature", "category"]),
     ):
         expected = own.tables[table]
         expected = expected.assign(variant=variant_label(expected))
@@ -88,6 +92,20 @@ def test_the_numbers_are_those_of_the_tables(own, content):
     finite = perplexity.perplexity_ratio.map(np.isfinite)
     assert shown.perplexity_ratio[finite].tolist() == perplexity.perplexity_ratio[finite].tolist()
     assert shown.weights.tolist() == perplexity.model.map(WEIGHTS).tolist()
+
+
+def test_categories_are_drawn_a_feature_at_a_time_in_the_order_of_the_table(own, content):
+    [chart] = [chart for chart in content["charts"] if chart["name"] == "categories"]
+    table = own.tables["categories"]
+    assert [view["only"] for view in chart["views"]] == [
+        {"feature": "compression_ratio"},
+        {"feature": "form"},
+    ]
+    for view in chart["views"]:
+        rows = table[table.feature == view["only"]["feature"]]
+        names = rows.category.where(rows.category.notna(), "not known")
+        for layer in view["spec"]["spec"]["layer"]:
+            assert layer["encoding"]["y"]["sort"] == list(dict.fromkeys(names))
 
 
 def test_what_has_collapsed_is_called_so_and_ends_its_curve(content):

@@ -58,8 +58,9 @@ SETTINGS = {
     ),
     "a context length added, and samples from n to 2n": (
         change_config(samples__context_lengths=[10, 20, 30], samples__members=12, samples__non_members=6),
-        {"draw_samples": 2, "extract_samples": 1, "evaluate": 9, "measure": 9} | TABLES,
-        {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(8),
+        {"draw_samples": 2, "extract_samples": 1, "compute_features": 1, "evaluate": 9, "measure": 9}
+        | TABLES,
+        {"draw": 2, "samples": 1, "features": 1, "memorization": 9 * 6, "measures": 9} | figures(8),
     ),
     "a strategy removed, and a model added": (
         all_of(remove_strategy, add_model),
@@ -76,8 +77,9 @@ SETTINGS = {
     ),
     "a seed added": (
         change_config(seeds=[0, 1]),
-        {"draw_samples": 2, "extract_samples": 1, "evaluate": 9, "measure": 9} | TABLES,
-        {"draw": 2, "samples": 1, "memorization": 9 * 6, "measures": 9} | figures(8),
+        {"draw_samples": 2, "extract_samples": 1, "compute_features": 1, "evaluate": 9, "measure": 9}
+        | TABLES,
+        {"draw": 2, "samples": 1, "features": 1, "memorization": 9 * 6, "measures": 9} | figures(8),
     ),
     "weights chosen at random added as a control": (
         change_config(strategies__random={"criterion": "random", "levels": [0.3]}),

@@ -45,16 +45,16 @@ FILES = {
             lambda folder: (folder / "test.jsonl").write_text((folder / "train.jsonl").read_text()),
         ),
         {"resolve_model": 1, "count_magnitudes": 1, "compute_change": 1, "evaluate": 4, "measure": 4}
-        | {"draw_samples": 1, "extract_samples": 1}
+        | {"draw_samples": 1, "extract_samples": 1, "compute_features": 1}
         | TABLES,
-        {"manifest": 1, "magnitudes": 1, "change": 1, "draw": 1, "samples": 1, "measures": 4}
+        {"manifest": 1, "magnitudes": 1, "change": 1, "draw": 1, "samples": 1, "features": 1, "measures": 4}
         | {"memorization": 2 * 4 + 2 * 2, "perplexity": 2}
         | NEW_NUMBERS,
     ),
     "the same files replaced by older ones": (
         all_of(replace_by_older("models/large/model.safetensors"), replace_by_older("test.jsonl")),
         {"resolve_model": 1, "count_magnitudes": 1, "compute_change": 1, "evaluate": 4, "measure": 4}
-        | {"draw_samples": 1, "extract_samples": 1}
+        | {"draw_samples": 1, "extract_samples": 1, "compute_features": 1}
         | TABLES,
         {},
     ),
@@ -62,19 +62,19 @@ FILES = {
     "the first model's file changed in place": (
         change_model("small", "gpt_neox.layers.1.mlp.dense_h_to_4h.weight"),
         {"resolve_model": 1, "count_magnitudes": 1, "compute_change": 1, "evaluate": 4, "measure": 4}
-        | {"draw_samples": 3, "extract_samples": 1}
+        | {"draw_samples": 3, "extract_samples": 1, "compute_features": 1}
         | TABLES,
         {"manifest": 1, "magnitudes": 1, "change": 1, "measures": 2} | evaluations(2) | NEW_NUMBERS,
     ),
     "the tokenizers changed": (
         change_tokenizers,
         FEW_JOBS,
-        {"manifest": 2, "draw": 3, "samples": 1, "measures": 4} | evaluations(4) | NEW_NUMBERS,
+        {"manifest": 2, "draw": 3, "samples": 1, "features": 1, "measures": 4} | evaluations(4) | NEW_NUMBERS,
     ),
     "the token that begins a perplexity window changed": (
         change_prefix_tokens,
         FEW_JOBS,
-        {"manifest": 2, "draw": 3, "samples": 1, "perplexity": 4, "measures": 4} | NEW_NUMBERS,
+        {"manifest": 2, "draw": 3, "samples": 1, "features": 1, "perplexity": 4, "measures": 4} | NEW_NUMBERS,
     ),
     "results deleted, store kept": (remove_results, FEW_JOBS, {}),
     # Evaluations are looked up in the store, in parts first: how weights lie in memory changes no number.
@@ -97,7 +97,7 @@ FILES = {
     "snakemake's records lost, then a setting changed": (
         lose_records_and_change_members,
         FEW_JOBS,
-        {"draw": 1, "samples": 1, "memorization": 4 * 2, "measures": 4} | NEW_NUMBERS,
+        {"draw": 1, "samples": 1, "features": 1, "memorization": 4 * 2, "measures": 4} | NEW_NUMBERS,
     ),
     "another experiment with the same content": (change_config(experiment="second"), FEW_JOBS, {}),
 }

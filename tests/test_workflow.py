@@ -31,6 +31,7 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "compute_change": 2 + 4,
         "draw_samples": 3,
         "extract_samples": 1,
+        "compute_features": 1,
         "evaluate": 3 + 5,
         "measure": 3 + 5,
         "aggregate_tables": 1,
@@ -39,8 +40,8 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
         "plot_sparsity": 2,
     }
     assert Counter(name.split("/")[0] for name in entries(finished)) == {
-        "manifest": 2, "magnitudes": 2, "change": 6, "draw": 3, "samples": 1, "memorization": 8 * 4,
-        "perplexity": 8, "measures": 8, "tables": 1, "findings": 1, "figure": 10,
+        "manifest": 2, "magnitudes": 2, "change": 6, "draw": 3, "samples": 1, "features": 1,
+        "memorization": 8 * 4, "perplexity": 8, "measures": 8, "tables": 1, "findings": 1, "figure": 10,
         "chart_library": 1,
     }  # fmt: skip
     results = finished / "results/tiny"
@@ -235,6 +236,7 @@ def test_the_papers_dry_run_lists_exactly_its_jobs_without_network(tmp_path):
         "count_magnitudes": 7,
         "draw_samples": 10 + 2,
         "extract_samples": 1,
+        "compute_features": 1,
         "compute_change": variants - 7,
         "evaluate": variants,
         "measure": variants,
@@ -255,6 +257,7 @@ def test_dense_models_alone_need_no_masks(tmp_path):
         "resolve_model": 8,
         "draw_samples": 3,
         "extract_samples": 1,
+        "compute_features": 1,
         "evaluate": 8,
         "measure": 8,
         "aggregate_tables": 1,

@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--perplexity", type=Path, nargs="+", required=True)
     for kind in TEXTS:
         parser.add_argument(f"--{kind}", type=Path, nargs="+", default=[])
+    parser.add_argument("--features", type=Path, required=True, help="of samples")
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="tables, told by their names")
     arguments = parse(parser)
@@ -31,11 +32,14 @@ def main() -> None:
         from memprune.findings.aggregate_tables import write_tables
 
         measures = arguments.memorization, arguments.perplexity
-        write_tables(*measures, **arguments.spec, folder=folder, text_files=texts)
+        write_tables(
+            *measures, **arguments.spec, folder=folder, text_files=texts, features=arguments.features
+        )
 
     determinants = {
         "source": source_code.digest(Path(__file__)),
         "measures": {kind: entries.contents(files) for kind, files in measured.items()},
+        "features": entries.content(arguments.features),
         "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }

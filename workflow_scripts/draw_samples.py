@@ -12,7 +12,7 @@ from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.models.manifest import read_manifest
 from memprune.store import entries, source_code
-from memprune.store.fingerprints import identities
+from memprune.store.fingerprints import check_same, identities
 
 
 def main() -> None:
@@ -54,9 +54,7 @@ def main() -> None:
         )
         taken = read_taken(arguments.without, arguments.unlike, spec["window"])
         drawn = draw(documents, tokenizer, spec, taken)
-        for file, found in identities(kind, arguments.files).items():
-            if found != files[file]:
-                raise UserError(f"{file}: changed while it was read; run again")
+        check_same(kind, files)
         metadata = {
             "tokenizer": manifest.tokenizer,
             "source": json.dumps(spec["corpus"], sort_keys=True),

@@ -8,6 +8,7 @@ from pathlib import Path
 from memprune.jobs.arguments import parse
 from memprune.jobs.script import run
 from memprune.store import entries, source_code
+from memprune.store.fingerprints import check_same, identities
 
 DRAWN = ("sample", "split", "document", "subset")
 ABOUT = ("tokenizer", "source", "seed")
@@ -19,15 +20,18 @@ def main() -> None:
     parser.add_argument("--non-members", type=Path, nargs="+", required=True, help="draws, by seed")
     parser.add_argument("--fitted", type=Path, nargs="*", default=[], help="draws, by part")
     parser.add_argument("--perplexity", type=Path, required=True, help="draw")
+    parser.add_argument("--counts", help="file that tells how often training text stands in the data")
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--samples", type=Path, required=True, help="written")
     parser.add_argument("--windows", type=Path, required=True, help="written")
     arguments = parse(parser)
     draws = [*arguments.members, *arguments.non_members, *arguments.fitted, arguments.perplexity]
+    counts = identities("files", [arguments.counts] if arguments.counts else [])
 
     def compute(folder: Path) -> None:
         import pyarrow as pa
 
+        from memprune.corpus.counted_duplicates import with_counts
         from memprune.corpus.drawn import read_drawn
         from memprune.corpus.extract_samples import write_table
         from memprune.corpus.pool_seeds import pool_seeds, seed_of
@@ -43,7 +47,13 @@ def main() -> None:
             "source": members[0].schema.metadata[b"source"],
             "held_out": non_members[0].schema.metadata[b"source"],
         }
-        samples = pa.concat_tables([pool_seeds(split) for split in (members, non_members, fitted) if split])
+        training = [pool_seeds(split) for split in (members, fitted) if split]
+        if counts:
+            counted, matched = with_counts(pa.concat_tables(training), arguments.counts)
+            check_same("files", counts)
+            training = [counted.slice(0, len(training[0])), counted.slice(len(training[0]))]
+            about["counts"] = json.dumps(matched)
+        samples = pa.concat_tables([training[0], pool_seeds(non_members), *training[1:]])
         write_table(samples, folder / "samples.parquet", about | arguments.spec)
         write_table(windows, folder / "windows.parquet", windows.schema.metadata)
 
@@ -51,6 +61,7 @@ def main() -> None:
         "source": source_code.digest(Path(__file__)),
         "draws": [entries.content(draw) for draw in draws],
         **arguments.spec,
+        **({"counts": list(counts.values())} if counts else {}),
     }
     outputs = {"samples.parquet": arguments.samples, "windows.parquet": arguments.windows}
     entries.provide("samples", determinants, compute, outputs)

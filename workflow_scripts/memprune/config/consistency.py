@@ -6,7 +6,7 @@ Sections check themselves; here is what concerns several of them.
 import os
 from typing import TYPE_CHECKING
 
-from memprune.config.corpora import HubCorpus
+from memprune.config.corpora import EmbeddedCorpus, FilesCorpus, HubCorpus
 from memprune.variants.names import split_variant
 
 if TYPE_CHECKING:
@@ -68,9 +68,23 @@ def check_tokens(config: "Config") -> None:
         )
     if config.samples.balance_duplicates:
         raise ValueError(
-            "samples.balance_duplicates: found true, but a corpus of tokens does not tell how often a "
-            "text stands in it; leave it out"
+            "samples.balance_duplicates: found true, but a corpus of tokens would be read to its end; leave "
+            "it out"
         )
+
+
+def check_duplicates(config: "Config") -> None:
+    for key in ("duplicates", "counts"):
+        if getattr(config.held_out, key, None) is not None:
+            raise ValueError(
+                f"held_out.{key}: found {getattr(config.held_out, key)}; only members are counted, in corpus"
+            )
+    corpus = config.corpus
+    if isinstance(corpus, EmbeddedCorpus | FilesCorpus) or None in (corpus.duplicates, corpus.counts):
+        return
+    raise ValueError(
+        f"corpus.counts: found {corpus.counts}, and corpus.duplicates {corpus.duplicates}; give one of them"
+    )
 
 
 def check_controls(config: "Config") -> None:
@@ -175,6 +189,7 @@ def check_consistency(config: "Config") -> None:
         check_store,
         check_splits,
         check_tokens,
+        check_duplicates,
         check_controls,
         check_levels,
         check_chains,

@@ -8,6 +8,12 @@ from memprune.config.section import Section
 from memprune.config.values import Count, Files, Pattern, Place, Text
 
 ENDINGS = (".jsonl", ".jsonl.zst", ".parquet")  # of local files
+Duplicates = Annotated[
+    Text | None, Field(description="Column that tells how often a row stands in the training data.")
+]
+Counts = Annotated[
+    Place | None, Field(description="File that tells it of samples, by document or by SHA-256 of tokens.")
+]
 
 
 class EmbeddedCorpus(Section):
@@ -34,6 +40,8 @@ class HubCorpus(Section):
     config: Annotated[Text | None, Field(description="Which of its several configurations.")] = None
     revision: Annotated[Text, Field(description="Branch, tag or commit.")] = "main"
     text: Annotated[Text, Field(description="Column that holds the text.")] = "text"
+    duplicates: Duplicates = None
+    counts: Counts = None
     train: Annotated[Text, Field(description="Split of training documents (members).")] = "train"
     validation: Annotated[Text, Field(description="Split for perplexity.")] = "validation"
     test: Annotated[Text, Field(description="Split of non-members.")] = "test"
@@ -50,6 +58,8 @@ class TokensCorpus(Section):
     files: Annotated[
         Pattern, Field(description="Its .parquet or .bin files of tokens: a path in it with * and ?.")
     ]
+    duplicates: Duplicates = None
+    counts: Counts = None
 
 
 TextCorpus = Annotated[EmbeddedCorpus | FilesCorpus | HubCorpus, Field(discriminator="source")]

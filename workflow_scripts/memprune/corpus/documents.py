@@ -35,21 +35,28 @@ class Document:
     step: int | None = None
 
 
-def as_document(row: dict, column: str, name: str, source: str) -> Document:
+def as_document(row: dict, column: str, name: str, source: str, duplicates: str | None = None) -> Document:
     """A row in the Pile's form as a document: its text and, where `meta` has them, subset and duplicates.
 
-    Raises UserError when one of these is not what it should be; nothing else in the row matters.
+    `duplicates` is the column that tells these in place of `meta`. Raises UserError when one of these is not
+    what it should be; nothing else in the row matters.
     """
     text = row.get(column)
     if not isinstance(text, str):
         found = f"{type(text).__name__} there" if column in row else ", ".join(row)
         raise UserError(f"{source}: {name} has no text in column {column}; found {found}")
     meta, place = meta_of(row), f"{source}: {name}"
+    if duplicates is not None and duplicates not in row:
+        raise UserError(f"{place} has no column {duplicates}; found {', '.join(row)}")
+    if duplicates is None:
+        count = whole_number(meta.get("duplicates"), "meta.duplicates", place)
+    else:
+        count = whole_number(row[duplicates], f"column {duplicates}", place, 1)
     return Document(
         document=name,
         subset=word(meta, "pile_set_name", place) or "all",
         text=checked(text, place),
-        duplicates=duplicates_of(meta, place),
+        duplicates=count,
     )
 
 
@@ -86,17 +93,20 @@ def word(meta: dict, key: str, place: str) -> str:
     return checked(str(value), place)
 
 
-def duplicates_of(meta: dict, place: str) -> int | None:
-    """How often `meta` says that a text stands in the training data; None where it does not say."""
-    value = meta.get("duplicates")
+def whole_number(value: object, key: str, place: str, least: int = 0) -> int | None:
+    """How often a text stands in the training data, as `key` says; None where it does not say.
+
+    Raises UserError for anything else than a whole number, `least` or more.
+    """
     if value is None or value != value or value == "":  # not a number: what pandas makes of nothing
         return None
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         number = -1
-    if isinstance(value, bool) or not 0 <= number <= MOST_DUPLICATES or number != float(value):
-        raise UserError(f"{place} has {value!r} in meta.duplicates, expected a whole number")
+    if isinstance(value, bool) or not least <= number <= MOST_DUPLICATES or number != float(value):
+        more = f", {least} or more" if least else ""
+        raise UserError(f"{place} has {value!r} in {key}, expected a whole number{more}")
     return number
 
 

@@ -25,18 +25,24 @@ META = ("document", "pile_set_name", "duplicates")
 UNREADABLE = (OSError, ValueError, RecursionError, pa.ArrowException)
 
 
-def rows_of(file: BinaryIO, path: str, column: str) -> Iterator[dict]:
+def rows_of(file: BinaryIO, path: str, column: str, duplicates: str | None = None) -> Iterator[dict]:
     """The rows of an open file, whose form its path tells; `column` is the one that holds the text.
 
-    Raises one of UNREADABLE where the file is not what it should be, with the row counted from 0.
+    `duplicates` is the one that tells how often it stands in the training data, if there is that. Raises one
+    of UNREADABLE where the file is not what it should be, with the row counted from 0.
     """
+    if PurePath(path).suffix == ".parquet":
+        return parquet_rows(file, column, duplicates)
+    return json_rows(decompressed(file, path))
+
+
+def decompressed(file: BinaryIO, path: str) -> BinaryIO:
+    """An open file's content as it is without the compression that its path tells."""
     ending = PurePath(path).suffix
-    if ending == ".parquet":
-        return parquet_rows(file, column)
     if ending in COMPRESSIONS:
         # Arrow reads on where one compressed frame ends and the next begins, and knows a broken one.
         file = pa.CompressedInputStream(file, COMPRESSIONS[ending])
-    return json_rows(io.BufferedReader(file, BUFFER))
+    return io.BufferedReader(file, BUFFER)
 
 
 def json_rows(file: BinaryIO) -> Iterator[dict]:
@@ -66,15 +72,16 @@ def as_object(row: object, number: int) -> dict:
     return row
 
 
-def parquet_rows(file: BinaryIO, column: str) -> Iterator[dict]:
-    """The rows of a Parquet file with the text and, where there is one, what is read of `meta`."""
+def parquet_rows(file: BinaryIO, column: str, duplicates: str | None) -> Iterator[dict]:
+    """The rows of a Parquet file with the text, the duplicates, and what is read of `meta`, where it is."""
     parquet = pq.ParquetFile(file, pre_buffer=False)
     schema = parquet.schema_arrow
     if column not in schema.names:
         raise ValueError(f"it has no text in column {column}; found {', '.join(schema.names)}")
-    if schema.names.count(column) > 1:
-        raise ValueError(f"it has several columns {column}, expected one")
-    for batch in parquet.iter_batches(BATCH, columns=[column, *meta_columns(schema)]):
+    wanted = [name for name in (column, duplicates) if name in schema.names]
+    if repeated := [name for name in wanted if schema.names.count(name) > 1]:
+        raise ValueError(f"it has several columns {repeated[0]}, expected one")
+    for batch in parquet.iter_batches(BATCH, columns=[*wanted, *meta_columns(schema)]):
         yield from batch.to_pylist()
 
 

@@ -5,7 +5,7 @@ trained on: 143 files of 1,024,000 rows of 2,049 tokens. `uid` numbers the rows 
 training, both from 0 and in the order of training: the checkpoint `step1000` has seen steps 0 to 999.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count, islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from memprune.corpus.documents import Document, rank, window_start
+from memprune.corpus.documents import Document, rank, whole_number, window_start
 from memprune.corpus.token_files import TokenFiles, attempt, check_window, in_parallel
 from memprune.errors import UserError
 
@@ -25,13 +25,17 @@ LAST_STEP = 2**31 - 1  # as samples keep it, an int32
 REQUESTS = 4  # at a time
 
 
-def table_rows(files: TokenFiles, seed: int, window: int, offset: int | None) -> Iterator[Document]:
+def table_rows(
+    files: TokenFiles, seed: int, window: int, offset: int | None, duplicates: str | None = None
+) -> Iterator[Document]:
     """Rows in an order fixed by the seed, none twice, `TOGETHER` from one row group after another.
 
     All files are visited in turn, so that their rows, and steps of training, are drawn evenly; a file's row
-    groups too, and of a group first its first rows: no more of it is read. Raises UserError when a column
-    lacks or a row is too short for its window.
+    groups too, and of a group first its first rows: no more of it is read. `duplicates` is the column that
+    tells how often a row stands in the training data. Raises UserError when a column lacks or a row is too
+    short for its window.
     """
+    columns = COLUMNS if duplicates is None else (*COLUMNS, duplicates)
     order = sorted(files.paths, key=lambda path: rank(seed, "file", Path(path).name))
 
     @cache
@@ -42,15 +46,15 @@ def table_rows(files: TokenFiles, seed: int, window: int, offset: int | None) ->
 
         place = f"{files.place}, {Path(path).name}"
         found = attempt(place, read)
-        check_columns(place, found.schema.to_arrow_schema())
+        check_columns(place, found.schema.to_arrow_schema(), columns)
         return found
 
     def visit(number: int) -> list[Document]:
         turn, place = divmod(number, len(order))
         path = order[place]
         return [
-            row_document(files.place, row, seed, window, offset)
-            for row in read_rows(files, path, metadata(path), turn, seed)
+            row_document(files.place, row, seed, window, offset, duplicates)
+            for row in read_rows(files, path, metadata(path), turn, seed, columns)
         ]
 
     metadata(order[0])
@@ -67,13 +71,13 @@ def open_file(files: TokenFiles, path: str) -> IO[bytes]:
     return files.filesystem.open(path, "rb", cache_type="none")
 
 
-def check_columns(place: str, schema: pa.Schema) -> None:
+def check_columns(place: str, schema: pa.Schema, columns: Sequence[str]) -> None:
     """Raise UserError unless a file's schema has the columns, with lists of whole numbers as tokens."""
-    if lacking := [name for name in COLUMNS if name not in schema.names]:
+    if lacking := [name for name in columns if name not in schema.names]:
         raise UserError(f"{place}: no column {lacking[0]}; found {', '.join(schema.names)}")
-    if repeated := [name for name in COLUMNS if schema.names.count(name) > 1]:
+    if repeated := [name for name in columns if schema.names.count(name) > 1]:
         raise UserError(f"{place}: found several columns {repeated[0]}, expected one")
-    for name in ("uid", "batch_idx"):
+    for name in (name for name in columns if name != "token_ids"):
         if not pa.types.is_integer(schema.field(name).type):
             found = schema.field(name).type
             raise UserError(f"{place}: found {found} in column {name}, expected whole numbers")
@@ -83,7 +87,9 @@ def check_columns(place: str, schema: pa.Schema) -> None:
         raise UserError(f"{place}: found {kind} in column token_ids, expected lists of whole numbers")
 
 
-def read_rows(files: TokenFiles, path: str, metadata: pq.FileMetaData, turn: int, seed: int) -> list[dict]:
+def read_rows(
+    files: TokenFiles, path: str, metadata: pq.FileMetaData, turn: int, seed: int, columns: Sequence[str]
+) -> list[dict]:
     """The rows of a file that visit `turn` to it gives; none where its row groups have no more."""
     name = Path(path).name
     groups = sorted(range(metadata.num_row_groups), key=lambda group: rank(seed, "group", f"{name}:{group}"))
@@ -95,13 +101,15 @@ def read_rows(files: TokenFiles, path: str, metadata: pq.FileMetaData, turn: int
         with open_file(files, path) as file:
             # By a buffer and without pre_buffer, columns are read page by page, as far as is asked for.
             table = pq.ParquetFile(file, metadata=metadata, buffer_size=BUFFER, pre_buffer=False)
-            batches = table.iter_batches(TOGETHER, [groups[place]], list(COLUMNS), use_threads=False)
+            batches = table.iter_batches(TOGETHER, [groups[place]], list(columns), use_threads=False)
             return next(islice(batches, deep, None)).to_pylist()
 
     return attempt(f"{files.place}, {name}", read)
 
 
-def row_document(place: str, row: dict, seed: int, window: int, offset: int | None) -> Document:
+def row_document(
+    place: str, row: dict, seed: int, window: int, offset: int | None, duplicates: str | None
+) -> Document:
     """A row as a document, of which the window is kept; raises UserError when it is too short."""
     name, tokens = f"row {row['uid']}", row["token_ids"]
     for column in COLUMNS:
@@ -113,4 +121,7 @@ def row_document(place: str, row: dict, seed: int, window: int, offset: int | No
         )
     check_window(place, name, len(tokens), window, offset)
     start = window_start(seed, name, len(tokens), window, offset)
-    return Document(name, "all", "", None, tokens[start : start + window], start, row["batch_idx"])
+    counted = (
+        whole_number(row[duplicates], f"column {duplicates}", f"{place}: {name}", 1) if duplicates else None
+    )
+    return Document(name, "all", "", counted, tokens[start : start + window], start, row["batch_idx"])

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 
 from memprune.disk import readable
 from memprune.findings.agreement import agreement
+from memprune.findings.categories_table import categories_table
 from memprune.findings.concatenated_table import concatenated_table
+from memprune.findings.duplicate_strata import duplicate_strata
 from memprune.findings.equal_terms import (
     at_equal_bytes,
     at_equal_perplexity,
@@ -57,6 +59,7 @@ def write_tables(
     text_files: Mapping[str, Sequence[Path]] = MappingProxyType({}),
     methods: Methods = ALL_PRUNE,
     screening: bool = False,
+    features: Path | None = None,
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
@@ -64,9 +67,9 @@ def write_tables(
     model that has one, `texts` the text of each table of perplexity, `published` the published `sources` and
     the `experiment` to compare them with. `text_files` are those of generation, membership, concatenated,
     tasks and perturbed, as far as there are any, `methods` what is known of strategies, `screening` whether
-    samples are screened. Samples that methods may be fitted to have a table of their own, and are in no
-    other but that of screening. Raises UserError for a file that cannot be read, and where variants of a
-    model were not measured on the same samples.
+    samples are screened, `features` the file of samples' features. Samples that methods may be fitted to have
+    a table of their own, and are in no other but that of screening. Raises UserError for a file that cannot
+    be read, and where variants of a model were not measured on the same samples.
     """
 
     def measures(files: Sequence[Path]) -> pd.DataFrame:
@@ -74,7 +77,8 @@ def write_tables(
 
     samples, windows = measures(memorization_files), measures(perplexity_files)
     others = {kind: measures(files) for kind, files in text_files.items() if files}
-    samples = samples.astype({"duplicates": "Int64"})  # null: nobody counted
+    duplicates = samples.duplicates.astype("Int64")  # null: nobody counted
+    samples = samples.assign(duplicates=duplicate_strata(duplicates))
     fitted, samples = samples[samples.split == "fitted"], samples[samples.split != "fitted"]
     perplexity = perplexity_table(windows)
     verdicts = verdicts_table(
@@ -123,6 +127,8 @@ def write_tables(
         tables["perturbed"] = perturbed_table(samples, others["perturbed"])
     if has_chains(methods) or "perturbed" in others:
         tables["lasting"] = lasting_table(members, perplexity, methods, others.get("perturbed"))
+    if features is not None:
+        tables["categories"] = categories_table(members, read_parquet(features))
     if "membership" in others:
         tables["membership"] = membership_table(others["membership"][others["membership"].pooled])
     for name, table in tables.items():

@@ -16,9 +16,14 @@ HOW_TO_READ = {
     ),
     "memorization_by_duplicates": (
         "The same metrics by how often a sample stands in the training data; an empty cell is what nobody "
-        "counted."
+        "counted, and of more than 24 numbers each row is from a power of two up to the next."
     ),
     "memorization_by_subset": "The same metrics by the part of the corpus that a sample comes from.",
+    "categories": (
+        "The same measurement by what samples are like (feature, category); of a changed model also how many "
+        "samples of those that the dense model extracts (dense) are kept and lost, how many are gained, and "
+        "the p-value of McNemar's exact test of whether that is chance; an empty category is not known."
+    ),
     "paired": (
         "Two variants on the same samples: how many samples only one of them reproduces, and the p-value "
         "of McNemar's exact test of whether that is chance."

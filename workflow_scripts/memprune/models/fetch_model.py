@@ -1,6 +1,7 @@
 """Fetch a model from the Hub into its cache, or find it there."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import (
@@ -21,6 +22,7 @@ from memprune.models.model_files import INDEX, WEIGHTS, needed_files, no_weights
 from memprune.models.tokenizer_files import TOKENIZER_FILES
 
 FETCHED_FILES = ["*.safetensors", "*.json", *TOKENIZER_FILES]  # weights, configuration, tokenizer
+PICKLED_FILES = ["pytorch_model*.bin", *FETCHED_FILES[1:], "LICEN*", "NOTICE*"]
 
 
 def fetch_model(repo: str, revision: str) -> dict[str, str]:
@@ -35,22 +37,46 @@ def fetch_model(repo: str, revision: str) -> dict[str, str]:
     if info is None:
         folder = cached_folder(repo, revision, name)
     else:
-        check_files(repo, info, name)
-        try:
-            folder = patiently(
-                lambda: snapshot_download(repo, revision=revision, allow_patterns=FETCHED_FILES)
-            )
-        except (OSError, ValueError, httpx.HTTPError) as error:
-            raise UserError(f"{name}: cannot be fetched ({one_line(error)})") from None
+        check_files(info, name, f"MODEL={repo} REVISION={revision}")
+        folder = fetch_files(repo, info, revision, name, FETCHED_FILES)
     return {"repo": repo, "revision": revision, "commit": Path(folder).name, "folder": str(folder)}
 
 
-def check_files(repo: str, info: ModelInfo, name: str) -> None:
-    """Raise UserError when a revision has no safetensors, or needs more room than the cache's disk has."""
+def fetch_pickled(repo: str, revision: str) -> Path:
+    """Fetch a model's pickled weights, configuration and tokenizer into the Hub's cache: their folder.
+
+    Raises UserError when they cannot be had.
+    """
+    name = f"{repo}, revision {revision}"
+    info = contact("model", repo, revision, name)
+    if info is None:
+        raise UserError(
+            f"{name}: no such folder, and the Hub cannot be reached; on a machine with network: hf download "
+            f"{repo} --revision {revision} --local-dir FOLDER; then give FOLDER"
+        )
+    return Path(fetch_files(repo, info, revision, name, PICKLED_FILES))
+
+
+def fetch_files(repo: str, info: ModelInfo, revision: str, name: str, patterns: Sequence[str]) -> str:
+    """Fetch the files of a revision that match; raises UserError when they do not fit or cannot be had."""
+    check_room(repo, info, name, patterns)
+    try:
+        return patiently(lambda: snapshot_download(repo, revision=revision, allow_patterns=list(patterns)))
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        raise UserError(f"{name}: cannot be fetched ({one_line(error)})") from None
+
+
+def check_files(info: ModelInfo, name: str, model: str) -> None:
+    """Raise UserError when a revision has no safetensors; `model` tells `make` which it is."""
+    names = sorted(file.rfilename for file in info.siblings)
+    if WEIGHTS not in names and INDEX not in names:
+        raise UserError(f"{name}: {no_weights(names, model)}")
+
+
+def check_room(repo: str, info: ModelInfo, name: str, patterns: Sequence[str]) -> None:
+    """Raise UserError when the files of a revision that match need more room than the cache's disk has."""
     sizes = {file.rfilename: file.size or 0 for file in info.siblings}
-    if WEIGHTS not in sizes and INDEX not in sizes:
-        raise UserError(f"{name}: {no_weights(sorted(sizes))}")
-    wanted = filter_repo_objects(sizes, allow_patterns=FETCHED_FILES)
+    wanted = filter_repo_objects(sizes, allow_patterns=list(patterns))
     missing = [file for file in wanted if not try_to_load_from_cache(repo, file, revision=info.sha)]
     needed, cache = sum(sizes[file] for file in missing), Path(constants.HF_HUB_CACHE).absolute()
     free = shutil.disk_usage(existing_part(cache)).free

@@ -10,6 +10,7 @@ from memprune.errors import UserError
 from memprune.models.tokenizer_files import TOKENIZER_FILES, VOCABULARY_FILES
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 ADAPTER = "adapter_config.json"
 # Files of a distributed checkpoint, which transformers reads before all others.
 DISTRIBUTED = re.compile(r"shard-[0-9]{5}-model-[0-9]{5}-of-[0-9]{5}\.safetensors")
@@ -35,20 +36,22 @@ def weight_files(folder: str | Path) -> list[Path]:
         return [folder / WEIGHTS]
     if (folder / INDEX).is_file():
         return [folder / name for name in shards(folder / INDEX)]
-    raise UserError(f"{folder}: {no_weights(names)}")
+    raise UserError(f"{folder}: {no_weights(names, f'MODEL={folder}')}")
 
 
-def no_weights(names: Sequence[str]) -> str:
-    """What is wrong with a model of files of these names, and the way out."""
+def no_weights(names: Sequence[str], model: str) -> str:
+    """What is wrong with a model of files of these names, and the way out, where `make` is told `model`."""
     other = any(name.endswith(".safetensors") for name in names)
     lacking = f"no {WEIGHTS} and no {INDEX}" if other else "no safetensors file"
-    return (
-        f"{lacking}; found {', '.join(names) or 'nothing'}; another revision may have one, or convert the "
-        "model: load it with transformers and `save_pretrained` it"
-    )
+    if PICKLED in names or PICKLED_INDEX in names:
+        way = f"write it anew: `make convert {model} TO=FOLDER`, and give that folder as path"
+    else:
+        way = "convert the model: load it with transformers and `save_pretrained` it"
+    found = ", ".join(names) or "nothing"
+    return f"{lacking}; found {found}; another revision may have one, or {way}"
 
 
-def shards(index: Path) -> list[str]:
+def shards(index: Path, ending: str = ".safetensors") -> list[str]:
     """The files that an index names; raises UserError for a broken index, and for files that are absent."""
     content = read_json(index)
     # Without `metadata` transformers does not load it.
@@ -57,8 +60,8 @@ def shards(index: Path) -> list[str]:
             raise UserError(f"{index}: {key}: found {content.get(key)!r:.80}, allowed: names and values")
     files = list(content["weight_map"].values())
     for file in files:
-        if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
-            raise UserError(f"{index}: found the file {file!r:.80}, allowed: safetensors beside the index")
+        if not isinstance(file, str) or Path(file).name != file or not file.endswith(ending):
+            raise UserError(f"{index}: found the file {file!r:.80}, allowed: {ending[1:]} beside the index")
     if not files:
         raise UserError(f"{index}: weight_map: found no file")
     absent = sorted(file for file in set(files) if not (index.parent / file).is_file())

@@ -8,6 +8,7 @@ CATEGORIES = {
         "memorization_by_duplicates",
         "memorization_by_subset",
         "memorization_by_seed",
+        "categories",
         "screening",
         "excess",
         "perturbed",

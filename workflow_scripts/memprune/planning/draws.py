@@ -97,6 +97,11 @@ def draw_files(config: Config, draw: str) -> list[str]:
     return local_files(*corpus_of(config, draw))
 
 
+def counts_files(config: Config) -> list[str]:
+    """The file that tells how often samples stand in the training data; none if none is given."""
+    return [given] if (given := getattr(config.corpus, "counts", None)) else []
+
+
 def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
     """The corpus that a draw, told by its name or kind, is from, and which split of it."""
     split = SPLITS[draw.split("-")[0]]
@@ -114,7 +119,9 @@ def draw_settings(config: Config, draw: str) -> dict:
     kind, seed, part = draw.split("-")
     corpus, split = corpus_of(config, draw)
     concatenated = kind == "concatenated"
-    unused = {"parts", *SPLITS.values()} - {split} | ({"shuffle_buffer"} if concatenated else set())
+    unused = {"parts", "counts", *SPLITS.values()} - {split} | ({"shuffle_buffer"} if concatenated else set())
+    if split != "train":  # nobody asks how often unseen text stands in the training data
+        unused.add("duplicates")
     settings = {
         "kind": kind,
         "split": split,

@@ -12,7 +12,7 @@ from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
 from memprune.models.model_files import input_files
-from memprune.planning.draws import SPLITS, corpus_of, draw_files
+from memprune.planning.draws import SPLITS, corpus_of, counts_files, draw_files
 from memprune.planning.paths import checkpoint_folders, task_files, task_names
 from memprune.planning.sizes import size_of
 from memprune.variants.computed_here import check_decoder
@@ -43,6 +43,8 @@ def check_files(config: Config) -> None:
         elif corpus.source in ("hub", "tokens"):
             pattern = corpus.files if corpus.source == "tokens" else "*"
             check_folder(f"{key}.dataset", corpus.dataset, pattern)
+    for file in counts_files(config):
+        check_file("corpus.counts", file)
 
 
 def check_tasks(config: Config) -> None:
@@ -68,6 +70,7 @@ def check_names(config: Config) -> None:
         *(str(file) for folder in folders for file in input_files(folder)),
         *(file for task in task_names(config) for file in task_files(config, task)),
         *(file for kind in READ for file in draw_files(config, kind)),
+        *counts_files(config),
     ):
         if "{" in file or "}" in file:
             raise UserError(

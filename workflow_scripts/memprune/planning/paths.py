@@ -49,6 +49,11 @@ def windows(results: str | Path) -> str:
     return f"{results}/samples/windows.parquet"
 
 
+def features(results: str | Path) -> str:
+    """What the samples' tokens and text say of themselves."""
+    return f"{results}/samples/features.parquet"
+
+
 def perturbed(results: str | Path) -> str:
     """Samples of which some tokens of the prefix are replaced."""
     return f"{results}/samples/perturbed.parquet"

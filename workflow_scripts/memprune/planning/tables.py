@@ -10,6 +10,7 @@ MEMORIZATION = [
     "memorization_by_duplicates",
     "memorization_by_subset",
     "memorization_by_seed",
+    "categories",
     "excess",
     "paired",
     "between_strategies",

@@ -53,6 +53,13 @@ def identities(source: str, files: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def check_same(source: str, files: Mapping[str, str]) -> None:
+    """Raise UserError that names the first of a corpus's files that is not any more what it was."""
+    for file, found in identities(source, files).items():
+        if found != files[file]:
+            raise UserError(f"{file}: changed while it was read; run again")
+
+
 @contextmanager
 def unchanged(contents: Mapping[Path, str]) -> Iterator[None]:
     """Raise UserError that names a file whose content is not that of its SHA-256, before or after the block.

@@ -55,7 +55,7 @@ def read(
             f"allowed: at most {len(shards)}"
         )
     documents = (
-        as_document(row, corpus["text"], f"{corpus[split]}:{shard}:{number}", name)
+        as_document(row, corpus["text"], f"{corpus[split]}:{shard}:{number}", name, corpus.get("duplicates"))
         for shard in order[part::parts]
         for number, row in enumerate(readable(shards[shard], f"{name}, file {shard} of {corpus[split]}"))
     )
@@ -79,7 +79,8 @@ def shards_of(corpus: dict, split: str, name: str) -> list[Callable[[], Iterator
         if split not in found:
             raise UserError(f"{name}: no split {split}; found {', '.join(found)}")
         if all(is_plain(builder, path) for path in found[split]):
-            return [partial(file_rows, path, corpus["text"]) for path in found[split]]
+            columns = corpus["text"], corpus.get("duplicates")
+            return [partial(file_rows, path, *columns) for path in found[split]]
         stream = patiently(lambda: builder.as_streaming_dataset(split))
     except UNREADABLE as error:
         raise UserError(f"{name}: cannot be read ({one_line(error)})") from None
@@ -96,10 +97,10 @@ def is_plain(builder: datasets.DatasetBuilder, path: str) -> bool:
     return here and ((plain_json and known) or (builder.name == "parquet" and path.endswith(".parquet")))
 
 
-def file_rows(path: str, column: str) -> Iterator[dict]:
+def file_rows(path: str, column: str, duplicates: str | None) -> Iterator[dict]:
     """The rows of a file on this machine or the Hub."""
     with open_patiently(path) if path.startswith("hf://") else open(path, "rb") as file:
-        yield from text_rows.rows_of(file, path, column)
+        yield from text_rows.rows_of(file, path, column, duplicates)
 
 
 def open_patiently(path: str) -> BinaryIO:

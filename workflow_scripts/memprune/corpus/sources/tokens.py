@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from memprune.corpus.documents import Document
-from memprune.corpus.token_files import find_files
+from memprune.corpus.token_files import TokenFiles, find_files
 from memprune.corpus.token_stream import stream_rows
 from memprune.corpus.token_table import table_rows
 from memprune.errors import UserError
@@ -20,9 +20,8 @@ def read(
     """
     found = find_files(corpus["dataset"], corpus["revision"], corpus["files"])
     print(f"{found.place}: {len(found.paths)} files of {sum(found.sizes) / 1e9:.1f} GB", flush=True)
-    taken = set()
-    rows_of = stream_rows if found.paths[0].endswith(".bin") else table_rows
-    for row in rows_of(found, seed, corpus["window"], corpus["offset"]):
+    taken: set[str] = set()
+    for row in rows_of(found, seed, corpus):
         if row.document in taken:
             raise UserError(
                 f"{found.place}: {row.document} comes twice; uid must number the rows of all files"
@@ -35,3 +34,16 @@ def read(
                 f"{corpus['vocabulary'] - 1}; are these another tokenizer's?"
             )
         yield row
+
+
+def rows_of(found: TokenFiles, seed: int, corpus: dict) -> Iterator[Document]:
+    """The rows of files of either form; raises UserError where a stream is to tell duplicates."""
+    place, column = (corpus["window"], corpus["offset"]), corpus.get("duplicates")
+    if found.paths[0].endswith(".parquet"):
+        return table_rows(found, seed, *place, column)
+    if column is not None:
+        raise UserError(
+            f"{found.place}: corpus.duplicates: found {column}, but .bin files have no columns; give "
+            "corpus.counts"
+        )
+    return stream_rows(found, seed, *place)

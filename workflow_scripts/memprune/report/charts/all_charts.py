@@ -8,6 +8,7 @@ from memprune.findings.strategy_methods import ALL_PRUNE, Methods, stores_otherw
 from memprune.report.blobs import columns
 from memprune.report.charts import chart_frames as frames
 from memprune.report.charts.at_equal import at_equal
+from memprune.report.charts.category_chart import category_chart
 from memprune.report.charts.context_lengths import context_lengths
 from memprune.report.charts.duplicate_counts import duplicate_counts, with_place
 from memprune.report.charts.excess_chart import excess_chart
@@ -34,15 +35,16 @@ def all_charts(
     A chart has `name`, `title`, `caption`, `source` (the files that its numbers are from), `empty` (what is
     said where no row is left), `left_out` (of what kind variants are that lack what a view `needs`), `frame`,
     `any_k` (it shows all context lengths), `from_dense` (lines start at what a strategy changes), `select`
-    (the label by which a reader picks one of its `views`, each a specification of Vega-Lite) and `choose`
-    (the column of which a reader picks one value, at first `initial` if there is that). Charts are left out
-    whose data the experiment does not have.
+    (the label by which a reader picks one of its `views`, each a specification of Vega-Lite, of the rows that
+    have the values of `only` if there is that) and `choose` (the column of which a reader picks one value, at
+    first `initial` if there is that). Charts are left out whose data the experiment does not have.
     """
     variants = frames.variants_frame(own, models, methods)
     memorization = frames.memorization_frame(own, variants, methods)
     membership = frames.membership_frame(own, variants)
     lasting = lasting_frame(own, variants)
     by_duplicates = with_place(frames.stratum_frame(own, variants, "duplicates"))
+    by_category = frames.category_frame(own, variants)
     head_rows = frames.heads_frame(variants, memorization, heads)
     lengths = sorted(set(memorization.context_length))
     charts = [
@@ -52,6 +54,7 @@ def all_charts(
         model_sizes(sorted(set(variants.weights))),
         duplicate_counts(by_duplicates, models),
         subsets(models),
+        *([] if by_category is None else [category_chart(by_category, models)]),
         zeros(),
         *([] if head_rows.empty else [head_costs(head_rows.change.abs().max(), models)]),
         excess_chart(models),
@@ -64,6 +67,7 @@ def all_charts(
         "memorization": memorization,
         "by_duplicates": by_duplicates,
         "by_subset": frames.stratum_frame(own, variants, "subset"),
+        "by_category": by_category,
         "zeros": frames.zeros_frame(own, variants),
         "heads": head_rows,
         "excess": frames.excess_frame(own, variants),

@@ -102,6 +102,16 @@ def stratum_frame(own: Results, variants: pd.DataFrame, stratum: str) -> pd.Data
     return rows_of(table, variants, [stratum, "context_length", *FRACTION])
 
 
+def category_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame | None:
+    """A row a variant, context length, feature and category, null where it is not known; None of no table.
+
+    Of the samples that the `dense` model extracts so many are `kept`.
+    """
+    table = own.tables.get("categories")
+    columns = ["feature", "category", "context_length", *FRACTION, "dense", "kept"]
+    return None if table is None else rows_of(table, variants, columns)
+
+
 def excess_frame(own: Results, variants: pd.DataFrame) -> pd.DataFrame:
     """A row a variant and context length: members beside non-members, over all samples."""
     table = own.tables["excess"]

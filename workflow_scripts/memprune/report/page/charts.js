@@ -25,6 +25,7 @@ const SAYS = {
   attack: ["attack", String],
   stage: ["stage", String],
   subset: ["subset", (value) => value ?? "not known"],
+  category: ["category", (value) => value ?? "not known"],
   duplicates: ["duplicates", (value) => (value === null ? "not counted" : number(value))],
   layer: ["layer", String],
   role: ["matrix", String],
@@ -35,6 +36,7 @@ const SAYS = {
     "extracted",
     (value, row) => `${number(row.extracted)} / ${number(row.samples)} = ${percent(value)}${interval(row, "ci", percent)}`,
   ],
+  kept: ["kept of what dense extracts", (value, row) => `${number(value)} / ${number(row.dense)}`],
   came_back: ["came back of what was lost", (value, row) => `${number(value)} / ${number(row.lost)}`],
   non_member_extracted: ["of non-members", (value, row) => `${number(value)} / ${number(row.non_member_samples)}`],
   excess: ["excess", (value, row) => percent(value) + interval(row, "excess_ci", percent)],
@@ -47,7 +49,7 @@ const SAYS = {
   bytes_saved: ["bytes saved", percent],
   verdict: ["verdict", String],
 };
-const MAY_BE_NULL = new Set(["subset", "duplicates", "token_perplexity"]);
+const MAY_BE_NULL = new Set(["subset", "category", "duplicates", "token_perplexity"]);
 
 /** The 95 % interval of a row, with the space before it; an empty text where there is none. */
 function interval(row, name, write) {
@@ -127,13 +129,14 @@ function startChart(chart, rows, looks, figure) {
     const own = ++turn;
     const shownRows = rows().filter((row) => isShown(row, chart.any_k));
     const picked = choice ? ofChoice(shownRows, chart, choice.querySelector("select")) : shownRows;
-    const { needs, spec } = chart.views[view ? view.querySelector("select").value : 0];
+    const { needs, spec, only = {} } = chart.views[view ? view.querySelector("select").value : 0];
     const within = (row, name, most) => row[name] !== null && Math.abs(row[name]) <= most;
     const most = Object.entries({ ...Object.fromEntries(needs.map((name) => [name, LARGEST])), ...chart.at_most });
-    drawn = picked.filter((row) => most.every(([name, limit]) => within(row, name, limit)));
+    const asked = picked.filter((row) => Object.entries(only).every(([name, value]) => row[name] === value));
+    drawn = asked.filter((row) => most.every(([name, limit]) => within(row, name, limit)));
     const lines = looks.filter(({ line }) => drawn.some((row) => row.line === line));
     const said = [
-      leftOut(picked.length - drawn.length, picked.length, chart.left_out),
+      leftOut(asked.length - drawn.length, asked.length, chart.left_out),
       lines.length > MANY && chart.from_dense ? "With so many strategies no intervals are drawn; the numbers have them." : "",
     ];
     note.textContent = drawn.length ? said.join(" ") : chart.empty;
