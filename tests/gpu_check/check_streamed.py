@@ -14,7 +14,8 @@ from tiny_models import ALLOWED
 from memprune.models.manifest import Manifest
 from memprune.scoring.evidence import Evidence
 from memprune.scoring.forced_pass import score_suffixes
-from memprune.scoring.variant_model import buffer_for, load_variant
+from memprune.scoring.read_tensor import buffer_for
+from memprune.scoring.variant_model import load_variant
 
 WINDOW, SUFFIX, BATCH_TOKENS = 550, 50, 8192
 COPIED = 2**28  # bytes
