@@ -58,6 +58,7 @@ def main() -> None:
             if found != files[file]:
                 raise UserError(f"{file}: changed while it was read; run again")
         metadata = {
+            **{key.decode(): value.decode() for key, value in (drawn.schema.metadata or {}).items()},
             "tokenizer": manifest.tokenizer,
             "source": json.dumps(spec["corpus"], sort_keys=True),
         }

@@ -43,7 +43,11 @@ def main() -> None:
             "source": members[0].schema.metadata[b"source"],
             "held_out": non_members[0].schema.metadata[b"source"],
         }
-        samples = pa.concat_tables([pool_seeds(split) for split in (members, non_members, fitted) if split])
+        if b"too_short" in members[0].schema.metadata:  # known sequences, which are one part
+            counts = {seed_of(draw): int(draw.schema.metadata[b"too_short"]) for draw in members}
+            about["too_short"] = json.dumps(counts)
+        splits = [pool_seeds(split) for split in (members, non_members, fitted) if split]
+        samples = pa.concat_tables(splits, promote_options="default")
         write_table(samples, folder / "samples.parquet", about | arguments.spec)
         write_table(windows, folder / "windows.parquet", windows.schema.metadata)
 

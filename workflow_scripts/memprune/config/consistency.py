@@ -73,6 +73,38 @@ def check_tokens(config: "Config") -> None:
         )
 
 
+def check_sequences(config: "Config") -> None:
+    corpus, samples = config.corpus, config.samples
+    if corpus.source != "sequences":
+        return
+    if config.held_out is None:
+        raise ValueError(
+            "held_out: missing, and known sequences have no text for non-members and perplexity; give a "
+            "corpus of texts"
+        )
+    if unknown := [name for name in corpus.published if name not in config.models]:
+        raise ValueError(
+            f"corpus.published: found scores of {unknown[0]}, allowed: models of the experiment: "
+            f"{', '.join(config.models)}"
+        )
+    if samples.offset is not None and corpus.tells_suffix:
+        raise ValueError(
+            f"samples.offset: found {samples.offset}, but each row of corpus tells where its suffix begins; "
+            "leave it out"
+        )
+    if samples.balance_duplicates and corpus.duplicates is None:
+        raise ValueError(
+            "samples.balance_duplicates: found true, but corpus.duplicates names no column that counts "
+            "them; leave it out"
+        )
+    texts = [kind for kind in ("calibration", "retraining") if getattr(config, kind) is not None]
+    if texts and getattr(config.held_out, "train", None) == []:
+        raise ValueError(
+            f"held_out.train: found no file, but {texts[0]} is from there, since known sequences are no "
+            "ordinary training text; give a list of one at least"
+        )
+
+
 def check_controls(config: "Config") -> None:
     for name, model in config.models.items():
         control = config.models.get(model.control)
@@ -175,6 +207,7 @@ def check_consistency(config: "Config") -> None:
         check_store,
         check_splits,
         check_tokens,
+        check_sequences,
         check_controls,
         check_levels,
         check_chains,

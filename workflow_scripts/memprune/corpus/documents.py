@@ -23,7 +23,9 @@ class Document:
     nobody counted.
 
     A row of a corpus of tokens has no text, but `tokens`: those of its window, which starts at its token
-    `start`; `step` is the step of training that it was seen in, counted from 0.
+    `start`; `step` is the step of training that it was seen in, counted from 0. A known sequence has a text
+    or all its `tokens`, and its `category`; `prefix` is how many characters or tokens stand before its
+    suffix, None where it does not tell; `published` are scores of it in the order of models, None if unknown.
     """
 
     document: str
@@ -33,6 +35,9 @@ class Document:
     tokens: list[int] | None = None
     start: int = 0
     step: int | None = None
+    category: str | None = None
+    prefix: int | None = None
+    published: tuple[float | None, ...] = ()
 
 
 def as_document(row: dict, column: str, name: str, source: str) -> Document:
@@ -88,7 +93,11 @@ def word(meta: dict, key: str, place: str) -> str:
 
 def duplicates_of(meta: dict, place: str) -> int | None:
     """How often `meta` says that a text stands in the training data; None where it does not say."""
-    value = meta.get("duplicates")
+    return count_of(meta.get("duplicates"), place, "meta.duplicates")
+
+
+def count_of(value: object, place: str, key: str) -> int | None:
+    """A number of duplicates; None where nobody counted; raises UserError for what is no count."""
     if value is None or value != value or value == "":  # not a number: what pandas makes of nothing
         return None
     try:
@@ -96,7 +105,7 @@ def duplicates_of(meta: dict, place: str) -> int | None:
     except (TypeError, ValueError, OverflowError):
         number = -1
     if isinstance(value, bool) or not 0 <= number <= MOST_DUPLICATES or number != float(value):
-        raise UserError(f"{place} has {value!r} in meta.duplicates, expected a whole number")
+        raise UserError(f"{place} has {value!r} in {key}, expected a whole number")
     return number
 
 

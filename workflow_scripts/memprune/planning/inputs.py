@@ -32,7 +32,12 @@ def check_files(config: Config) -> None:
         if corpus.source == "files":
             for file in getattr(corpus, split):
                 check_file(f"{key}.{split}", file)
-        elif corpus.source in ("hub", "tokens"):
+        elif corpus.source == "sequences" and corpus.dataset is None:
+            for file in corpus.files or ():
+                check_file(f"{key}.files", file)
+            for file in corpus.arrays or ():
+                check_file(f"{key}.arrays", file, (".npy",))
+        elif corpus.source in ("hub", "tokens", "sequences"):
             pattern = corpus.files if corpus.source == "tokens" else "*"
             check_folder(f"{key}.dataset", corpus.dataset, pattern)
 
@@ -67,15 +72,15 @@ def check_names(config: Config) -> None:
             )
 
 
-def check_file(key: str, file: str) -> None:
+def check_file(key: str, file: str, endings: tuple[str, ...] = ENDINGS) -> None:
     """Raise UserError unless a file exists, is a file and has a known ending."""
     place = Path(file)
     if not place.exists():
         raise UserError(f"{key}: found {file}; no such file")
     if not place.is_file():
         raise UserError(f"{key}: found {file}, which is a folder; give the files in it one by one")
-    if not file.endswith(ENDINGS):
-        raise UserError(f"{key}: found {file}, of unknown ending; allowed: {', '.join(ENDINGS)}")
+    if not file.endswith(endings):
+        raise UserError(f"{key}: found {file}, of unknown ending; allowed: {', '.join(endings)}")
 
 
 def check_folder(key: str, dataset: str, pattern: str) -> None:

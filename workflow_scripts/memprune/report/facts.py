@@ -126,7 +126,13 @@ def source_in_words(corpus: Mapping) -> str:
         return "mini-pile, the embedded corpus"
     if source == "files":
         return f"local files, {number_of(len(corpus.get('train', [])), 'file')} of training text"
+    if source == "sequences" and not corpus.get("dataset"):
+        files = corpus.get("files") or corpus["arrays"]
+        return f"known sequences of local files, {number_of(len(files), 'file')}"
     revision = corpus.get("revision", "main")
+    if source == "sequences":
+        split = corpus.get("split", "train")
+        return f"known sequences of the data set {corpus['dataset']}, split {split}, revision {revision}"
     kind = "tokens of the data set" if source == "tokens" else "data set"
     return f"{kind} {corpus['dataset']}, revision {revision}"
 
