@@ -82,8 +82,11 @@ class SequencesCorpus(Section):
     category: Annotated[Text | None, Field(description="Column of categories.")] = None
     published: Annotated[
         dict[Name, Text | Score],
-        Field(description="Per model its column of published scores, or the one score of all rows."),
-    ] = {}
+        Field(
+            default_factory=dict,
+            description="Per model its column of published scores, or the one score of all rows.",
+        ),
+    ]
 
     @model_validator(mode="after")
     def check_rows(self) -> "SequencesCorpus":
@@ -91,9 +94,9 @@ class SequencesCorpus(Section):
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"found {found} of dataset, files and arrays; give one of them")
-        lasting = [key for key in ("config", "revision", "split", "shuffle_buffer") if key in self.model_fields_set]
-        if lasting and self.dataset is None:
-            raise ValueError(f"found {lasting[0]} with {given[0]}, which have none; leave it out")
+        of_data_set = {"config", "revision", "split", "shuffle_buffer"} & self.model_fields_set
+        if of_data_set and self.dataset is None:
+            raise ValueError(f"found {min(of_data_set)} with {given[0]}, which have none; leave it out")
         for file in self.arrays or ():
             if PurePath(file).suffix != ".npy":
                 raise ValueError(f"found {file} among arrays; allowed: .npy")

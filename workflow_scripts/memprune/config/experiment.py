@@ -38,15 +38,12 @@ from memprune.config.target import TARGET, Target
 from memprune.config.values import Name, Place, Seeds, Tasks
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
+from memprune.findings.kinds_of_set import DRAWN, KNOWN
 from memprune.models.roles import ATTENTION
 from memprune.variants.names import level_order, split_variant, variant_name
 
 # Folders under results/ that all experiments share: mini-pile, the suite trained on it, and their logs.
 SHARED_FOLDERS = ("mini-pile", "tiny-pythia", "logs")
-
-
-# What members are.
-DRAWN, KNOWN = "drawn", "known sequences"
 
 
 class Config(Section):

@@ -14,11 +14,11 @@ from transformers import PreTrainedTokenizerFast
 
 from memprune.corpus.document_windows import encoded, progress, token_column
 from memprune.corpus.documents import Document, window_start
+from memprune.corpus.drawn import PUBLISHED
 from memprune.corpus.taken import Taken
 from memprune.errors import UserError
 
 PAD = 0  # an id of any vocabulary, which is never scored
-PUBLISHED = "published_score "  # with a model's name, a column
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ def draw_sequences(
 
     Columns are those of `draw_samples`, and category (text or null), padding (tokens in front of `tokens`
     that are none of the sequence), and `PUBLISHED` scores (float64, null where unknown) of each model that
-    has some. The metadata tells `too_short`, how many rows had too few tokens for every context length. Prints
-    what was drawn, and for each context length how many were too short. Raises UserError when no sequence is
-    left for a context length, for a prefix or suffix that is too short, and for ids that are no tokens.
+    has some. The metadata tells `too_short`: how many rows had too few tokens for every context length.
+    Prints what was drawn, and for each context length how many were too short. Raises UserError when no
+    sequence is left for a context length, for a prefix or suffix that is too short, and for ids that are no
+    tokens.
     """
     rows, short, shared = [], 0, 0
     greatest = max(tokenizer.get_vocab().values())

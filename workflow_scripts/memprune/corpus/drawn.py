@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from memprune.disk import readable
 
+PUBLISHED = "published_score "  # with a model's name, a column of samples
+
 
 def read_drawn(path: Path, columns: Sequence[str] = (), about: Sequence[str] = ()) -> pa.Table:
     """A file of texts with its `tokens`, lists of int32; `columns` and the keys `about` are needed beside.

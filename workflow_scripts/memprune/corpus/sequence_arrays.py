@@ -11,7 +11,7 @@ from memprune.errors import UserError
 
 
 def array_rows(files: Sequence[str], vocabulary: int) -> Iterator[Document]:
-    """A document a row, named by the last file and its number from 0, of the arrays' tokens one after another.
+    """A document a row, named by the last file and its number from 0: the arrays' tokens, one after another.
 
     So lm-extraction-benchmark has 100 tokens before the prefix, the prefix and the suffix, 50 each, in a file
     each. Where there are several, the suffix begins with the last one's tokens. Rows are read as they are

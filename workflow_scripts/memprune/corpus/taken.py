@@ -48,7 +48,7 @@ def read_taken(without: Sequence[Path], unlike: Sequence[Path], window: int) -> 
 
 
 def run_length(table: pa.Table, windows: Sequence[Sequence[int]]) -> int:
-    """How long runs must be to be found in a draw's windows: samples all count, of other windows the longest."""
+    """How long runs must be to be found in a draw's windows: its longest, or shortest known sequence."""
     shortest = min if "padding" in table.column_names else max
     return shortest(map(len, windows), default=RUN)
 

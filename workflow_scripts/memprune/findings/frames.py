@@ -18,7 +18,7 @@ DESCRIBED = [*VARIANT, *SAMPLE, *COMPUTED]
 # Texts, even where one is called 007, 1e5 or NA.
 NAMES = (
     "model", "strategy", "target", "role", "first", "second", "first_of", "second_of", "subset", "stratum",
-    "of", "metric", "score", "dataset", "data_split", "revision",
+    "of", "set", "metric", "score", "dataset", "data_split", "revision", "document", "category",
 )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ def read_texts(path: Path) -> np.ndarray:
 def read_fitted(path: Path) -> tuple[np.ndarray, int]:
     """The tokens of samples that methods may be fitted to, samples × tokens (int32), of a file of samples.
 
-    They are the longest context and its suffix, and shorter known sequences are left out; beside them stands how many tokens the suffix has.
+    They are the longest context and its suffix, and shorter known sequences are left out; beside them stands
+    how many tokens the suffix has.
     """
     table = read_drawn(path, ["split"], ["suffix"])
     fitted = filling(table.filter(pc.field("split") == "fitted"))

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from memprune.findings.frames import level_label
+from memprune.findings.kinds_of_set import members_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, change_in_words, level_in_words
 from memprune.findings.words import listed, number_of
 from memprune.report.parameters import parameters
@@ -91,9 +92,9 @@ def samples_in_words(own: Results) -> list[str]:
     members = pooled[pooled.split == "member"]
     lengths = sorted(set(own.tables["memorization"].context_length))
     suffix = own.samples.tokens.str.len().max() - max(lengths)
-    seeds = sorted(set(own.samples.seed))
+    seeds, called = sorted(set(own.samples.seed)), members_in(own.tables["memorization"])
     return [
-        f"{len(members):,} members and {len(pooled) - len(members):,} non-members, "
+        f"{len(members):,} {called} and {len(pooled) - len(members):,} non-members, "
         f"drawn with {'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}",
         *([f"{fitted:,} more of training text that methods may be fitted to"] if fitted else []),
         f"k = {listed(lengths)} tokens of context before a suffix of {suffix}",
