@@ -38,7 +38,7 @@ def read_array(file: str) -> np.ndarray:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())[:160]
-        mixed = "; are its rows of mixed lengths?" if "Object arrays" in reason else ""
+        mixed = "; are its rows of mixed lengths?" if "object" in reason.lower() else ""
         raise UserError(f"{file}: not a .npy file that can be read ({reason}){mixed}") from None
     if not isinstance(array, np.ndarray) or array.ndim != 2:
         found = f"{array.ndim} dimensions" if isinstance(array, np.ndarray) else type(array).__name__
