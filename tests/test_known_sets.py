@@ -1,4 +1,4 @@
-"""Each known set that a configuration is shipped for, as a stand-in of its layout, through the real workflow."""
+"""Each known set that a configuration is shipped for, as a stand-in of its layout, in the real workflow."""
 
 import json
 from collections.abc import Callable
@@ -110,7 +110,8 @@ def test_sequences_that_were_found_to_be_extracted(project):
         15,
         0,
     ]
-    assert scores["agreement"] == 0.5 and np.isnan(scores["kappa"])
+    assert scores["agreement"] == 0.5
+    assert np.isnan(scores["kappa"])
     assert scores["p_value"] == pytest.approx(2 * 0.5**15)
     differing = table(results, "published_differences")
     assert sorted(differing.document) == sorted(f"duped.1.4b:0:{n}" for n in range(1, 30, 2))

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import tiny_tokenizer
 
+from memprune.config.experiment import check
 from memprune.corpus.draw_samples import draw
 from memprune.corpus.drawn import filling, own_tokens, paddings
 from memprune.corpus.sources import sequences
 from memprune.corpus.taken import RUN, read_taken
 from memprune.errors import UserError
 from memprune.evaluation.tasks import memorization_tasks
+from memprune.planning.draws import draw_files, draw_settings
 
 TOKENIZER = tiny_tokenizer()
 SIZE = len(TOKENIZER)
@@ -255,8 +257,8 @@ MISTAKES = {
     "all too short": ([{"t": IDS[:14]}], {"tokens": "t"}, "corpus: found no sequence of at least 15 tokens"),
     "one length too long": (
         [{"t": IDS[:25]}, {"t": IDS[:18]}], {"tokens": "t"},
-        "samples.context_lengths: found 20, but no sequence has so many tokens before its suffix; allowed: at "
-        "most 15",
+        "samples.context_lengths: found 20, but no sequence has so many tokens before its suffix; allowed: "
+        "at most 15",
     ),
 }  # fmt: skip
 
@@ -307,3 +309,65 @@ def test_tokens_that_the_tokenizer_has_not_are_another_ones(tmp_path):
         UserError, match=f"found token {SIZE}, but the tokenizer has 0 to {SIZE - 1}; are these"
     ):
         drawn(corpus)
+
+
+BASE = {
+    "experiment": "e",
+    "corpus": {"source": "sequences", "files": ["a.jsonl"]},
+    "held_out": {"source": "files", "validation": ["b.jsonl"], "test": ["b.jsonl"]},
+    "models": {"m": {"path": "m"}, "other": {"path": "o"}},
+    "strategies": {},
+}
+SETTINGS = {
+    "no place": ({"files": None}, {}, "corpus: found none of dataset, files and arrays; give one of them"),
+    "two places": ({"dataset": "a/b"}, {}, "corpus: found dataset and files of dataset, files and arrays"),
+    "no file": ({"files": []}, {}, "corpus.files: found []; value should have at least 1"),
+    "a split of files": ({"split": "train"}, {}, "corpus: found split with files, which have none"),
+    "another array": ({"files": None, "arrays": ["a.npz"]}, {}, "found a.npz among arrays; allowed: .npy"),
+    "a column of arrays": (
+        {"files": None, "arrays": ["a.npy"], "category": "c"}, {}, "found category with arrays, which have",
+    ),
+    "scores of arrays": (
+        {"files": None, "arrays": ["a.npy"], "published": {"m": "s"}}, {}, "found published with arrays",
+    ),
+    "text and tokens": ({"text": "t", "tokens": "i"}, {}, "found text and tokens; allowed: text, or tokens,"),
+    "a prefix alone": ({"prefix": "p"}, {}, "corpus: found prefix; allowed: text, or tokens, or prefix and"),
+    "an unknown key": ({"columns": "t"}, {}, "corpus.columns: unknown key"),
+    "a model": (
+        {"published": {"mine": "s"}}, {},
+        "corpus.published: found scores of mine, allowed: models of the experiment: m, other",
+    ),
+    "a score": ({"published": {"m": 2}}, {}, "corpus.published.m: found 2"),
+    "nothing held out": ({}, {"held_out": None}, "held_out: missing, and known sequences have no text for"),
+    "sequences held out": ({}, {"held_out": {"source": "sequences", "files": ["a"]}}, "held_out: found"),
+    "an offset": (
+        {"prefix": "p", "suffix": "s"}, {"samples": {"offset": 0}},
+        "samples.offset: found 0, but each row of corpus tells where its suffix begins; leave it out",
+    ),
+    "duplicates of no column": (
+        {}, {"samples": {"balance_duplicates": True}}, "but corpus.duplicates names no column that counts",
+    ),
+    "no text for methods": ({}, {"calibration": {}}, "held_out.train: found no file, but calibration is"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_what_a_configuration_cannot_say(case):
+    corpus, others, message = SETTINGS[case]
+    whole = {key: value for key, value in (BASE["corpus"] | corpus).items() if value is not None}
+    content = {key: value for key, value in (BASE | {"corpus": whole} | others).items() if value is not None}
+    with pytest.raises(UserError) as caught:
+        check(content, "my.yaml")
+    [line] = str(caught.value).splitlines()
+    assert line.startswith("my.yaml: ")
+    assert message in line
+
+
+def test_text_for_methods_is_held_out_text():
+    held_out = BASE["held_out"] | {"train": ["c.jsonl"]}
+    config = check(BASE | {"held_out": held_out, "calibration": {}}, "my.yaml")
+    assert draw_files(config, "calibration-0-0") == ["c.jsonl"]
+    assert draw_files(config, "member-0-0") == ["a.jsonl"]
+    assert draw_settings(config, "calibration-0-0")["corpus"] == {"source": "files", "train": ["c.jsonl"]}
+    drawn_spec = draw_settings(config, "member-0-0")
+    assert (drawn_spec["context_lengths"], drawn_spec["suffix"]) == ([50, 100, 200, 500], 50)

@@ -264,6 +264,26 @@ def test_dense_models_alone_need_no_masks(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "models", "variants"),
+    [
+        ("pythia-memorized-sequences", 1, 16),
+        ("pythia-sampled", 8, 8),
+        ("pythia-sampled-deduplicated", 8, 8),
+        ("hubble", 2, 8),
+        ("my-texts", 1, 1),
+    ],
+)
+def test_known_sequences_are_planned_without_a_network(name, models, variants, tmp_path):
+    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    run = snakemake(tmp_path, "--configfile", str(ROOT / f"config/{name}.yaml"), "-n")
+    assert run.returncode == 0, run.stderr
+    counts = job_counts(run.stdout + run.stderr)
+    asked = {"fetch_model": models, "draw_samples": 3, "evaluate": variants, "aggregate_tables": 1}
+    assert {rule: counts[rule] for rule in asked} == asked
+
+
+@pytest.mark.slow
 def test_targets_by_name(finished):
     for target in ("tables", "figures"):
         run = snakemake(finished, "--configfile", "tiny.yaml", "-n", target)

@@ -1,5 +1,6 @@
 """Known sequences in NumPy's files: arrays of token ids, rows × tokens, that are joined row by row."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,12 +35,15 @@ def array_rows(files: Sequence[str], vocabulary: int) -> Iterator[Document]:
 
 def read_array(file: str) -> np.ndarray:
     """An array of whole numbers, rows × tokens, mapped from its file; raises UserError for anything else."""
+    if not os.path.isfile(file):
+        raise UserError(f"{file}: no such file")
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())[:160]
-        mixed = "; are its rows of mixed lengths?" if "object" in reason.lower() else ""
-        raise UserError(f"{file}: not a .npy file that can be read ({reason}){mixed}") from None
+        if "pickle" in reason or "Python objects" in reason:
+            reason = "it holds Python objects; are its rows of mixed lengths?"
+        raise UserError(f"{file}: not a .npy file of numbers ({reason})") from None
     if not isinstance(array, np.ndarray) or array.ndim != 2:
         found = f"{array.ndim} dimensions" if isinstance(array, np.ndarray) else type(array).__name__
         raise UserError(f"{file}: found {found}, expected an array of rows × tokens")

@@ -30,7 +30,8 @@ from memprune.variants.names import TARGET, level_text
 
 NO_SHARE = (
     "Members are **known sequences**: somebody chose them, and did not draw them at random. What is "
-    "extracted of them is a fraction of this set, and says nothing of how much of its training data a model memorized."
+    "extracted of them is a fraction of this set, and says nothing of how much of its training data a model "
+    "memorized."
 )
 QUESTIONS = {
     "Does pruning reduce memorization here?": reduction,

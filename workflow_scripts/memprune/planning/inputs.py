@@ -16,7 +16,12 @@ from memprune.planning.draws import SPLITS, corpus_of, draw_files
 from memprune.planning.paths import checkpoint_folders, task_files, task_names
 from memprune.planning.sizes import size_of
 
-READ = ("member", "perplexity", "non_member")  # draws that between them read all splits that any reads
+READ = (
+    "member",
+    "perplexity",
+    "non_member",
+    "calibration",
+)  # draws that between them read all splits that any reads
 TASK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
