@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from memprune.corpus.documents import Document, checked, count_of
 from memprune.errors import UserError
 
+LONGEST = 80  # characters of a value in a message
+
 
 def columns_of(corpus: Mapping) -> list[str]:
     """The columns that the settings of a corpus name, each once."""
@@ -66,7 +68,7 @@ def token_ids(value: object, place: str, corpus: Mapping) -> list[int]:
         advice = "; name texts by corpus.text" if isinstance(value, str) else ""
         raise UserError(f"{place} has {type(value).__name__}, expected a list of token ids{advice}")
     if odd := [token for token in value if type(token) is not int]:
-        raise UserError(f"{place} has {odd[0]!r} among token ids, expected whole numbers")
+        raise UserError(f"{place} has {shown(odd[0])} among token ids, expected whole numbers")
     check_vocabulary(value, place, corpus["vocabulary"])
     return value
 
@@ -75,8 +77,8 @@ def check_vocabulary(ids: list[int], place: str, vocabulary: int) -> None:
     """Raise UserError for ids that are not of the vocabulary."""
     if ids and not 0 <= min(ids) <= max(ids) < vocabulary:
         raise UserError(
-            f"{place} has tokens from {min(ids)} to {max(ids)}, the model has 0 to {vocabulary - 1}; are "
-            "these another tokenizer's?"
+            f"{place} has tokens from {shown(min(ids))} to {shown(max(ids))}, the model has 0 to "
+            f"{vocabulary - 1}; are these another tokenizer's?"
         )
 
 
@@ -101,5 +103,11 @@ def score_of(row: Mapping, place: str, score: str | float) -> float | None:
     if value is None or value != value:  # not a number: what pandas makes of nothing
         return None
     if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UserError(f"{place} has {value!r} in column {score}, expected a score from 0 to 1")
+        raise UserError(f"{place} has {shown(value)} in column {score}, expected a score from 0 to 1")
     return float(value)
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
