@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_files import evidence_of, write_sample_scores
 from sklearn.metrics import cohen_kappa_score
@@ -28,6 +28,7 @@ def answers(both: int, first_only: int, second_only: int, neither: int) -> tuple
     return first, np.repeat([True, False, True, False], [both, first_only, second_only, neither])
 
 
+@settings(deadline=None)
 @given(COUNT, COUNT, COUNT, COUNT)
 def test_agreement_is_that_of_the_libraries(both, ours_only, published_only, neither):
     ours, theirs = answers(both, ours_only, published_only, neither)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub_server import every
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import tiny_tokenizer
 
@@ -116,6 +116,7 @@ def test_arrays_are_joined_and_the_last_one_begins_with_the_suffix(tmp_path):
     assert set(alone["offset"].to_pylist()) == {2}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=12), st.one_of(st.none(), st.integers(0, 8)))
 def test_each_row_is_scored_where_it_is_long_enough_and_counted_where_not(lengths, offset):
     rows = ids_of(*lengths)
@@ -271,7 +272,7 @@ def test_each_mistake_gives_its_line(case, name, tmp_path):
         if case in ("a huge id", "half a pair"):
             pytest.skip("Parquet holds no such value")
         missing = case in ("no column", "no score")
-        message = message.replace("a.jsonl:0 has no", "it has no").replace("a.jsonl", "a.parquet")
+        message = message.replace("a.jsonl:0 has no", "a.parquet: no").replace("a.jsonl", "a.parquet")
         message = message if not missing else message.split(";")[0]
     with pytest.raises(UserError) as caught:
         drawn(written(tmp_path, rows, name) | settings)

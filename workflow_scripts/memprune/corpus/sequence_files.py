@@ -28,7 +28,7 @@ def local_rows(corpus: Mapping) -> Iterator[Row]:
             raise UserError(f"{file}: no such file")
         try:
             with open(file, "rb") as content:
-                for number, row in numbered_rows(content, file, columns, None):
+                for number, row in numbered_rows(content, file, columns, None, file):
                     yield row, f"{label}:{number}", file
         except UNREADABLE as error:
             raise UserError(not_as_named(file, error)) from None
@@ -48,19 +48,20 @@ def data_set_rows(corpus: Mapping, seed: int) -> Iterator[Row]:
         place = f"{name}, {PurePath(paths[file]).name}"
         try:
             with open_patiently(paths[file]) as content:
-                for number, row in numbered_rows(content, paths[file], columns, seed):
+                for number, row in numbered_rows(content, paths[file], columns, seed, place):
                     yield row, f"{split}:{file}:{number}", place
         except UNREADABLE as error:
             raise UserError(f"{place}: cannot be read ({one_line(error)})") from None
 
 
 def numbered_rows(
-    file: BinaryIO, path: str, columns: Sequence[str], seed: int | None
+    file: BinaryIO, path: str, columns: Sequence[str], seed: int | None, place: str
 ) -> Iterator[tuple[int, Mapping]]:
     """The rows of an open file with their numbers from 0, of Parquet these columns alone.
 
     Row groups of Parquet come in an order fixed by the seed, so that a few rows are from all of the file;
-    None: in their own. Raises one of UNREADABLE where the file is not what it should be.
+    None: in their own. Raises one of UNREADABLE where the file is not what it should be, and UserError, which
+    begins with `place`, where Parquet has not each column once.
     """
     if PurePath(path).suffix != ".parquet":
         yield from enumerate(rows_of(file, path, ""))
@@ -70,7 +71,7 @@ def numbered_rows(
     for column in columns:
         if names.count(column) != 1:
             found = f"several columns {column}, expected one" if column in names else f"no column {column}"
-            raise ValueError(f"it has {found}; found {', '.join(names)}")
+            raise UserError(f"{place}: {found}; found {', '.join(names)}")
     groups = range(parquet.num_row_groups)
     starts = [0, *accumulate(parquet.metadata.row_group(group).num_rows for group in groups)]
     ordered = groups if seed is None else sorted(groups, key=lambda group: rank(seed, "group", str(group)))
