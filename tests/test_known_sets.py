@@ -133,6 +133,7 @@ def assert_base_rates_are_apart(results: Path) -> None:
     assert "known sequences extracted" in (results / "figures/context_length.svg").read_text()
     report = (results / "report.html").read_text()
     assert "no fraction of them is a share of training data" in report
+    assert "memorization of known sequences, k = " in (results / "tables/paper_layout.md").read_text()
     published = table(results, "published")
     fractions = published.quantity.str.startswith("extracted")
     assert "compared" not in set(published.status[fractions])

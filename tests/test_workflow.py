@@ -45,9 +45,10 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
-    assert memorization.columns[:15].to_list() == [
-        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "context_length",
-        "extracted", "samples", "fraction", "ci_low", "ci_high", "seed_spread", "token_accuracy",
+    assert memorization.columns[:16].to_list() == [
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "set",
+        "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high", "seed_spread",
+        "token_accuracy",
     ]  # fmt: skip
     assert len(memorization) == (3 + 5) * 2
     assert set(memorization.samples) == {6}

@@ -137,7 +137,7 @@ def write_tables(
     for name, table in tables.items():
         write_table(table, name, HOW_TO_READ[name], folder)
     write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)
-    layout = paper_layout(memorization, perplexity, methods)
+    layout = paper_layout(naming_set(memorization, kind_of_set), perplexity, methods)
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
         (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))

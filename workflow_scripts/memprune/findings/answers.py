@@ -264,32 +264,6 @@ def too_small_to_see(tables: Tables) -> list[str]:
     return sentences or ["No strategy was run, so no drop was looked for."]
 
 
-def comparison_with_published(tables: Tables) -> list[str]:
-    """How many published figures could be set beside ours, and how many differ."""
-    table = tables["published"]
-    compared = table[table.status == "compared"]
-    other = int((table.status == "other set").sum())
-    apart = (
-        [
-            f"{number_of(other, 'published fraction')} of samples of another kind than these "
-            f"{members_in(tables['memorization'])}: no comparison would mean anything."
-        ]
-        if other
-        else []
-    )
-    if compared.empty:
-        figures = number_of(len(table), "published figure")
-        return [f"None of {figures} is of a model and strategy of this experiment: not run.", *apart]
-    tested = compared[compared.z.notna()]
-    return [
-        f"{number_of(len(compared), 'comparison')} with published figures; of "
-        f"{number_of(len(tested), 'fraction')} among them {int((tested.z.abs() > 1.96).sum())} differ by "
-        "more than 1.96 standard errors. What deviates in protocol stands beside each in the table "
-        "`published`.",
-        *apart,
-    ]
-
-
 def of_model(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """The rows of a model."""
     return table[table.model == model]

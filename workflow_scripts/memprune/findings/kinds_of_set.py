@@ -44,3 +44,8 @@ def members_in(table: pd.DataFrame) -> str:
 def samples_in(table: pd.DataFrame) -> str:
     """The same on an axis: `MEMBERS`, or `known sequences`."""
     return KNOWN if members_in(table) == KNOWN else MEMBERS
+
+
+def memorization_in(table: pd.DataFrame) -> str:
+    """What a table's fractions are called in the paper's layout."""
+    return f"memorization of {KNOWN}" if members_in(table) == KNOWN else "memorization"

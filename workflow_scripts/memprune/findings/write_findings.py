@@ -4,7 +4,6 @@ import pandas as pd
 
 from memprune.findings.answers import (
     Tables,
-    comparison_with_published,
     cost_of_strategies,
     failures,
     first_two_strategies,
@@ -14,8 +13,8 @@ from memprune.findings.answers import (
 )
 from memprune.findings.answers_fitted import on_what_it_is_fitted_to
 from memprune.findings.answers_lasting import does_it_last
+from memprune.findings.answers_published import agreement_with_published, comparison_with_published
 from memprune.findings.answers_quality import not_shown_by_perplexity
-from memprune.findings.answers_sequences import agreement_with_published
 from memprune.findings.frames import variant_label
 from memprune.findings.kinds_of_set import KNOWN, members_in
 from memprune.findings.strategy_methods import (
