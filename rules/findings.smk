@@ -5,6 +5,8 @@ rule aggregate_tables:
     """Writing the tables"""
     input:
         **{kind: paths.all_measures(CONFIG, kind) for kind in CONFIG.text_kinds},
+        samples=paths.known_sequences(CONFIG),
+        dense=paths.scores_published_elsewhere(CONFIG),
         memorization=paths.all_measures(CONFIG, "memorization"),
         perplexity=paths.all_measures(CONFIG, "perplexity"),
         generation=paths.all_generations(CONFIG, "measures"),

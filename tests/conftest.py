@@ -38,6 +38,7 @@ LONGEST = [
     "test_side_by_side",
     "test_embedded",
     "test_reruns_of_texts",
+    "test_known_sets",
     "test_solve_level",
     "test_full_disks",
     "test_soak",

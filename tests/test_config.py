@@ -301,7 +301,7 @@ def test_a_file_that_is_not_yaml(tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("name", ["attention", "embedded", "in-training", "paper", "pythia-memorized"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "config").glob("*.yaml")))
 def test_shipped_configurations_are_valid(name):
     assert load(ROOT / f"config/{name}.yaml").experiment == name
 

@@ -73,7 +73,9 @@ def test_figures_of_many_models_or_strategies_have_room(models, strategies, tmp_
 
 
 def test_figures_show_the_models_that_they_are_given_and_no_control():
-    rows = [(model, "dense", 0.0, k, 0.5, 0.1, 0.9) for model in ("big", "once") for k in CONTEXT_LENGTHS]
+    rows = [
+        (model, "dense", 0.0, "drawn", k, 0.5, 0.1, 0.9) for model in ("big", "once") for k in CONTEXT_LENGTHS
+    ]
     table = pd.DataFrame(rows, columns=plot_model_size.COLUMNS)
     [axes] = plot_model_size.plot(table, {"big": 10**6}, ["global"]).axes
     assert [line.get_xdata().tolist() for line in axes.get_lines()] == [[10**6], []]

@@ -21,7 +21,7 @@ from small_changes import TENSORS, about, manifest_in
 from memprune.config.experiment import load
 from memprune.config.published_figures import load_published
 from memprune.corpus.drawn import read_drawn
-from memprune.corpus.sources import tokens
+from memprune.corpus.sources import sequences, tokens
 from memprune.corpus.sources.files import read_files
 from memprune.corpus.task_files import read_task_file
 from memprune.errors import UserError
@@ -56,6 +56,11 @@ DOCUMENTS = pa.table({"text": [row["text"] for row in TEXTS], "meta": [row["meta
 def read_tokens(path: Path) -> list:
     corpus = {"dataset": str(path.parent), "revision": "main", "files": path.name}
     return list(tokens.read(corpus | {"window": 64, "offset": 0, "vocabulary": 300}, [], "train", 0))
+
+
+def read_sequences(path: Path) -> list:
+    corpus = {"arrays": [str(path)]} if path.suffix == ".npy" else {"files": [str(path)], "tokens": "ids"}
+    return list(sequences.read(corpus | {"vocabulary": 300}, [], "train", 0))
 
 
 def write_change_of(kind: str) -> Callable[[Path], None]:
@@ -99,6 +104,11 @@ FILES = {
         lambda path: pq.write_table(pa.table({"uid": NUMBERS, "batch_idx": NUMBERS, "token_ids": IDS}), path),
         read_tokens,
     ),
+    "known.jsonl": (
+        lambda path: path.write_bytes(json_lines([{"ids": row} for row in ROWS.tolist()])), read_sequences,
+    ),
+    "known.parquet": (lambda path: pq.write_table(pa.table({"ids": IDS}), path), read_sequences),
+    "known.npy": (lambda path: np.save(path, ROWS.astype(np.uint16)), read_sequences),
     "samples.parquet": (lambda path: pq.write_table(pa.table({"tokens": IDS}), path), read_drawn),
     "model.safetensors": (
         lambda path: save_file({"a": np.ones(9, np.float32), "b": np.ones((2, 3), np.float16)}, path),

@@ -13,7 +13,7 @@ import zstandard
 
 from memprune.corpus import text_rows
 from memprune.corpus.drawn import read_drawn, read_sample_length
-from memprune.corpus.sources import tokens
+from memprune.corpus.sources import sequences, tokens
 from memprune.corpus.sources.files import read_files
 from memprune.errors import UserError
 
@@ -193,6 +193,50 @@ def test_tables_with_a_column_twice(tmp_path):
 def test_a_stream_of_no_rows_is_none(tmp_path):
     (tmp_path / "a.bin").touch()
     assert read_tokens(tmp_path, "*.bin") == []
+
+
+def with_header(header: str, content: bytes = bytes(100)) -> bytes:
+    """A file of NumPy's first version."""
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+HEADER = "{'descr': '<u2', 'fortran_order': False, 'shape': %s}"
+ARRAYS = {
+    "nothing": (b"", "No data left in file"),
+    "a pickle": (b"\x80\x04cposix\nsystem\n(S'touch ran'\ntR.", "it holds Python objects; are its"),
+    "an archive": (b"PK\x05\x06" + bytes(18), "found NpzFile, expected an array of rows × tokens"),
+    "more rows than bytes": (with_header(HEADER % "(10**9, 64)"), "malformed node or string on line 1"),
+    "a terabyte": (with_header(HEADER % "(1000000000, 500)"), "mmap length is greater than file size"),
+    "rows beyond count": (with_header(HEADER % "(9999999999999999999999, 2)"), "not a .npy file of numbers"),
+    "a trillion empty rows": (with_header(HEADER % "(1000000000000, 0)"), "rows of 0 tokens"),
+    "code": (with_header("__import__('os').system('touch ran')"), "malformed node or string"),
+    "objects": (with_header("{'descr': '|O', 'fortran_order': False, 'shape': (3, 4)}"), "mixed lengths?"),
+    "a header of 60 KB": (with_header("[" * 60000), "Header info length"),
+    "another version": (b"\x93NUMPY\x09\x00" + bytes(100), "we only support format version"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_arrays_that_hold_no_rows_of_tokens(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content, message = ARRAYS[case]
+    (tmp_path / "a.npy").write_bytes(content)
+    corpus = {"arrays": ["a.npy"], "vocabulary": 300}
+    line = line_of(lambda: list(sequences.read(corpus, [], "train", 0)))
+    assert line.startswith("a.npy: ")
+    assert message in line
+    assert os.listdir() == ["a.npy"]
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero", "absent"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet", "a.npy"])
+def test_what_stands_in_the_place_of_known_sequences(place, name, tmp_path):
+    path = tmp_path / name
+    os.mkfifo(path) if place == "pipe" else path.symlink_to(place)
+    key = "arrays" if name == "a.npy" else "files"
+    corpus = {key: [str(path)], "vocabulary": 300}
+    assert line_of(lambda: list(sequences.read(corpus, [], "train", 0))) == f"{path}: no such file"
 
 
 IDS = pa.list_(pa.int32())

@@ -45,6 +45,17 @@ def test_pythia_has_the_published_sizes(name):
     assert size.layer_weights * a.layers + norms_and_biases == blocks
 
 
+@pytest.mark.parametrize(
+    ("repo", "weights"),
+    [
+        ("EleutherAI/gpt-neo-1.3B", 1_315_575_808),  # GPTNeoForCausalLM of GPTNeoConfig()
+        ("allegrolab/hubble-1b-100b_toks-perturbed-hf", 1_179_191_296),  # LlamaForCausalLM of these sizes
+    ],
+)
+def test_other_models_of_shipped_configurations_have_their_sizes(repo, weights):
+    assert size_of(Model(repo=repo)).weights == pytest.approx(weights, rel=1e-3)
+
+
 def test_file_bytes_of_pythia_are_its_weights_and_causal_masks():
     expected = 162_322_944 * 2 + 12 * 2048 * 2048
     assert size_of(Model(repo="EleutherAI/pythia-160m")).file_bytes == pytest.approx(expected, rel=1e-3)

@@ -46,9 +46,10 @@ def test_a_whole_run_gives_every_table_and_figure(finished):
     }  # fmt: skip
     results = finished / "results/tiny"
     memorization = pd.read_csv(results / "tables/memorization.csv")
-    assert memorization.columns[:15].to_list() == [
-        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "context_length",
-        "extracted", "samples", "fraction", "ci_low", "ci_high", "seed_spread", "token_accuracy",
+    assert memorization.columns[:16].to_list() == [
+        "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "set",
+        "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high", "seed_spread",
+        "token_accuracy",
     ]  # fmt: skip
     assert len(memorization) == (3 + 5) * 2
     assert set(memorization.samples) == {6}
@@ -264,6 +265,26 @@ def test_dense_models_alone_need_no_masks(tmp_path):
         "write_findings": 1,
         "render_report": 1,
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "models", "variants"),
+    [
+        ("pythia-memorized-sequences", 1, 16),
+        ("pythia-sampled", 8, 8),
+        ("pythia-sampled-deduplicated", 8, 8),
+        ("hubble", 2, 8),
+        ("my-texts", 1, 1),
+    ],
+)
+def test_known_sequences_are_planned_without_a_network(name, models, variants, tmp_path):
+    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    run = snakemake(tmp_path, "--configfile", str(ROOT / f"config/{name}.yaml"), "-n")
+    assert run.returncode == 0, run.stderr
+    counts = job_counts(run.stdout + run.stderr)
+    asked = {"fetch_model": models, "draw_samples": 3, "evaluate": variants, "aggregate_tables": 1}
+    assert {rule: counts[rule] for rule in asked} == asked
 
 
 @pytest.mark.slow

@@ -22,19 +22,21 @@ def main() -> None:
     for kind in TEXTS:
         parser.add_argument(f"--{kind}", type=Path, nargs="+", default=[])
     parser.add_argument("--features", type=Path, required=True, help="of samples")
+    parser.add_argument("--samples", type=Path, help="known sequences")
+    parser.add_argument("--dense", type=Path, nargs="+", default=[], help="scores with published ones")
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="tables, told by their names")
     arguments = parse(parser)
     texts = {kind: getattr(arguments, kind) for kind in TEXTS}
+    known = arguments.samples, arguments.dense
     measured = {"memorization": arguments.memorization, "perplexity": arguments.perplexity, **texts}
 
     def compute(folder: Path) -> None:
         from memprune.findings.aggregate_tables import write_tables
 
         measures = arguments.memorization, arguments.perplexity
-        write_tables(
-            *measures, **arguments.spec, folder=folder, text_files=texts, features=arguments.features
-        )
+        about = {"text_files": texts, "features": arguments.features, "known": known}
+        write_tables(*measures, **arguments.spec, folder=folder, **about)
 
     determinants = {
         "source": source_code.digest(Path(__file__)),
@@ -43,6 +45,9 @@ def main() -> None:
         "versions": {name: version(name) for name in LIBRARIES},
         **arguments.spec,
     }
+    if arguments.samples:
+        read = [arguments.samples, *arguments.dense]
+        determinants["known"] = [entries.content(path) for path in read]
     entries.provide("tables", determinants, compute, {path.name: path for path in arguments.output})
 
 

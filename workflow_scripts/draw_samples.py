@@ -56,6 +56,7 @@ def main() -> None:
         drawn = draw(documents, tokenizer, spec, taken)
         check_same(kind, files)
         metadata = {
+            **{key.decode(): value.decode() for key, value in (drawn.schema.metadata or {}).items()},
             "tokenizer": manifest.tokenizer,
             "source": json.dumps(spec["corpus"], sort_keys=True),
         }

@@ -47,13 +47,17 @@ def main() -> None:
             "source": members[0].schema.metadata[b"source"],
             "held_out": non_members[0].schema.metadata[b"source"],
         }
+        if b"too_short" in members[0].schema.metadata:  # known sequences, which are one part
+            too_short = {seed_of(draw): int(draw.schema.metadata[b"too_short"]) for draw in members}
+            about["too_short"] = json.dumps(too_short)
         training = [pool_seeds(split) for split in (members, fitted) if split]
         if counts:
             counted, matched = with_counts(pa.concat_tables(training), arguments.counts)
             check_same("files", counts)
             training = [counted.slice(0, len(training[0])), counted.slice(len(training[0]))]
             about["counts"] = json.dumps(matched)
-        samples = pa.concat_tables([training[0], pool_seeds(non_members), *training[1:]])
+        splits = [training[0], pool_seeds(non_members), *training[1:]]
+        samples = pa.concat_tables(splits, promote_options="default")
         write_table(samples, folder / "samples.parquet", about | arguments.spec)
         write_table(windows, folder / "windows.parquet", windows.schema.metadata)
 

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from memprune.errors import UserError
 from memprune.findings.frames import level_label, read_csv
+from memprune.findings.kinds_of_set import samples_in
 from memprune.jobs.script import run
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     if not (arguments.tables / "memorization.csv").exists():
         raise UserError(f"{arguments.tables}: no memorization.csv; run snakemake --cores all first")
     keys = ["model", "strategy", "level", "removed"]
-    columns = [*keys, "target", "context_length", "fraction", "samples"]
+    columns = [*keys, "target", "set", "context_length", "fraction", "samples"]
     memorization = read_csv(arguments.tables / "memorization.csv", columns)
     perplexity = read_csv(arguments.tables / "perplexity.csv", [*keys, "target", "token_perplexity"])
     memorization, perplexity = (t.assign(level=level_label(t)) for t in (memorization, perplexity))
@@ -33,8 +34,9 @@ def main() -> None:
     table.loc[table.strategy == "dense", "level"] = ""
     samples = int(memorization.samples.max())
     print(
-        f"\nMemorization: percent of {samples} member samples whose suffix greedy decoding reproduces from k "
-        "tokens.\nRemoved: percent of all prunable weights. Perplexity: per token, on validation text.\n"
+        f"\nMemorization: percent of {samples} {samples_in(memorization)} whose suffix greedy decoding "
+        "reproduces from k tokens.\nRemoved: percent of all prunable weights. Perplexity: per token, on "
+        "validation text.\n"
     )
     print(
         tabulate(

@@ -6,7 +6,7 @@ Sections check themselves; here is what concerns several of them.
 import os
 from typing import TYPE_CHECKING
 
-from memprune.config.corpora import EmbeddedCorpus, FilesCorpus, HubCorpus
+from memprune.config.corpora import HubCorpus
 from memprune.variants.names import split_variant
 
 if TYPE_CHECKING:
@@ -80,11 +80,43 @@ def check_duplicates(config: "Config") -> None:
                 f"held_out.{key}: found {getattr(config.held_out, key)}; only members are counted, in corpus"
             )
     corpus = config.corpus
-    if isinstance(corpus, EmbeddedCorpus | FilesCorpus) or None in (corpus.duplicates, corpus.counts):
+    if None in (getattr(corpus, "duplicates", None), getattr(corpus, "counts", None)):
         return
     raise ValueError(
         f"corpus.counts: found {corpus.counts}, and corpus.duplicates {corpus.duplicates}; give one of them"
     )
+
+
+def check_sequences(config: "Config") -> None:
+    corpus, samples = config.corpus, config.samples
+    if corpus.source != "sequences":
+        return
+    if config.held_out is None:
+        raise ValueError(
+            "held_out: missing, and known sequences have no text for non-members and perplexity; give a "
+            "corpus of texts"
+        )
+    if unknown := [name for name in corpus.published if name not in config.models]:
+        raise ValueError(
+            f"corpus.published: found scores of {unknown[0]}, allowed: models of the experiment: "
+            f"{', '.join(config.models)}"
+        )
+    if samples.offset is not None and corpus.tells_suffix:
+        raise ValueError(
+            f"samples.offset: found {samples.offset}, but each row of corpus tells where its suffix begins; "
+            "leave it out"
+        )
+    if samples.balance_duplicates and corpus.duplicates is None:
+        raise ValueError(
+            "samples.balance_duplicates: found true, but corpus.duplicates names no column that counts "
+            "them; leave it out"
+        )
+    texts = [kind for kind in ("calibration", "retraining") if getattr(config, kind) is not None]
+    if texts and getattr(config.held_out, "train", None) == []:
+        raise ValueError(
+            f"held_out.train: found no file, but {texts[0]} is from there, since known sequences are no "
+            "ordinary training text; give a list of one at least"
+        )
 
 
 def check_controls(config: "Config") -> None:
@@ -190,6 +222,7 @@ def check_consistency(config: "Config") -> None:
         check_splits,
         check_tokens,
         check_duplicates,
+        check_sequences,
         check_controls,
         check_levels,
         check_chains,

@@ -12,7 +12,15 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from memprune.config.calibration import Calibration
 from memprune.config.concatenated import Concatenated
 from memprune.config.consistency import check_consistency
-from memprune.config.corpora import Corpus, EmbeddedCorpus, FilesCorpus, HubCorpus, TextCorpus, TokensCorpus
+from memprune.config.corpora import (
+    Corpus,
+    EmbeddedCorpus,
+    FilesCorpus,
+    HubCorpus,
+    SequencesCorpus,
+    TextCorpus,
+    TokensCorpus,
+)
 from memprune.config.evaluation import Evaluation
 from memprune.config.generation import Generation
 from memprune.config.membership import Membership
@@ -30,6 +38,7 @@ from memprune.config.target import TARGET, Target
 from memprune.config.values import Name, Place, Seeds, Tasks
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
+from memprune.findings.kinds_of_set import DRAWN, KNOWN
 from memprune.models.roles import ATTENTION
 from memprune.variants.names import level_order, split_variant, variant_name
 
@@ -112,6 +121,18 @@ class Config(Section):
         """The kinds of texts that every variant is scored on beside samples and perplexity windows."""
         kinds = ("membership", "concatenated", "tasks", "perturbed")
         return [kind for kind in kinds if getattr(self, kind) is not None]
+
+    @property
+    def kind_of_set(self) -> str:
+        """What members are: `drawn` at random from training data, or `known sequences`, which are no share
+        of it."""
+        return KNOWN if isinstance(self.corpus, SequencesCorpus) else DRAWN
+
+    @property
+    def scored_elsewhere(self) -> list[str]:
+        """The models of which published scores of known sequences are given."""
+        known = self.corpus.published if isinstance(self.corpus, SequencesCorpus) else {}
+        return [name for name in self.models if name in known]
 
     @property
     def member_draws(self) -> int:
@@ -203,7 +224,13 @@ def check(content: object, source: str) -> Config:
         raise UserError(f"{source}: {explain(error, keys_at)}") from None
 
 
-SOURCES = {"embedded": EmbeddedCorpus, "files": FilesCorpus, "hub": HubCorpus, "tokens": TokensCorpus}
+SOURCES = {
+    "embedded": EmbeddedCorpus,
+    "files": FilesCorpus,
+    "hub": HubCorpus,
+    "tokens": TokensCorpus,
+    "sequences": SequencesCorpus,
+}
 PARTS = {
     "samples": Samples,
     "models": Model,

@@ -13,6 +13,7 @@ from memprune.config.strategies.prune_strategy import PruneStrategy
 from memprune.config.values import Count, Index, Level, Name, Number, Text, without_repeats
 from memprune.config.yaml_file import read_yaml
 from memprune.errors import UserError
+from memprune.findings.kinds_of_set import DRAWN
 
 FOLDER = Path(__file__).parents[3] / "config/published"
 
@@ -41,6 +42,9 @@ class Protocol(Section):
     offset: Annotated[Index | None, Field(description="Token at which samples start.")] = None
     balance_duplicates: bool | None = None
     corpus: Annotated[Text | None, Field(description="Where the samples are from.")] = None
+    set: Annotated[
+        Literal["drawn", "known sequences"], Field(description="What the samples are: see config/README.md.")
+    ] = DRAWN
     decoding: Text | None = None
     dtype: Text | None = None
     revision: Annotated[Text | None, Field(description="Branch, tag or commit of the models.")] = None

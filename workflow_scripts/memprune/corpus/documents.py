@@ -23,7 +23,9 @@ class Document:
     nobody counted.
 
     A row of a corpus of tokens has no text, but `tokens`: those of its window, which starts at its token
-    `start`; `step` is the step of training that it was seen in, counted from 0.
+    `start`; `step` is the step of training that it was seen in, counted from 0. A known sequence has a text
+    or all its `tokens`, and its `category`; `prefix` is how many characters or tokens stand before its
+    suffix, None where it does not tell; `published` are scores of it in the order of models, None if unknown.
     """
 
     document: str
@@ -33,6 +35,9 @@ class Document:
     tokens: list[int] | None = None
     start: int = 0
     step: int | None = None
+    category: str | None = None
+    prefix: int | None = None
+    published: tuple[float | None, ...] = ()
 
 
 def as_document(row: dict, column: str, name: str, source: str, duplicates: str | None = None) -> Document:

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from memprune.corpus.document_windows import encoded, first_windows, progress, token_column
 from memprune.corpus.documents import Document
 from memprune.corpus.draw_concatenated import draw_concatenated
+from memprune.corpus.draw_sequences import draw_sequences
 from memprune.corpus.draw_text import KINDS, draw_text
 from memprune.corpus.taken import Taken
 from memprune.errors import UserError
@@ -81,6 +82,8 @@ def draw(
         documents = every_second(documents, spec["every_second"])
     if spec.get("balance_duplicates"):
         documents = balanced(documents)
+    if spec.get("known"):
+        return draw_sequences(documents, tokenizer, spec, taken)
     return draw_samples(
         documents, tokenizer, window, spec["count"], spec["seed"], kind, spec["offset"], taken
     )

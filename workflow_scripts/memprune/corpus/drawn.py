@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from memprune.disk import readable
 
+PUBLISHED = "published_score "  # with a model's name, a column of samples
+
 
 def read_drawn(path: Path, columns: Sequence[str] = (), about: Sequence[str] = ()) -> pa.Table:
     """A file of texts with its `tokens`, lists of int32; `columns` and the keys `about` are needed beside.
@@ -34,6 +36,24 @@ def read_drawn(path: Path, columns: Sequence[str] = (), about: Sequence[str] = (
 def as_array(column: pa.ChunkedArray) -> np.ndarray:
     """A column of lists of one length as rows × tokens."""
     return column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
+
+
+def paddings(table: pa.Table) -> np.ndarray:
+    """How many tokens in front of each sample's are none of it, int32: of known sequences alone there are."""
+    if "padding" not in table.column_names:
+        return np.zeros(len(table), np.int32)
+    return table["padding"].combine_chunks().fill_null(0).to_numpy()
+
+
+def filling(table: pa.Table) -> pa.Table:
+    """The samples without padding: those that are long enough for the longest context."""
+    return table if "padding" not in table.column_names else table.filter(pa.array(paddings(table) == 0))
+
+
+def own_tokens(table: pa.Table) -> list[list[int]]:
+    """The tokens of each row without padding."""
+    rows = table["tokens"].to_pylist()
+    return [ids[padding:] for ids, padding in zip(rows, paddings(table).tolist(), strict=True)]
 
 
 def read_sample_length(path: Path) -> int:

@@ -18,6 +18,8 @@ def local_files(corpus, split: str) -> list[str]:
         return [f"results/mini-pile/{split}.jsonl.zst"]
     if corpus.source == "files":
         return sorted(getattr(corpus, split))
+    if corpus.source == "sequences" and corpus.dataset is None:
+        return sorted(corpus.files or corpus.arrays)
     if not os.path.isdir(corpus.dataset):
         return []
     if corpus.source == "tokens":

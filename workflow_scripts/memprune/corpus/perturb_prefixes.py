@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from memprune.corpus.document_windows import token_column
 from memprune.corpus.documents import rank
+from memprune.corpus.drawn import filling
 from memprune.errors import UserError
 
 SCORED = ("member", "non_member")
@@ -21,7 +22,7 @@ SCORED = ("member", "non_member")
 def perturb_prefixes(
     samples: pa.Table, ordinary: list[int], shares: Sequence[float], suffix: int, seed: int
 ) -> pa.Table:
-    """Members and non-members with tokens of their longest context replaced, share by share.
+    """Members and non-members with tokens of the longest context replaced, share by share.
 
     Of k tokens of context round(share × k) are replaced, each by another of the `ordinary` ones (ids,
     ascending), all as likely. Columns: what identifies a sample, context_length (k), share (float64), tokens
@@ -30,7 +31,7 @@ def perturb_prefixes(
     """
     if len(ordinary) < 2:
         raise UserError(f"perturbed: found {len(ordinary)} ordinary tokens, expected 2 or more")
-    drawn = samples.filter(pc.is_in(samples["split"], pa.array(SCORED)))
+    drawn = filling(samples.filter(pc.is_in(samples["split"], pa.array(SCORED))))
     names, windows = drawn["document"].to_pylist(), drawn["tokens"].to_pylist()
     context_length = len(windows[0]) - suffix
     places = [replaced_first(name, context_length, seed) for name in names]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from memprune.corpus.drawn import read_drawn
+from memprune.corpus.drawn import own_tokens, read_drawn
 
 RUN = 50  # tokens in a row, as many as a suffix commonly has; fewer where windows are shorter
 # A run's hash is the sum of its ids, each times its place's multiplier, modulo 2**64.
@@ -35,14 +36,21 @@ def read_taken(without: Sequence[Path], unlike: Sequence[Path], window: int) -> 
 
     Of `without` it is documents and text, of `unlike` text alone: their documents are of another split, or
     come in an order that the draw shares. Where windows are shorter than `RUN`, runs are as long as those of
-    the draw with the shortest.
+    the draw with the shortest, and where known sequences are, as the shortest of them.
     """
     names = [read_drawn(path, ["document"])["document"].to_pylist() for path in without]
-    draws = [read_drawn(path)["tokens"].to_pylist() for path in (*without, *unlike)]
-    length = min(RUN, window, *(max(map(len, windows), default=RUN) for windows in draws))
+    tables = [read_drawn(path) for path in (*without, *unlike)]
+    draws = [own_tokens(table) for table in tables]
+    length = min(RUN, window, *map(run_length, tables, draws))
     runs = (run_hashes(ids, length) for windows in draws for ids in windows)
     documents = frozenset(name for own in names for name in own)
     return Taken(documents, frozenset().union(*runs), length)
+
+
+def run_length(table: pa.Table, windows: Sequence[Sequence[int]]) -> int:
+    """How long runs must be to be found in a draw's windows: its longest, or shortest known sequence."""
+    shortest = min if "padding" in table.column_names else max
+    return shortest(map(len, windows), default=RUN)
 
 
 def run_hashes(ids: Sequence[int], length: int) -> set[int]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from memprune.corpus.drawn import as_array, read_drawn
+from memprune.corpus.drawn import as_array, filling, read_drawn
 from memprune.evaluation.columns import lists_of_one_length
 from memprune.evaluation.evaluate import beside_rows, variant_columns
 from memprune.evaluation.score_shards import score_shards
@@ -73,9 +73,9 @@ def generation_task(
     determinants: Mapping,
     continue_rows: Callable[..., pa.Table],
 ) -> Task:
-    """The task of the first samples of a split."""
+    """The task of the first samples of a split that are long enough for the longest context."""
     drawn = (pc.field("split") == split) & (pc.field("seed") == spec["seed"])
-    chosen = samples.filter(drawn).slice(0, spec["samples"])
+    chosen = filling(samples.filter(drawn)).slice(0, spec["samples"])
     tokens = as_array(chosen["tokens"])
     assert tokens.shape[1] == spec["context_length"] + spec["suffix"], (tokens.shape, spec)
     context_length = pa.repeat(pa.scalar(spec["context_length"], pa.int32()), len(chosen))

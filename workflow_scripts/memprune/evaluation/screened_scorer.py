@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from memprune.corpus.drawn import as_array, read_drawn
+from memprune.corpus.drawn import as_array, filling, read_drawn
 from memprune.evaluation.columns import suffix_columns
 from memprune.evaluation.scorer import Scorer
 from memprune.evaluation.screening import SETTLED, bound_from, calibrating_rows, screen
@@ -48,11 +48,12 @@ class ScreenedScorer:
     def bound(self) -> float:
         """How far the fast type's margins may be off, in logits: found on some of the variant's samples."""
         variant, spec = self.exact.variant, self.exact.variant.spec
-        tokens = as_array(read_drawn(variant.samples)["tokens"])
+        tokens = as_array(filling(read_drawn(variant.samples))["tokens"])
         tokens = tokens[calibrating_rows(tokens)]
+        padding = np.zeros(len(tokens), np.int32)
         bounds = []
         for lengths in passes(spec["context_lengths"], spec["anchor"]):
-            own = tokens_of_pass(tokens, lengths, spec["suffix"], spec["anchor"])
+            own = tokens_of_pass(tokens, lengths, spec["suffix"], spec["anchor"], padding)
             bounds.append(
                 bound_from(self.quickly(own, lengths, ignore), self.exact.evidence(own, lengths, ignore))
             )

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from memprune.corpus.drawn import read_drawn
+from memprune.corpus.drawn import filling, read_drawn
 from memprune.evaluation.columns import list_column
 from memprune.evaluation.fit import check_ids, check_texts, check_tokenizer
 from memprune.evaluation.scorer import Scorer
@@ -78,8 +78,9 @@ def text_task(
 
 
 def of_no_method(table: pa.Table) -> pa.Table:
-    """The texts but samples that methods may be fitted to, on which memorization alone is measured."""
-    return table.filter(pc.field("split") != "fitted") if "split" in table.column_names else table
+    """The texts but samples that methods may be fitted to, on which memorization alone is measured, and known
+    sequences that are too short for the longest context."""
+    return filling(table.filter(pc.field("split") != "fitted")) if "split" in table.column_names else table
 
 
 def described(table: pa.Table, scored: np.ndarray) -> pa.Table:

@@ -17,9 +17,10 @@ from memprune.figures.style import (
     percent_axis,
     plain_ticks,
 )
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, strongest
 
-COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
+COLUMNS = ("model", "strategy", "level", "set", "context_length", "fraction", "ci_low", "ci_high")
 
 
 def plot(
@@ -40,7 +41,7 @@ def plot(
         axes.set_title(folded(model))
         axes.set_xlabel("context length k (tokens)")
     for axes in all_axes[::PANELS]:
-        percent_axis(axes, "member samples extracted")
+        percent_axis(axes, f"{samples_in(memorization)} extracted")
     legend_beside(figure, all_axes[-1])
     headline(figure, "Memorization against context length (strategies at their strongest level)")
     return figure

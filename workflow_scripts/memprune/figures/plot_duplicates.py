@@ -17,9 +17,10 @@ from memprune.figures.style import (
     percent_axis,
     plain_ticks,
 )
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, strongest
 
-COLUMNS = ("model", "strategy", "level", "duplicates", "context_length", "samples", "fraction")
+COLUMNS = ("model", "strategy", "level", "set", "duplicates", "context_length", "samples", "fraction")
 INSIDE = 7  # lines of a legend that a panel has room for
 SPREAD = 1.2  # of the points of unknown duplicates, as a power of two
 ACROSS = 2  # entries of a legend below a panel, side by side
@@ -53,7 +54,7 @@ def plot(
     right.set_title(f"{where} strategies at their strongest level")
     for axes in (left, right):
         finish(axes, counts, last[last.strategy == "dense"])
-    percent_axis(left, "member samples extracted")
+    percent_axis(left, f"{samples_in(by_duplicates)} extracted")
     left.set_ylim(0, 1.05)
     headline(figure, f"Memorization against duplicates in the training data, at k = {largest_k}")
     return figure

@@ -21,11 +21,12 @@ from memprune.figures.style import (
     percent_axis,
 )
 from memprune.findings.equal_terms import INCREASES, curves_of, moved
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 
 COLUMNS = (
     "model", "strategy", "level", "target", "sparsity", "removed", "variant_bytes", "context_length",
-    "samples", "fraction", "ci_low", "ci_high", "token_perplexity", "collapsed",
+    "set", "samples", "fraction", "ci_low", "ci_high", "token_perplexity", "collapsed",
 )  # fmt: skip
 QUANTITIES = {  # what figures compare at: the column of a curve, and its name
     "sparsity": ("sparsity", "sparsity in scope"),
@@ -76,7 +77,7 @@ def plot(
         left_out = len(own) - len(dense) - sum(len(curve) - 1 for curve in every.values())
         axes.set_xlabel(name + (f"\nleft out: {left_out} from a collapsed level on" if left_out else ""))
     for axes in all_axes[::PANELS]:
-        percent_axis(axes, "member samples extracted")
+        percent_axis(axes, f"{samples_in(points)} extracted")
     legend_beside(figure, all_axes[-1])
     headline(figure, f"Memorization at equal {name}, with 95 % bands, at k = {largest_k}")
     return figure

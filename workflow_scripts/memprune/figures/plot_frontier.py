@@ -15,11 +15,12 @@ from memprune.figures.style import (
     perplexity_axis,
 )
 from memprune.findings.frontier import variant_names
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, along
 
 COLUMNS = (
-    "model", "strategy", "level", "target", "context_length", "fraction", "token_perplexity", "collapsed",
-    "on_frontier",
+    "model", "strategy", "level", "target", "set", "context_length", "fraction", "token_perplexity",
+    "collapsed", "on_frontier",
 )  # fmt: skip
 FRONTIER = {"color": "#999999", "linewidth": 4, "alpha": 0.4, "drawstyle": "steps-post", "zorder": 1}
 RING = {"marker": "o", "markersize": 10, "markerfacecolor": "none", "color": "black", "linestyle": ""}
@@ -66,7 +67,7 @@ def plot(
     perplexity_axis(axes, drawn.token_perplexity.max() / drawn.token_perplexity.min())
     count = int(left_out.sum())
     axes.set_xlabel("token perplexity (validation)" + (f"; left out: {count} collapsed" if count else ""))
-    percent_axis(axes, "member samples extracted")
+    percent_axis(axes, f"{samples_in(points)} extracted")
     legend_beside(figure, axes)
     headline(
         figure,

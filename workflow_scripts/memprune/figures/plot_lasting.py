@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 
 from memprune.figures.style import BESIDE, DENSE, PERCENT, folded, headline, legend_beside, looks, panels
 from memprune.findings.attacks import LONGER, NOT_STRATEGIES, SAMPLED
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, level_in_words, strongest
 from memprune.variants.names import level_text
 
 COLUMNS = (
-    "model", "strategy", "level", "target", "context_length", "attack", "attack_level",
+    "model", "strategy", "level", "target", "set", "context_length", "attack", "attack_level",
     "before", "after", "after_ci_low", "after_ci_high",
     "attacked", "attacked_ci_low", "attacked_ci_high", "dense_attacked",
 )  # fmt: skip
@@ -43,7 +44,7 @@ def plot(
         colours = [style[strategy]["color"] for strategy in own.strategy]
         draw(axes, own, places, colours)
         axes.set_title(folded(model))
-        axes.set_xlabel("members extracted")
+        axes.set_xlabel(f"{samples_in(lasting)} extracted")
         axes.xaxis.set_major_formatter(PERCENT)
         axes.set_xlim(left=0)
     for axes in all_axes[::3]:

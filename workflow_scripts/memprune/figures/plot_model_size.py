@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullLocator
 
 from memprune.figures.style import BAND, DENSE, TICKS, apart, headline, legend_beside, looks, percent_axis
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, strongest
 
-COLUMNS = ("model", "strategy", "level", "context_length", "fraction", "ci_low", "ci_high")
+COLUMNS = ("model", "strategy", "level", "set", "context_length", "fraction", "ci_low", "ci_high")
 CROWD = 5  # sizes, of which more would stand too close to be read side by side
 
 
@@ -41,7 +42,7 @@ def plot(
     axes.set_xticks(counts, map(EngFormatter(sep=""), rounded), **turned)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("prunable weights (without embedding and head)")
-    percent_axis(axes, "member samples extracted")
+    percent_axis(axes, f"{samples_in(memorization)} extracted")
     legend_beside(figure, axes)
     headline(
         figure, f"Memorization against model size at k = {largest_k} (strategies at their strongest level)"

@@ -17,9 +17,10 @@ from memprune.figures.style import (
     percent_axis,
     perplexity_axis,
 )
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, along
 
-MEMORIZATION = ("model", "strategy", "level", "context_length", "fraction")
+MEMORIZATION = ("model", "strategy", "level", "set", "context_length", "fraction")
 PERPLEXITY = ("model", "strategy", "level", "target", "removed", "token_perplexity")
 AREA = 180  # points² of the marker of a variant that lacks all weights
 SMALLEST = 9  # points² of a marker
@@ -72,7 +73,7 @@ def plot(
         count = f"\n{beyond} of more than {WIDEST} times the dense one" if beyond else ""
         axes.set_xlabel(f"token perplexity (validation){count}")
     for axes in all_axes[::PANELS]:
-        percent_axis(axes, "member samples extracted, mean over k")
+        percent_axis(axes, f"{samples_in(memorization)} extracted, mean over k")
     shown = [share for share in EXAMPLES if share <= points.removed.max()][-3:]
     for share in shown:
         all_axes[-1].scatter(

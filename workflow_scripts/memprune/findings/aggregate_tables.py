@@ -23,6 +23,7 @@ from memprune.findings.excess import excess_table
 from memprune.findings.frames import VARIANT, in_order, read_parquet, variant_label
 from memprune.findings.frontier import frontier
 from memprune.findings.how_to_read import HOW_TO_READ
+from memprune.findings.kinds_of_set import DRAWN, KNOWN, OF_MEMBERS, naming_set
 from memprune.findings.lasting_table import lasting_table
 from memprune.findings.membership_table import membership_table
 from memprune.findings.memorization_table import memorization_table
@@ -37,8 +38,10 @@ from memprune.findings.paper_layout import as_text, paper_layout
 from memprune.findings.perplexity_table import perplexity_table
 from memprune.findings.perturbed_table import perturbed_table
 from memprune.findings.published_comparison import published_table
+from memprune.findings.published_scores import published_differences, published_scores, scored_twice
 from memprune.findings.screening_table import screening_table
 from memprune.findings.seeds import with_seed_spread
+from memprune.findings.sequences_table import sequences_table
 from memprune.findings.smallest_drops import smallest_drops
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, has_chains, stores_otherwise
 from memprune.findings.table_files import write_readme, write_table
@@ -60,6 +63,8 @@ def write_tables(
     methods: Methods = ALL_PRUNE,
     screening: bool = False,
     features: Path | None = None,
+    kind_of_set: str = DRAWN,
+    known: tuple[Path | None, Sequence[Path]] = (None, ()),
 ) -> None:
     """Write all tables into `folder` from the files of measures.
 
@@ -67,9 +72,11 @@ def write_tables(
     model that has one, `texts` the text of each table of perplexity, `published` the published `sources` and
     the `experiment` to compare them with. `text_files` are those of generation, membership, concatenated,
     tasks and perturbed, as far as there are any, `methods` what is known of strategies, `screening` whether
-    samples are screened, `features` the file of samples' features. Samples that methods may be fitted to have
-    a table of their own, and are in no other but that of screening. Raises UserError for a file that cannot
-    be read, and where variants of a model were not measured on the same samples.
+    samples are screened, `features` the file of samples' features, `kind_of_set` what members are; of known
+    sequences `known` is the file of samples, and the score files of dense models of which there are published
+    scores. Samples that methods may be fitted to have a table of their own, and are in no other but that of
+    screening. Raises UserError for a file that cannot be read, and where variants of a model were not
+    measured on the same samples.
     """
 
     def measures(files: Sequence[Path]) -> pd.DataFrame:
@@ -131,10 +138,13 @@ def write_tables(
         tables["categories"] = categories_table(members, read_parquet(features))
     if "membership" in others:
         tables["membership"] = membership_table(others["membership"][others["membership"].pooled])
+    if kind_of_set == KNOWN:
+        tables |= tables_of_sequences(known, samples[samples.split == "member"], models)
+    tables |= {name: naming_set(tables[name], kind_of_set) for name in OF_MEMBERS if name in tables}
     for name, table in tables.items():
         write_table(table, name, HOW_TO_READ[name], folder)
     write_readme({name: HOW_TO_READ[name] for name in (*tables, "paper_layout")}, folder)
-    layout = paper_layout(memorization, perplexity, methods)
+    layout = paper_layout(naming_set(memorization, kind_of_set), perplexity, methods)
     layout.to_parquet(folder / "paper_layout.parquet", index=False)
     for kind, suffix in (("markdown", "md"), ("latex", "tex")):
         (folder / f"paper_layout.{suffix}").write_text(as_text(layout, kind))
@@ -165,6 +175,19 @@ def tables_of_metrics(
     if texts.keys() & {"generation", "tasks"}:
         studied = [table[~table.model.isin(set(controls.values()))] for table in (metrics, perplexity)]
         tables["agreement"] = agreement(*studied)
+    return tables
+
+
+def tables_of_sequences(
+    known: tuple[Path | None, Sequence[Path]], members: pd.DataFrame, models: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """The tables of known sequences alone: how many there are, and their published scores if any."""
+    samples, dense = known
+    tables = {"sequences": sequences_table(samples, members)}
+    if dense:
+        scored = scored_twice(samples, dense, models)
+        tables["published_scores"] = published_scores(scored)
+        tables["published_differences"] = published_differences(scored)
     return tables
 
 

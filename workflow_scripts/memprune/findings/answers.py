@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from memprune.findings.kinds_of_set import members_in
 from memprune.findings.words import (
     SIGNIFICANT,
     between,
@@ -42,7 +43,7 @@ def dense_extraction(tables: Tables, row: tuple) -> str:
     """What a dense model, the row's, extracts from members and others, and what its control does."""
     own = tables["memorization"].query("model == @row.model and strategy == 'dense'").iloc[0]
     share = counted(row.extracted, row.samples, own.ci_low, own.ci_high)
-    parts = [f"dense, extracts {share} members"]
+    parts = [f"dense, extracts {share} {members_in(tables['memorization'])}"]
     if row.non_member_samples > 0:
         others = f"{row.non_member_extracted:.0f} of {row.non_member_samples:.0f}"
         interval = between(row.excess_ci_low, row.excess_ci_high, points)
@@ -61,7 +62,7 @@ def changes(tables: Tables, model: str) -> list[str]:
     """How many of a model's variants extract fewer members than dense, and the one that loses most."""
     if (tests := tests_against_dense(tables, model)).empty:
         return []
-    counts, fewer = f"Of its {changes_counted(tests)}.", losing(tests)
+    counts, fewer = f"Of its {changes_counted(tests, members_in(tables['memorization']))}.", losing(tests)
     if fewer.empty:
         return [f"{counts} So no reduction can be concluded for {model}."]
     best = fewer.iloc[0]
@@ -84,13 +85,16 @@ def losing(tests: pd.DataFrame) -> pd.DataFrame:
     return tests[told & (tests.lost > tests.gained)].sort_values("difference", kind="stable")
 
 
-def changes_counted(tests: pd.DataFrame) -> str:
-    """How many variants there are, and how many of them extract fewer members than dense, or more."""
+def changes_counted(tests: pd.DataFrame, members: str = "members") -> str:
+    """How many variants there are, and how many of them extract fewer members than dense, or more.
+
+    `members` is what those are called.
+    """
     standing = tests[tests.verdict != "collapsed"]
     told, fewer = standing[standing.p_holm < SIGNIFICANT], losing(tests)
     done = "pruned" if (tests.method == "prune").all() else "changed"
     return (
-        f"{number_of(len(tests), f'{done} variant')} {len(fewer)} extract fewer members after "
+        f"{number_of(len(tests), f'{done} variant')} {len(fewer)} extract fewer {members} after "
         f"Holm's correction, {len(told) - len(fewer)} more, {len(standing) - len(told)} cannot be told "
         f"from dense, and {len(tests) - len(standing)} have collapsed"
     )
@@ -122,14 +126,15 @@ def cost_of_strategies(tables: Tables) -> list[str]:
         else:
             increase, order = ranked(tables, own, "perplexity_increase", where_most_are)
             sentences.append(
-                f"**{model}**, at a perplexity {percent(increase)} above dense, extracts of its members: "
-                f"{order}."
+                f"**{model}**, at a perplexity {percent(increase)} above dense, extracts of its "
+                f"{members_in(own)}: {order}."
             )
         of_bytes = of_model(tables.get("at_equal_bytes", own.head(0)), model)
         if len(of_bytes):
             saved, order = ranked(tables, of_bytes, "bytes_saved", where_half_are)
             sentences.append(
-                f"**{model}**, in {percent(saved)} bytes less than dense, extracts of its members: {order}."
+                f"**{model}**, in {percent(saved)} bytes less than dense, extracts of its "
+                f"{members_in(of_bytes)}: {order}."
             )
     return sentences or [NO_STRATEGY]
 
@@ -238,7 +243,7 @@ def failures(tables: Tables) -> list[str]:
 def too_small_to_see(tables: Tables) -> list[str]:
     """The smallest drop that the samples could have shown, and models that extract less than that."""
     power, sentences = tables["power"], []
-    power = power[power.model.isin(changed_models(tables))]
+    power, members = power[power.model.isin(changed_models(tables))], members_in(power)
     for samples, rows in power.groupby("samples", sort=False):
         row = rows.iloc[0]
         single, corrected = (
@@ -246,33 +251,17 @@ def too_small_to_see(tables: Tables) -> list[str]:
             for drop in (row.smallest_drop, row.smallest_drop_holm)
         )
         sentences.append(
-            f"With {samples} members the smallest drop that four of five such experiments would show is "
-            f"{single} of all members by one test, and {corrected} after Holm's correction over "
+            f"With {samples} {members} the smallest drop that four of five such experiments would show is "
+            f"{single} of all {members} by one test, and {corrected} after Holm's correction over "
             f"{row.tests}, if nothing is gained ({listed(rows.model.tolist())}); a smaller one may be "
             "there unseen."
         )
     sentences += [
-        f"**{row.model}** extracts {row.extracted} of {row.samples} members dense, and a test needs "
+        f"**{row.model}** extracts {row.extracted} of {row.samples} {members} dense, and a test needs "
         f"{row.losses_needed} losses: no reduction can be shown, whatever is done to it."
         for row in power[power.extracted < power.losses_needed].itertuples()
     ]
     return sentences or ["No strategy was run, so no drop was looked for."]
-
-
-def comparison_with_published(tables: Tables) -> list[str]:
-    """How many published figures could be set beside ours, and how many differ."""
-    table = tables["published"]
-    compared = table[table.status == "compared"]
-    if compared.empty:
-        figures = number_of(len(table), "published figure")
-        return [f"None of {figures} is of a model and strategy of this experiment: not run."]
-    tested = compared[compared.z.notna()]
-    return [
-        f"{number_of(len(compared), 'comparison')} with published figures; of "
-        f"{number_of(len(tested), 'fraction')} among them {int((tested.z.abs() > 1.96).sum())} differ by "
-        "more than 1.96 standard errors. What deviates in protocol stands beside each in the table "
-        "`published`."
-    ]
 
 
 def of_model(table: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Tables are as in `answers`; nothing is said where no method is.
 """
 
 from memprune.findings.answers import Tables, changed_models, of_model
+from memprune.findings.kinds_of_set import members_in
 from memprune.findings.words import counted
 
 
@@ -18,8 +19,9 @@ def of_fitted_variants(tables: Tables, model: str) -> list[str]:
     sentences = []
     for row in own[own.fitted].itertuples():
         sentence = (
-            f"**{model}**: {row.variant} is fitted to samples of training text, and to none of the members, "
-            f"of which it extracts {counted(row.extracted, row.samples, row.ci_low, row.ci_high)}"
+            f"**{model}**: {row.variant} is fitted to samples of training text, and to none of the "
+            f"{members_in(own)}, of which it extracts "
+            f"{counted(row.extracted, row.samples, row.ci_low, row.ci_high)}"
         )
         if "memorization_fitted" in tables:
             of_fitted = of_model(tables["memorization_fitted"], model).set_index("variant")

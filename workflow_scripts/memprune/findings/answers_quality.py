@@ -7,6 +7,7 @@ import pandas as pd
 
 from memprune.findings.agreement import ALL, PERPLEXITY, SPLITS
 from memprune.findings.answers import Tables, of_model
+from memprune.findings.kinds_of_set import members_in
 from memprune.findings.words import between, counted, listed, p_value, percent, points
 
 NEAR = {"exact": "exactly", "near_verbatim_5": "within 5 %", "near_verbatim_10": "within 10 %"}
@@ -79,13 +80,13 @@ def near_verbatim(tables: Tables, model: str, variant: str | None) -> list[str]:
     rows = metrics[(metrics.of == "member") & metrics.metric.isin(NEAR)]
     if rows.empty:
         return []
-    said = []
+    said, members = [], members_in(tables["memorization"])
     for name in ("dense", variant) if variant else ("dense",):
         means = rows[rows.variant == name].set_index("metric")["mean"] * rows["items"].iloc[0]
         counts = [f"{means[metric]:.0f} {words}" for metric, words in NEAR.items()]
         said.append(f"{name} gives back {listed(counts)}")
     sentence = (
-        f"**{model}**: of the suffixes of {rows['items'].iloc[0]} members, continued freely, "
+        f"**{model}**: of the suffixes of {rows['items'].iloc[0]} {members}, continued freely, "
         f"{'; '.join(said)} (edit distance to the true suffix)"
     )
     if variant:

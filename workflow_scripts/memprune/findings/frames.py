@@ -18,7 +18,7 @@ DESCRIBED = [*VARIANT, *SAMPLE, *COMPUTED]
 # Texts, even where one is called 007, 1e5 or NA.
 NAMES = (
     "model", "strategy", "target", "role", "first", "second", "first_of", "second_of", "subset", "stratum",
-    "feature", "category", "of", "metric", "score", "dataset", "data_split", "revision",
+    "feature", "category", "of", "set", "metric", "score", "dataset", "data_split", "revision", "document",
 )  # fmt: skip
 
 

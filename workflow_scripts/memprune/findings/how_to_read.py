@@ -69,6 +69,19 @@ HOW_TO_READ = {
         "`possible` says whether so many samples can give the published fraction at all, and deviations name "
         "each difference in protocol."
     ),
+    "sequences": (
+        "How many known sequences each context length has, of so many rows that were read, and how many were "
+        "too short for it."
+    ),
+    "published_scores": (
+        "Known sequences that this model extracts here and those that it was published to extract: how many "
+        "are both, one of them or neither, Cohen's kappa (1 is full agreement, 0 what chance gives) with its "
+        "95 % interval, and the p-value of McNemar's exact test of whether one side extracts more."
+    ),
+    "published_differences": (
+        "The known sequences on which this model and its published score differ: the margin is of the token "
+        "that decides, in logits, and near a tie another machine may decide otherwise."
+    ),
     "at_equal_sparsity": (
         "Strategies of one model with the same share of the weights in their scope removed: place 1 is the "
         "least memorized; an interpolated row lies between two levels, and its bracket is a 95 % band."

@@ -107,6 +107,7 @@ def conditions(members: pd.DataFrame, perturbed: pd.DataFrame | None) -> tuple[p
     strategy; a longer context stands at the shortest one.
     """
     sampled = [name for name in members if name.startswith(SAMPLING)]
+    members = at_every_length(members)
     found: Extracted = {}
     first = None
 
@@ -134,6 +135,12 @@ def conditions(members: pd.DataFrame, perturbed: pd.DataFrame | None) -> tuple[p
         for share, rows in perturbed.groupby("share"):
             [found[longest, PERTURBED, f"{100 * share:.12g} % of tokens"]] = taken(rows, ["extracted"])
     return first[0], found
+
+
+def at_every_length(members: pd.DataFrame) -> pd.DataFrame:
+    """The members that are scored at every context length, as known sequences need not be."""
+    lengths = members.groupby("sample").context_length.transform("nunique")
+    return members[lengths == members.context_length.nunique()]
 
 
 def sampling_in_words(column: str) -> str:

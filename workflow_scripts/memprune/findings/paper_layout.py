@@ -3,6 +3,7 @@
 import pandas as pd
 
 from memprune.findings.frames import VARIANT, level_label
+from memprune.findings.kinds_of_set import memorization_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, level_in_words, method_of, strength
 
 
@@ -14,15 +15,14 @@ def paper_layout(
     The first column, `quantity`, is `memorization, k = …` for each context length, `memorization, mean over
     k`, and `token perplexity`. A column is a strategy and level, or the target of one that was found; where
     the models' levels differ, a strategy and the level's place, from the lightest. Targets come last. Levels
-    that are no sparsity have their unit.
+    that are no sparsity have their unit. Of known sequences it is `memorization of known sequences`.
     """
+    name = memorization_in(memorization)
     blocks = [
-        (f"memorization, k = {k}", rows.rename(columns={"fraction": "value"}))
+        (f"{name}, k = {k}", rows.rename(columns={"fraction": "value"}))
         for k, rows in memorization.groupby("context_length")
     ]
-    blocks.append(
-        ("memorization, mean over k", mean_over_k(memorization).rename(columns={"fraction": "value"}))
-    )
+    blocks.append((f"{name}, mean over k", mean_over_k(memorization).rename(columns={"fraction": "value"})))
     blocks.append(("token perplexity", perplexity.rename(columns={"token_perplexity": "value"})))
     return pd.concat([one_block(quantity, rows, methods) for quantity, rows in blocks], ignore_index=True)
 

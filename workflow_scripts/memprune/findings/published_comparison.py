@@ -16,6 +16,7 @@ from statsmodels.stats.proportion import proportions_ztest
 
 from memprune.findings.frames import level_label, variant_label
 from memprune.findings.intervals import wilson_interval
+from memprune.findings.kinds_of_set import DRAWN
 from memprune.findings.protocol_deviations import deviations, level_text
 
 COLUMNS = [
@@ -39,8 +40,9 @@ def published_table(
     """Every published figure and, where this experiment measured it too, ours beside it.
 
     `memorization` and `perplexities` are the tables of both. A row is a figure and a variant of ours that
-    matches it, or a figure alone with the status `not run`. What the columns mean is in `docs/published.md`;
-    null is what is unknown, or has no meaning for a figure.
+    matches it, or a figure alone with the status `not run`, or `other set` where it is of samples of another
+    kind, or of other known sequences: their fractions are no estimates of one share. What the columns mean is
+    in `docs/published.md`; null is what is unknown, or has no meaning for a figure.
     """
     rows = []
     for source in sources:
@@ -48,6 +50,9 @@ def published_table(
             own = matching(
                 figure, source, memorization if is_extraction(figure) else perplexities, experiment
             )
+            if len(own) and is_of_other_set(figure, source["protocol"], experiment["protocol"]):
+                rows.append({**described(figure, source), "status": "other set"})
+                continue
             compared = [
                 {"status": "compared", "variant": name, **beside(figure, source, variant, experiment)}
                 for name, variant in own.groupby("variant", sort=False)
@@ -59,6 +64,14 @@ def published_table(
 def is_extraction(figure: Mapping) -> bool:
     """Whether a figure is of extracted samples, and not a perplexity."""
     return figure["quantity"].startswith("extracted")
+
+
+def is_of_other_set(figure: Mapping, theirs: Mapping, ours: Mapping) -> bool:
+    """Whether a figure is a fraction of samples that were chosen otherwise than ours."""
+    if not is_extraction(figure):
+        return False
+    same_sequences = theirs["set"] == DRAWN or theirs["corpus"] == ours["corpus"]
+    return theirs["set"] != ours["set"] or not same_sequences
 
 
 def described(figure: Mapping, source: Mapping) -> dict:

@@ -4,7 +4,6 @@ import pandas as pd
 
 from memprune.findings.answers import (
     Tables,
-    comparison_with_published,
     cost_of_strategies,
     failures,
     first_two_strategies,
@@ -14,8 +13,10 @@ from memprune.findings.answers import (
 )
 from memprune.findings.answers_fitted import on_what_it_is_fitted_to
 from memprune.findings.answers_lasting import does_it_last
+from memprune.findings.answers_published import agreement_with_published, comparison_with_published
 from memprune.findings.answers_quality import not_shown_by_perplexity
 from memprune.findings.frames import variant_label
+from memprune.findings.kinds_of_set import KNOWN, members_in
 from memprune.findings.strategy_methods import (
     ALL_PRUNE,
     PRUNING,
@@ -26,6 +27,11 @@ from memprune.findings.strategy_methods import (
 )
 from memprune.variants.names import TARGET, level_text
 
+NO_SHARE = (
+    "Members are **known sequences**: somebody chose them, and did not draw them at random. What is "
+    "extracted of them is a fraction of this set, and says nothing of how much of its training data a model "
+    "memorized."
+)
 QUESTIONS = {
     "Does pruning reduce memorization here?": reduction,
     "Do fitted methods forget what they were not fitted to?": on_what_it_is_fitted_to,
@@ -37,6 +43,7 @@ QUESTIONS = {
     "What do perplexity and exact match not show?": not_shown_by_perplexity,
     "What was too small to see?": too_small_to_see,
     "How does it compare with what was published?": comparison_with_published,
+    "Are the sequences extracted that were published as extracted?": agreement_with_published,
 }
 
 
@@ -48,6 +55,7 @@ def findings(experiment: str, tables: Tables, methods: Methods = ALL_PRUNE) -> s
     k, shown = at_longest_k(tables, methods)
     doing, done = change_in_words(methods)
     parts = [f"# Findings: {experiment}", preface(k, len(tables["paired"]), done)]
+    parts += [NO_SHARE] if members_in(tables["memorization"]) == KNOWN else []
     for question, answer in QUESTIONS.items():
         if sentences := answer(shown):
             parts += [

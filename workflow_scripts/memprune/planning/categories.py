@@ -17,6 +17,9 @@ CATEGORIES = {
         "power",
         "paper_layout",
         "published",
+        "sequences",
+        "published_scores",
+        "published_differences",
     ],
     "Perplexity": ["perplexity", "concatenated_perplexity"],
     "Comparisons": [

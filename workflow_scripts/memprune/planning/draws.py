@@ -103,9 +103,14 @@ def counts_files(config: Config) -> list[str]:
 
 
 def corpus_of(config: Config, draw: str) -> tuple[Corpus, str]:
-    """The corpus that a draw, told by its name or kind, is from, and which split of it."""
-    split = SPLITS[draw.split("-")[0]]
-    held_out = config.held_out is not None and split != "train"
+    """The corpus that a draw, told by its name or kind, is from, and which split of it.
+
+    Text for methods is held-out text's own where members are known sequences.
+    """
+    kind = draw.split("-")[0]
+    split = SPLITS[kind]
+    of_methods = kind in ("calibration", "retraining") and config.corpus.source == "sequences"
+    held_out = config.held_out is not None and (split != "train" or of_methods)
     return (config.held_out if held_out else config.corpus), split
 
 
@@ -144,5 +149,8 @@ def draw_settings(config: Config, draw: str) -> dict:
     asked = samples.fitted if kind == "fitted" else samples.members
     count = len(range(int(part), asked, config.member_draws))
     settings |= {"count": count, "balance_duplicates": samples.balance_duplicates}
+    if config.corpus.source == "sequences":
+        lengths = sorted(samples.context_lengths)
+        settings |= {"known": True, "context_lengths": lengths, "suffix": samples.suffix}
     shared = samples.fitted and int(seed) == config.seeds[0]
     return settings | ({"every_second": int(kind == "fitted")} if shared else {})

@@ -17,7 +17,8 @@ from memprune.planning.paths import checkpoint_folders, task_files, task_names
 from memprune.planning.sizes import size_of
 from memprune.variants.computed_here import check_decoder
 
-READ = ("member", "perplexity", "non_member")  # draws that between them read all splits that any reads
+# Draws that between them read all splits that any reads.
+READ = ("member", "perplexity", "non_member", "calibration")
 # Inputs of methods that take text through a model.
 COMPUTED = {
     "activations": "a method that weighs inputs",
@@ -40,7 +41,12 @@ def check_files(config: Config) -> None:
         if corpus.source == "files":
             for file in getattr(corpus, split):
                 check_file(f"{key}.{split}", file)
-        elif corpus.source in ("hub", "tokens"):
+        elif corpus.source == "sequences" and corpus.dataset is None:
+            for file in corpus.files or ():
+                check_file(f"{key}.files", file)
+            for file in corpus.arrays or ():
+                check_file(f"{key}.arrays", file, (".npy",))
+        elif corpus.source in ("hub", "tokens", "sequences"):
             pattern = corpus.files if corpus.source == "tokens" else "*"
             check_folder(f"{key}.dataset", corpus.dataset, pattern)
     for file in counts_files(config):
@@ -78,15 +84,15 @@ def check_names(config: Config) -> None:
             )
 
 
-def check_file(key: str, file: str) -> None:
+def check_file(key: str, file: str, endings: tuple[str, ...] = ENDINGS) -> None:
     """Raise UserError unless a file exists, is a file and has a known ending."""
     place = Path(file)
     if not place.exists():
         raise UserError(f"{key}: found {file}; no such file")
     if not place.is_file():
         raise UserError(f"{key}: found {file}, which is a folder; give the files in it one by one")
-    if not file.endswith(ENDINGS):
-        raise UserError(f"{key}: found {file}, of unknown ending; allowed: {', '.join(ENDINGS)}")
+    if not file.endswith(endings):
+        raise UserError(f"{key}: found {file}, of unknown ending; allowed: {', '.join(endings)}")
 
 
 def check_folder(key: str, dataset: str, pattern: str) -> None:

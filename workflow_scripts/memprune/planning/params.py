@@ -198,12 +198,13 @@ def heads_spec(config: Config, model: str) -> str:
 def tables_spec(config: Config) -> str:
     """What tables show beside measures: the order of models, their controls among them, and of strategies,
     what is known of these, which model is whose control, which texts perplexities are of, published figures,
-    and whether samples are screened."""
+    what members are, and whether samples are screened."""
     order = {"models": list(config.models), "strategies": list(config.strategies)}
     order |= {"methods": methods_known(config)}
     published = {"sources": read_published(), "experiment": compared(config)}
     texts = perplexity_texts(config)
     about = {"controls": config.controls, "texts": texts, "published": published}
+    about["kind_of_set"] = config.kind_of_set
     return canonical({**order, **about, **({"screening": True} if config.evaluation.screening else {})})
 
 

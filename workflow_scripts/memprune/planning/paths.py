@@ -9,6 +9,7 @@ from pathlib import Path
 from memprune.config.experiment import Config
 from memprune.config.values import task_name
 from memprune.corpus.task_files import read_task_file
+from memprune.findings.kinds_of_set import KNOWN
 from memprune.planning.draws import CONCATENATED
 from memprune.planning.parts import parts_of
 from memprune.variants.names import variant_name
@@ -266,6 +267,16 @@ def all_receipts(config: Config) -> list[str]:
 def all_scores(config: Config, kind: str) -> list[str]:
     """The scores of a kind of all variants of all models."""
     return of_all_variants(config, scores, kind)
+
+
+def known_sequences(config: Config) -> list[str]:
+    """The file of samples, where they are known sequences."""
+    return [samples(results_of(config))] if config.kind_of_set == KNOWN else []
+
+
+def scores_published_elsewhere(config: Config) -> list[str]:
+    """The scores of dense models of which published ones of known sequences are given."""
+    return [scores(results_of(config), model, "dense", "memorization") for model in config.scored_elsewhere]
 
 
 def reference_scores(config: Config) -> list[str]:

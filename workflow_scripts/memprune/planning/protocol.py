@@ -27,6 +27,7 @@ def compared(config: Config) -> dict[str, dict]:
             "context_lengths": sorted(samples.context_lengths),
             "offset": "by the seed" if samples.offset is None else samples.offset,
             "balance_duplicates": samples.balance_duplicates,
+            "set": config.kind_of_set,
             "corpus": place_of(config.corpus),
             "decoding": "greedy",
             "dtype": config.evaluation.dtype,
@@ -45,4 +46,6 @@ def place_of(corpus: Corpus) -> str:
     """Where texts come from, in words."""
     if corpus.source in ("embedded", "files"):
         return {"embedded": "mini-pile", "files": "local files"}[corpus.source]
+    if corpus.source == "sequences":
+        return f"{data_set(corpus)} {corpus.split}" if corpus.dataset else "local files"
     return data_set(corpus) if corpus.source == "hub" else without_home(corpus.dataset)

@@ -31,6 +31,33 @@ PYTHIA = {
     "12b": (5120, 36, 40, 50688),
 }
 PYTHIA_REPO = re.compile(r"EleutherAI/pythia-([\d.]+[mb])(?:-deduped)?(?:-v0)?")
+# What config.json says of the other models of shipped configurations (transformers' GPTNeoConfig; Hubble's
+# configs/hubble_1b).
+SHIPPED = {
+    r"EleutherAI/gpt-neo-1\.3B": {
+        "model_type": "gpt_neo",
+        "hidden_size": 2048,
+        "num_layers": 24,
+        "num_heads": 16,
+        "attention_types": [[["global", "local"], 12]],
+        "window_size": 256,
+        "max_position_embeddings": 2048,
+        "vocab_size": 50257,
+        "torch_dtype": "float32",
+    },
+    r"allegrolab/hubble-1b-\d+b_toks-(standard|perturbed)-hf": {
+        "model_type": "llama",
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 2048,
+        "vocab_size": 50304,
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+    },
+}
 
 LARGEST = "EleutherAI/pythia-12b"
 
@@ -121,10 +148,10 @@ def cached_config(model: Model) -> dict | None:
 
 
 def known_config(repo: str) -> dict | None:
-    """The sizes of a Pythia model, as its config.json has them; None for any other repository."""
+    """The sizes of a model of a shipped configuration, as its config.json has them; None for any other."""
     name = PYTHIA_REPO.fullmatch(repo)
     if name is None or name[1] not in PYTHIA:
-        return None
+        return next((config for form, config in SHIPPED.items() if re.fullmatch(form, repo)), None)
     hidden, layers, heads, vocabulary = PYTHIA[name[1]]
     return {
         "model_type": "gpt_neox",

@@ -1,6 +1,7 @@
 """Which tables an experiment has: those of any, and those of what its configuration asks for beside."""
 
 from memprune.config.experiment import Config
+from memprune.findings.kinds_of_set import KNOWN
 from memprune.findings.strategy_methods import has_chains, stores_otherwise
 from memprune.planning.methods_known import methods_known
 
@@ -36,6 +37,7 @@ SAID_IN_WORDS = [
     "at_equal_bytes",
     "frontier",
     "published",
+    "published_scores",
     "metrics",
     "agreement",
     "membership",
@@ -49,6 +51,10 @@ def table_names(config: Config) -> list[str]:
     own = [*MEMORIZATION, *METRICS]
     if config.samples.fitted:
         own.append("memorization_fitted")
+    if config.kind_of_set == KNOWN:
+        own.append("sequences")
+    if config.scored_elsewhere:
+        own += ["published_scores", "published_differences"]
     if config.perturbed:
         own.append("perturbed")
     methods = methods_known(config)

@@ -4,17 +4,23 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from memprune.findings.kinds_of_set import KNOWN, members_in
 from memprune.findings.words import listed, number_of
 from memprune.report.sample_choice import counted
 from memprune.results import Results
 
+NO_SHARE = (
+    "Members are known sequences, chosen and not drawn: no fraction of them is a share of training data."
+)
 FEW = 100  # members, with fewer of which intervals are wide
 
 
 def cautions(own: Results, models: Sequence[str]) -> list[str]:
     """What limits what these results can say: of `models`, those that are no control."""
     tables = own.tables
+    known = members_in(tables["memorization"]) == KNOWN
     return [
+        *([NO_SHARE] if known else []),
         *missing_scores(own),
         *strategies(tables["verdicts"]),
         *never_extracted(tables["memorization"], models),

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from memprune.findings.frames import level_label
+from memprune.findings.kinds_of_set import members_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, change_in_words, level_in_words
 from memprune.findings.words import listed, number_of
 from memprune.report.parameters import parameters
@@ -91,9 +92,9 @@ def samples_in_words(own: Results) -> list[str]:
     members = pooled[pooled.split == "member"]
     lengths = sorted(set(own.tables["memorization"].context_length))
     suffix = own.samples.tokens.str.len().max() - max(lengths)
-    seeds = sorted(set(own.samples.seed))
+    seeds, called = sorted(set(own.samples.seed)), members_in(own.tables["memorization"])
     return [
-        f"{len(members):,} members and {len(pooled) - len(members):,} non-members, "
+        f"{len(members):,} {called} and {len(pooled) - len(members):,} non-members, "
         f"drawn with {'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}",
         *([f"{fitted:,} more of training text that methods may be fitted to"] if fitted else []),
         f"k = {listed(lengths)} tokens of context before a suffix of {suffix}",
@@ -126,7 +127,13 @@ def source_in_words(corpus: Mapping) -> str:
         return "mini-pile, the embedded corpus"
     if source == "files":
         return f"local files, {number_of(len(corpus.get('train', [])), 'file')} of training text"
+    if source == "sequences" and not corpus.get("dataset"):
+        files = corpus.get("files") or corpus["arrays"]
+        return f"known sequences of local files, {number_of(len(files), 'file')}"
     revision = corpus.get("revision", "main")
+    if source == "sequences":
+        split = corpus.get("split", "train")
+        return f"known sequences of the data set {corpus['dataset']}, split {split}, revision {revision}"
     kind = "tokens of the data set" if source == "tokens" else "data set"
     return f"{kind} {corpus['dataset']}, revision {revision}"
 

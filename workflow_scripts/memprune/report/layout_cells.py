@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from memprune.findings.frames import in_order, variant_label
+from memprune.findings.kinds_of_set import memorization_in
 from memprune.findings.paper_layout import in_columns, mean_over_k
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods
 
@@ -37,8 +38,9 @@ def layout_cells(
     keys = ["model", "name"]
     paired = ordered(tables["paired"], models, strategies)[[*keys, "context_length", *TESTS]]
     verdicts = ordered(tables["verdicts"], models, strategies)[[*keys, *VERDICTS]]
+    name = memorization_in(memorization)
     blocks = [
-        rows.assign(quantity=f"memorization, k = {k}", value=rows.fraction)
+        rows.assign(quantity=f"{name}, k = {k}", value=rows.fraction)
         .merge(paired[paired.context_length == k].drop(columns="context_length"), "left", keys)
         .pipe(in_columns, methods)
         for k, rows in memorization.groupby("context_length")
@@ -47,7 +49,7 @@ def layout_cells(
     change = (mean.fraction - mean.model.map(dense).astype(float)).where(mean.strategy != "dense")
     blocks.append(
         in_columns(
-            mean.assign(quantity="memorization, mean over k", value=mean.fraction, difference=change), methods
+            mean.assign(quantity=f"{name}, mean over k", value=mean.fraction, difference=change), methods
         )
     )
     blocks.append(

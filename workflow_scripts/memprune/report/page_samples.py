@@ -94,7 +94,9 @@ def suffix_texts(
     decode = own_decoder(own.manifest(model))
     if decode is None:
         return None, NO_TOKENIZER.format(model=model)
-    return texts_of([ids.tolist() for ids in samples.tokens], lengths, suffix, decode), None
+    paddings = samples.get("padding", pd.Series(0, samples.index)).fillna(0).astype(int)
+    windows = [ids[padding:].tolist() for ids, padding in zip(samples.tokens, paddings, strict=True)]
+    return texts_of(windows, lengths, suffix, decode), None
 
 
 def as_bytes(counts: Sequence[np.ndarray], suffix: int) -> bytes:

@@ -32,12 +32,13 @@ def texts_of(
     A context comes in one part a context length, of which the last so many make up the context of a shorter
     one: for lengths 50, 100 and 200 the tokens up to 100 before the suffix, those up to 50, and the last 50.
     A suffix comes in one part a token; a character that several tokens share stands with the last of them.
-    All parts joined are the window's text.
+    All parts joined are the window's text. Where a window lacks tokens for a context length, its part is
+    empty.
     """
     after = pieces(windows, decode)
     contexts, suffixes = [], []
     for ids in windows:
-        starts = [len(ids) - suffix - length for length in sorted(lengths, reverse=True)]
+        starts = [max(0, len(ids) - suffix - length) for length in sorted(lengths, reverse=True)]
         ends = [*starts[1:], *range(len(ids) - suffix, len(ids) + 1)]
         parts = cut(list(ids), ends, decode, after)
         contexts.append(parts[: len(lengths)])

@@ -68,23 +68,34 @@ def shards_of(corpus: dict, split: str, name: str) -> list[Callable[[], Iterator
     datasets says which files a split has. It fixes the types of all columns by a file's first rows, so JSON
     lines and Parquet are read without it; whatever else it can read, it reads.
     """
+    builder, paths = files_of(corpus, split, name)
+    if all(is_plain(builder, path) for path in paths):
+        return [partial(file_rows, path, corpus["text"], corpus.get("duplicates")) for path in paths]
+    try:
+        stream = patiently(lambda: builder.as_streaming_dataset(split))
+    except UNREADABLE as error:
+        raise UserError(f"{name}: cannot be read ({one_line(error)})") from None
+    return [partial(stream_rows, stream.shard(stream.num_shards, i)) for i in range(stream.num_shards)]
+
+
+def files_of(corpus: dict, split: str, name: str) -> tuple[datasets.DatasetBuilder, list[str]]:
+    """How datasets would read a data set, and the places of a split's files, at the revision's commit now.
+
+    Raises UserError, which begins with `name`, when it cannot be had or lacks the split.
+    """
     dataset, revision, config = corpus["dataset"], corpus["revision"], corpus.get("config")
     if not Path(dataset).is_dir():
         revision = dataset_commit(dataset, revision, name)
     try:
         builder = patiently(lambda: datasets.load_dataset_builder(dataset, config, revision=revision))
-        if builder.name not in TEXT_KINDS:
-            raise UserError(f"{name}: found files of kind {builder.name}, allowed: {', '.join(TEXT_KINDS)}")
         found = {str(own): list(map(str, paths)) for own, paths in (builder.config.data_files or {}).items()}
-        if split not in found:
-            raise UserError(f"{name}: no split {split}; found {', '.join(found)}")
-        if all(is_plain(builder, path) for path in found[split]):
-            columns = corpus["text"], corpus.get("duplicates")
-            return [partial(file_rows, path, *columns) for path in found[split]]
-        stream = patiently(lambda: builder.as_streaming_dataset(split))
     except UNREADABLE as error:
         raise UserError(f"{name}: cannot be read ({one_line(error)})") from None
-    return [partial(stream_rows, stream.shard(stream.num_shards, i)) for i in range(stream.num_shards)]
+    if builder.name not in TEXT_KINDS:
+        raise UserError(f"{name}: found files of kind {builder.name}, allowed: {', '.join(TEXT_KINDS)}")
+    if split not in found:
+        raise UserError(f"{name}: no split {split}; found {', '.join(found)}")
+    return builder, found[split]
 
 
 def is_plain(builder: datasets.DatasetBuilder, path: str) -> bool:
@@ -99,12 +110,15 @@ def is_plain(builder: datasets.DatasetBuilder, path: str) -> bool:
 
 def file_rows(path: str, column: str, duplicates: str | None) -> Iterator[dict]:
     """The rows of a file on this machine or the Hub."""
-    with open_patiently(path) if path.startswith("hf://") else open(path, "rb") as file:
+    with open_patiently(path) as file:
         yield from text_rows.rows_of(file, path, column, duplicates)
 
 
 def open_patiently(path: str) -> BinaryIO:
-    """A file of the Hub, open for reading; after a failure that passes, reading goes on where it was."""
+    """A file of this machine or the Hub, open for reading; there a failure that passes is waited for, and
+    reading goes on where it was."""
+    if not path.startswith("hf://"):
+        return open(path, "rb")
     return io.BufferedReader(PatientFile(patiently(lambda: HfFileSystem().open(path, "rb"))))
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from memprune.corpus.drawn import filling
 from memprune.disk import readable
 from memprune.errors import UserError
 from memprune.metrics.measure import write_measures
@@ -35,7 +36,7 @@ def measure_membership(
     """
     described, evidence = read_evidence(scores)
     with readable(samples):
-        windows = pq.read_table(samples, columns=[*KEY, "tokens"], filters=pc.field("split") != "fitted")
+        windows = filling(pq.read_table(samples, filters=pc.field("split") != "fitted"))
     check_same(described, windows, samples)
     other = None
     if reference is not None:

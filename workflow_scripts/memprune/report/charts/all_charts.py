@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, stores_otherwise
 from memprune.report.blobs import columns
 from memprune.report.charts import chart_frames as frames
@@ -16,7 +17,7 @@ from memprune.report.charts.head_costs import head_costs
 from memprune.report.charts.lasting_chart import lasting_chart, lasting_frame
 from memprune.report.charts.membership_chart import membership_chart
 from memprune.report.charts.model_sizes import model_sizes
-from memprune.report.charts.panels import looks
+from memprune.report.charts.panels import looks, naming
 from memprune.report.charts.subsets import subsets
 from memprune.report.charts.trade_off import trade_off
 from memprune.report.charts.zeros import zeros
@@ -74,9 +75,10 @@ def all_charts(
         "membership": membership,
         "lasting": lasting,
     }
+    samples = samples_in(own.tables["memorization"])
     used = {"looks", "variants", *(chart["frame"] for chart in charts)}
     return {
-        "charts": [chart | {"initial": usual_level(variants)} for chart in charts],
+        "charts": [naming(chart, samples) | {"initial": usual_level(variants)} for chart in charts],
         "frames": {name: columns(frame) for name, frame in own_frames.items() if name in used},
     }
 

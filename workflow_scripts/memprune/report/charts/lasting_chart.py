@@ -5,6 +5,7 @@ import pandas as pd
 
 from memprune.figures.palette import COLOURS
 from memprune.findings.attacks import LONGER
+from memprune.findings.kinds_of_set import MEMBERS
 from memprune.report.charts.chart_frames import rows_of
 from memprune.report.charts.panels import DENSE, GREY, STAR, TOOLTIP, specification
 from memprune.results import Results
@@ -51,11 +52,11 @@ def lasting_chart() -> dict:
     """A line an attack on one variant, with a point a stage."""
     names, colours, shapes = zip(*STAGES.values(), strict=True)
     legend = alt.Legend(title=None, symbolOpacity=1)
-    x = alt.X("fraction:Q", title="member samples extracted", axis=alt.Axis(format=".2~%"))
+    x = alt.X("fraction:Q", title=f"{MEMBERS} extracted", axis=alt.Axis(format=".2~%"))
     y = alt.Y("attack:N", sort=None, title=None, axis=alt.Axis(grid=True, labelLimit=320))
     colour = alt.Color("stage:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
     shape = alt.Shape("stage:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
-    ends = {"x": alt.X("ci_low:Q", title="member samples extracted"), "x2": alt.X2("ci_high")}
+    ends = {"x": alt.X("ci_low:Q", title=f"{MEMBERS} extracted"), "x2": alt.X2("ci_high")}
     chart = alt.layer(
         alt.Chart().mark_rule(opacity=0.5).encode(y=y, color=colour, **ends),
         alt.Chart().mark_point(filled=True, size=90, opacity=1, tooltip=TOOLTIP).encode(x, y, colour, shape),

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from memprune.figures.palette import COLOURS
+from memprune.findings.kinds_of_set import MEMBERS
 
 DENSE = "#000001"  # the page shows it in the colour of its text
 GREY = "#888888"
@@ -114,7 +115,16 @@ def specification(chart: alt.TopLevelMixin) -> dict:
 def extracted_axis(field: str = "fraction") -> alt.Y:
     """The share of member samples extracted, upwards from 0."""
     axis = alt.Axis(format=".2~%")
-    return alt.Y(f"{field}:Q", title="member samples extracted", axis=axis, scale=alt.Scale(zero=True))
+    return alt.Y(f"{field}:Q", title=f"{MEMBERS} extracted", axis=axis, scale=alt.Scale(zero=True))
+
+
+def naming(chart: dict, samples: str) -> dict:
+    """A chart whose words call members what `samples` says: `MEMBERS`, or another kind of set."""
+    if isinstance(chart, dict):
+        return {key: naming(value, samples) for key, value in chart.items()}
+    if isinstance(chart, list):
+        return [naming(value, samples) for value in chart]
+    return chart.replace(MEMBERS, samples) if isinstance(chart, str) else chart
 
 
 def ticks_at(values: Sequence[float], **more: str) -> alt.Axis:
