@@ -28,15 +28,14 @@ def protocol(folder: str, dtype: str, samples: str) -> dict:
     from naive import decode
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from memprune.devices.placement import load_model
     from memprune.scoring.forced_pass import score_suffixes
+    from memprune.scoring.load_model import load_model
 
     torch.set_num_threads(THREADS)
     kind, count = getattr(torch, dtype), int(samples)
     peer_model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind).eval()
     peer = HFLM(pretrained=peer_model, tokenizer=AutoTokenizer.from_pretrained(TOKENIZER), backend="causal")
-    spec = {"dtype": dtype, "residency": "resident", "memory": None, "batch_tokens": BATCH_TOKENS}
-    model = load_model(manifest_of(folder), (), torch.device("cpu"), spec)
+    model = load_model(manifest_of(folder), (), kind, torch.device("cpu"))
     tokens = np.random.default_rng(0).integers(0, 50304, (count, max(CONTEXT_LENGTHS) + SUFFIX))
     windows = {}
     for k in CONTEXT_LENGTHS:

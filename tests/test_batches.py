@@ -19,6 +19,7 @@ from memprune.models.resolve_model import resolve_model
 from memprune.scoring import hidden_states
 from memprune.scoring.batches import cut_batches
 from memprune.scoring.forced_pass import forced_pass, score_suffixes, score_windows
+from memprune.scoring.load_model import load_model
 from memprune.scoring.logits import all_evidence
 from memprune.scoring.variant_model import load_variant
 from memprune.store import entries
@@ -64,9 +65,9 @@ def gpu(monkeypatch):
     monkeypatch.setattr(placement, "free_on_gpu", lambda device: 1e10)
 
 
-def load(folder: Path, device: str = "cuda", **settings) -> Placed:
+def load(folder: Path, device: str = "cuda", by=load_model, **settings) -> Placed:
     spec = Evaluation(**settings).settings
-    return place(resolve_model("tiny", folder), (), device, 1, spec, LENGTH)
+    return place(by, resolve_model("tiny", folder), (), device, 1, spec, LENGTH)
 
 
 def texts(rows: int) -> np.ndarray:
@@ -188,20 +189,19 @@ def test_the_file_tells_what_it_is_for(folder, gpu, room):
     assert (about["kind"]["device"], about["kind"]["free GiB"]) == ("a stand-in", 9)
 
 
-def test_a_model_that_fills_the_device_on_loading_is_streamed(folder, gpu, monkeypatch, capsys):
+def test_a_model_that_fills_the_device_on_loading_is_streamed(folder, gpu, capsys):
     def full_if_resident(*arguments):
         if arguments[-1] == 0:
             raise ERRORS["torch"]
-        return load_variant(*arguments)
+        return load_model(*arguments)
 
     expected, _ = score(load(folder, batch_tokens=100), 7)
-    monkeypatch.setattr(placement, "load_variant", full_if_resident)
-    loaded = load(folder, batch_tokens=100)
+    loaded = load(folder, by=full_if_resident, batch_tokens=100)
     assert loaded.how["residency"] == "streamed"
     np.testing.assert_array_equal(score(loaded, 7)[0], expected)
     assert capsys.readouterr().out.startswith("residency: the weights do not fit the device after all")
     with pytest.raises(UserError, match=r"evaluation.residency: found resident, but the weights do not fit"):
-        load(folder, residency="resident")
+        load(folder, by=full_if_resident, residency="resident")
 
 
 class OneDevice(TorchDispatchMode):

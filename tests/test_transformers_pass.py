@@ -27,7 +27,6 @@ from tiny_models import (
 )
 from transformers import AutoModelForCausalLM, GPTBigCodeConfig, MixtralConfig
 
-from memprune.devices.placement import load_model
 from memprune.errors import UserError
 from memprune.methods.selection import Selection
 from memprune.models.manifest import read_manifest, write_manifest
@@ -35,6 +34,7 @@ from memprune.models.resolve_model import resolve_model
 from memprune.models.roles import MATRIX_GROUPS
 from memprune.scoring.continuations import continue_suffixes
 from memprune.scoring.forced_pass import score_suffixes
+from memprune.scoring.load_model import load_model
 from memprune.scoring.transformers_pass import load_through_transformers
 from memprune.scoring.variant_model import load_variant
 
@@ -183,9 +183,8 @@ def test_roles_of_a_known_family_are_refused(tmp_path):
 
 
 def test_streaming_is_refused():
-    spec = {"dtype": "float32", "residency": "streamed"}
-    with pytest.raises(UserError, match="residency: found streamed, allowed: auto, resident"):
-        load_model(outlined(folder_of("llama")), (), torch.device("cpu"), spec)
+    with pytest.raises(UserError, match="residency: found a llama model that is to be streamed"):
+        load_model(outlined(folder_of("llama")), (), torch.float32, torch.device("cpu"), 1)
 
 
 @pytest.mark.parametrize(

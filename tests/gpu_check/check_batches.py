@@ -17,6 +17,7 @@ from memprune.devices.placement import place
 from memprune.models.manifest import Manifest
 from memprune.models.resolve_model import resolve_model
 from memprune.scoring.forced_pass import ignore, score_suffixes
+from memprune.scoring.load_model import load_model
 
 LENGTH, SUFFIX, TEXTS = 100, 20, 700
 MEMORY, ALLOWED = 40 * 2**20, 1e-4
@@ -43,7 +44,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 def score(manifest: Manifest, device: str) -> tuple[np.ndarray, int]:
     """The log-probabilities of some random texts, and the tokens of a batch that fitted at the end."""
     samples = np.random.default_rng(0).integers(1, manifest.vocabulary, (TEXTS, LENGTH), dtype=np.int32)
-    placed = place(manifest, (), device, torch.get_num_threads(), Evaluation().settings, LENGTH)
+    placed = place(load_model, manifest, (), device, torch.get_num_threads(), Evaluation().settings, LENGTH)
     work = partial(score_suffixes, placed.model, samples, [LENGTH - SUFFIX], SUFFIX)
     return placed.within_memory(work, LENGTH, ignore).log_probability, placed.batch_tokens
 

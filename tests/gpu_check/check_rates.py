@@ -18,6 +18,7 @@ from memprune.models.manifest import Manifest
 from memprune.planning.operations import scoring_operations
 from memprune.planning.sizes import ModelSize
 from memprune.scoring.forced_pass import ignore, score_suffixes
+from memprune.scoring.load_model import load_model
 
 LENGTHS, SUFFIX = (50, 500), 50
 TYPES = ("float32", "bfloat16", "float16", "tf32")
@@ -40,7 +41,7 @@ def rates(manifest: Manifest, kind: str, settings: Settings) -> Iterator[Finding
     product = product_rate(getattr(torch, precision), settings)
     asked = Evaluation(precision=precision, residency="resident", batch_tokens=settings.batch_tokens)
     longest, threads = max(LENGTHS) + SUFFIX, torch.get_num_threads()
-    placed = place(manifest, (), settings.device, threads, asked.settings, longest)
+    placed = place(load_model, manifest, (), settings.device, threads, asked.settings, longest)
     if settings.device == "cuda":
         torch.cuda.reset_peak_memory_stats()  # batches that were too large took more
     for k in LENGTHS:

@@ -16,9 +16,9 @@ from memprune.errors import UserError
 from memprune.models.manifest import Manifest
 from memprune.models.outline import Outline
 from memprune.scoring.forced_pass import Model
-from memprune.scoring.variant_model import load_variant
 
 Result = TypeVar("Result")
+Load = Callable[..., Model]
 
 
 @dataclass
@@ -67,19 +67,27 @@ class Placed:
 
 
 def place(
-    manifest: Manifest, changes: Sequence[Path], device: str, threads: int, spec: Mapping, longest: int
+    load: Load,
+    manifest: Manifest,
+    changes: Sequence[Path],
+    device: str,
+    threads: int,
+    spec: Mapping,
+    longest: int,
 ) -> Placed:
     """Load a model after its changes on a device (`cpu` or `cuda`); `spec` has the settings of `evaluation`.
 
-    `longest` is the length of the longest text that is to be scored, in tokens. Raises UserError when the
-    model does not fit the device.
+    `load` is `memprune.scoring.load_model`'s, given by whoever scores: code of this package decides no
+    number, and is no part of what a job depends on. `longest` is the length of the longest text that is to be
+    scored, in tokens. Raises UserError when the model does not fit the device.
     """
     torch.set_num_threads(threads)
     chosen = choose_device(device)
     torch.cuda.empty_cache()  # of an earlier model of this process
     # Before the weights come: less where somebody else computes.
     free = None if device == "cpu" else free_on_gpu(chosen)
-    model = load_model(manifest, changes, chosen, spec)
+    dtype = getattr(torch, spec["dtype"])
+    model = load_where_it_fits(partial(load, manifest, changes, dtype, chosen), manifest, dtype, chosen, spec)
     about = {
         "weights_dtype": manifest.dtype,
         "compute_dtype": spec["dtype"],
@@ -100,16 +108,10 @@ def place(
     return Placed(model, find_batch_tokens(kind, model, longest), kind, about)
 
 
-def load_model(manifest: Manifest, changes: Sequence[Path], device: torch.device, spec: Mapping) -> Model:
-    """The model, resident or streamed as `spec` says; with `auto` also streamed when the device fills up.
-
-    One that transformers computes is resident. Raises UserError when it does not fit the device, or `spec`
-    says otherwise.
-    """
-    dtype = getattr(torch, spec["dtype"])
-    if isinstance(manifest.architecture, Outline):
-        return load_resident(manifest, changes, dtype, device, spec)
-    load = partial(load_variant, manifest, changes, dtype, device)
+def load_where_it_fits(
+    load: Callable[[int], Model], manifest: Manifest, dtype: torch.dtype, device: torch.device, spec: Mapping
+) -> Model:
+    """The model, resident or streamed as `spec` says; with `auto` also streamed when the device fills up."""
     try:
         return load(choose_block_tokens(manifest.architecture, dtype, device, spec))
     except RuntimeError as error:
@@ -123,25 +125,3 @@ def load_model(manifest: Manifest, changes: Sequence[Path], device: torch.device
         )
     print("residency: the weights do not fit the device after all, so they are streamed", flush=True)
     return load(choose_block_tokens(manifest.architecture, dtype, device, {**spec, "residency": "streamed"}))
-
-
-def load_resident(
-    manifest: Manifest, changes: Sequence[Path], dtype: torch.dtype, device: torch.device, spec: Mapping
-) -> Model:
-    """A model that transformers computes."""
-    from memprune.scoring.transformers_pass import load_through_transformers  # other models do without
-
-    if spec["residency"] == "streamed":
-        raise UserError(
-            "evaluation.residency: found streamed, allowed: auto, resident; transformers computes "
-            f"{manifest.architecture.family} models, all weights at once"
-        )
-    try:
-        return load_through_transformers(manifest, changes, dtype, device)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-    raise UserError(
-        f"the weights do not fit the device, and a {manifest.architecture.family} model, which transformers "
-        "computes, is not streamed; try precision: bfloat16, or a device with more memory"
-    )

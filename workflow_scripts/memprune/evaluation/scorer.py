@@ -33,13 +33,14 @@ class Scorer:
     def placed(self) -> "Placed":
         """The variant's model in its place."""
         from memprune.devices.placement import place
+        from memprune.scoring.load_model import load_model
 
         variant = self.variant
         if self.device == "cuda":
             gpus.lease(device_bytes(variant.manifest.architecture, variant.spec))
         spec = {**variant.spec, "dtype": self.dtype}
         longest = max(variant.sample_length, variant.longest_window)
-        return place(variant.manifest, variant.changes, self.device, self.threads, spec, longest)
+        return place(load_model, variant.manifest, variant.changes, self.device, self.threads, spec, longest)
 
     def told(self, columns: Mapping[str, pa.Array]) -> pa.Table:
         """Columns that were just scored as a table whose metadata says how that was done, in words."""
