@@ -182,6 +182,31 @@ def test_roles_of_a_known_family_are_refused(tmp_path):
         resolve_model("tiny", folder, {"x": "up"})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("quantization_config", {"quant_method": "bitsandbytes"}),
+        ("attn_implementation", "someone/kernel"),
+        ("text_config", {"_attn_implementation": "someone/kernel"}),
+    ],
+)
+def test_settings_that_bring_other_weights_or_code_are_a_line(key, value, tmp_path):
+    folder = mixtral(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(UserError, match=r"config.json: \w+: found .+, allowed: None"):
+        resolve_model("tiny", folder)
+
+
+def test_a_configuration_that_was_changed_meanwhile_is_a_line(tmp_path):
+    folder = mixtral(tmp_path / "model")
+    manifest = resolve_model("tiny", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 0.1}))
+    with pytest.raises(UserError, match=r"config\.json"):
+        load_through_transformers(manifest, (), torch.float32, torch.device("cpu"))
+
+
 def test_streaming_is_refused():
     with pytest.raises(UserError, match="residency: found a llama model that is to be streamed"):
         load_model(outlined(folder_of("llama")), (), torch.float32, torch.device("cpu"), 1)

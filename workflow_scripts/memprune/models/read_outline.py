@@ -21,8 +21,11 @@ from memprune.models.weights import DTYPES, Tensor
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-# Settings by which transformers would load other weights than those of the files.
-REFUSED = ("quantization_config", "transformers_weights", "fusion_config")
+# Settings by which transformers would load other weights than those of the files, or kernels from elsewhere.
+REFUSED = (
+    *("quantization_config", "transformers_weights", "fusion_config"),
+    *("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation"),
+)
 IN_BLOCK = re.compile(r"(.*?)\.(0|[1-9][0-9]*)\.(.+)")
 
 
@@ -44,9 +47,7 @@ def read_outline(
     `roles` names those that no table knows, by the matrices' names in their block (see `find_roles`). Raises
     UserError for a type that transformers has not, and for tensors that cannot be told apart.
     """
-    for key in REFUSED:
-        if read_config(folder).get(key) is not None:
-            raise found(key, read_config(folder)[key], None)
+    check_settings(read_config(folder))
     config = text_config(transformers_config(folder))
     layers = positive(config, "num_hidden_layers")
     hidden, heads = positive(config, "hidden_size"), positive(config, "num_attention_heads", 1)
@@ -69,6 +70,15 @@ def read_outline(
         input_first=False,
     )
     return outline, matrices
+
+
+def check_settings(config: dict) -> None:
+    """Raise UserError for a setting, of the whole or of a part, that may only be null."""
+    for key, value in config.items():
+        if key in REFUSED and value is not None:
+            raise found(key, value, None)
+        if isinstance(value, dict):
+            check_settings(value)
 
 
 def transformers_config(folder: str | Path) -> "PreTrainedConfig":

@@ -15,6 +15,7 @@ from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 
 from memprune.errors import UserError, as_one_line
 from memprune.models.manifest import Manifest
+from memprune.models.model_files import CONFIG
 from memprune.models.transformers_class import build
 from memprune.models.weights import BITS
 from memprune.scoring.batches import Batch
@@ -111,14 +112,15 @@ def load_through_transformers(
 ) -> TransformersModel:
     """The model of a manifest after a chain of changes, ready to score.
 
-    Raises UserError when a change is of other weights, when the weights' files are not those of the manifest,
-    and for a model that transformers cannot compute, or that is not causal.
+    Raises UserError when a change is of other weights, when weights or configuration are not those of the
+    manifest, and for a model that transformers cannot compute, or that is not causal.
     """
     print(
         f"transformers computes this model ({manifest.architecture.family}), slower than the decoder of ours",
         flush=True,
     )
-    with unchanged(manifest.weights):
+    configuration = Path(manifest.folder) / CONFIG
+    with unchanged({**manifest.weights, configuration: manifest.hashes[CONFIG]}):
         weights = weights_of_variant(manifest, changes)
         state = {name: Reader(weights, name) for name in weights.tensors}
         net = build(manifest.folder, state, dtype, device)
