@@ -117,7 +117,7 @@ CODE = {
             edit("workflow_scripts/memprune/methods/pooled.py", COMPUTE_MASK, COMPUTE_MASK + " + 0"),
         ),
         {"compute_change": 6, "evaluate": 6, "measure": 8} | TABLES | SPARSITY,
-        {"change": 6, "measures": 8, "figure": 1},
+        {"change": 6, "measures": 8, "tables": 1, "figure": 1},
     ),
     "mask code changed, other bits for one strategy": (
         edit(
