@@ -50,10 +50,9 @@ class ScreenedScorer:
         variant, spec = self.exact.variant, self.exact.variant.spec
         tokens = as_array(filling(read_drawn(variant.samples))["tokens"])
         tokens = tokens[calibrating_rows(tokens)]
-        padding = np.zeros(len(tokens), np.int32)
         bounds = []
         for lengths in passes(spec["context_lengths"], spec["anchor"]):
-            own = tokens_of_pass(tokens, lengths, spec["suffix"], spec["anchor"], padding)
+            own = tokens_of_pass(tokens, lengths, spec["suffix"], spec["anchor"])
             bounds.append(
                 bound_from(self.quickly(own, lengths, ignore), self.exact.evidence(own, lengths, ignore))
             )

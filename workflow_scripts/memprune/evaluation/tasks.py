@@ -86,16 +86,17 @@ def of_shortest(lengths: Sequence[int], count: int) -> list[int]:
 
 
 def tokens_of_pass(
-    tokens: np.ndarray, lengths: Sequence[int], suffix: int, anchor: str, padding: np.ndarray
+    tokens: np.ndarray, lengths: Sequence[int], suffix: int, anchor: str, padding: np.ndarray | None = None
 ) -> np.ndarray:
     """What one pass over samples is given: the tokens of its longest context and of the suffix.
 
     `padding` is how many tokens in front of each sample are none of it: less than would leave too few.
     """
     window = max(lengths) + suffix
-    if anchor == "prefix":
-        return np.take_along_axis(tokens, padding[:, None] + np.arange(window), axis=1)
-    return np.ascontiguousarray(tokens[:, tokens.shape[1] - window :])
+    if anchor == "suffix":
+        return np.ascontiguousarray(tokens[:, tokens.shape[1] - window :])
+    first = np.zeros(len(tokens), np.int32) if padding is None else padding
+    return np.take_along_axis(tokens, first[:, None] + np.arange(window), axis=1)
 
 
 def perplexity_task(
