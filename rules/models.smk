@@ -36,8 +36,9 @@ rule resolve_model:
     params:
         source=source("resolve_model.py"),
         place=lambda wildcards: params.model_place(CONFIG, wildcards.model),
+        roles=lambda wildcards: params.model_roles(CONFIG, wildcards.model),
     shell:
-        "resolve_model.py --name {wildcards.model} {params.place} --output {output} > {log} 2>&1"
+        "resolve_model.py --name {wildcards.model} {params.place} {params.roles} --output {output} > {log} 2>&1"
 
 
 rule resolve_checkpoint:
@@ -55,10 +56,11 @@ rule resolve_checkpoint:
         runtime=lambda wildcards, attempt: CHECKPOINT.at(attempt).runtime,
     params:
         source=source("resolve_model.py"),
-        place=lambda wildcards: params.checkpoint_place(CONFIG, variant_of(wildcards)),
+        place=lambda wildcards: option("--folder", paths.checkpoint_folders(CONFIG)[variant_of(wildcards)]),
+        roles=lambda wildcards: params.model_roles(CONFIG, CONFIG.studied[0]),
     shell:
-        "resolve_model.py --name {wildcards.strategy}@{wildcards.level} {params.place} --output {output}"
-        " > {log} 2>&1"
+        "resolve_model.py --name {wildcards.strategy}@{wildcards.level} {params.place} {params.roles}"
+        " --output {output} > {log} 2>&1"
 
 
 rule train_suite:

@@ -74,6 +74,7 @@ def experiment_files():
         *paths.all_magnitudes(CONFIG),
         *expand(rules.draw_samples.output, draw=all_draws(CONFIG)),
         *rules.extract_samples.output,
+        *rules.compute_features.output,
         *(rules.perturb_prefixes.output if CONFIG.perturbed else []),
         *paths.texts(CONFIG, "tasks"),
         *paths.all_levels(CONFIG),

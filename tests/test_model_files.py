@@ -364,8 +364,8 @@ def cached(root: Path, config: str) -> None:
     ("config", "message"),
     [
         (
-            '{"model_type": "mamba", "vocab_size": 9}',
-            "model_type: found 'mamba', allowed: gpt_neox, gpt2, llama, opt",
+            '{"model_type": 3, "vocab_size": 9}',
+            "model_type: found 3, allowed: gpt_neox, gpt2, llama, opt",
         ),
         ("{", "config.json: not JSON"),
         (POINTER, "found a Git LFS pointer"),

@@ -141,7 +141,7 @@ def test_tables_and_figures_know_the_order_and_tables_what_is_compared_with_publ
     assert compared["strategies"]["first"]["layers"] == "first 25 %"
     assert compared["protocol"] == {
         "suffix": 50, "context_lengths": [50, 100], "offset": "by the seed", "balance_duplicates": False,
-        "corpus": "local files", "decoding": "greedy", "dtype": "float32",
+        "set": "drawn", "corpus": "local files", "decoding": "greedy", "dtype": "float32",
         "perplexity_text": "local files validation", "perplexity_window": 512,
     }  # fmt: skip
 

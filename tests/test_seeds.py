@@ -156,7 +156,7 @@ def test_tables_pool_the_seeds_and_one_tells_them_apart(seeds, tmp_path):
     assert set(tables["memorization"].samples) == {pooled_members}
     by_seed = tables["memorization_by_seed"]
     assert by_seed.columns.to_list() == [
-        *VARIANT, "seed", "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high",
+        *VARIANT, "seed", "set", "context_length", "extracted", "samples", "fraction", "ci_low", "ci_high",
         "token_accuracy", "compute_dtype",
     ]  # fmt: skip
     assert (set(by_seed.seed), set(by_seed.samples)) == (set(seeds), {40})

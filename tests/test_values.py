@@ -97,7 +97,14 @@ def test_every_list_of_the_configuration_is_one_that_must_not_repeat():
         if any(choice.get("type") == "array" for choice in [about, *about.get("anyOf", [])])
     }
     repeated = {path.rpartition("/")[2] for path in TWICE if isinstance(TWICE[path], list)}
-    assert lists == repeated | {"train", "validation", "test"}
+    assert lists == repeated | {"train", "validation", "test", "files", "arrays"}
+
+
+@pytest.mark.parametrize(("key", "ending"), [("files", "jsonl"), ("arrays", "npy")])
+def test_known_sequences_of_one_file_twice_are_refused(key, ending):
+    corpus = {"source": "sequences", key: [f"a.{ending}", f"b.{ending}", f"./a.{ending}"]}
+    with pytest.raises(UserError, match=rf"corpus.{key}: found .* (twice|which are the same)"):
+        check(changed("corpus", corpus), "my.yaml")
 
 
 def test_two_files_of_one_place_are_one(tmp_path):

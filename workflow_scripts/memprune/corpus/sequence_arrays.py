@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from memprune.corpus.documents import Document
 from memprune.corpus.known_rows import check_vocabulary
+from memprune.disk import UNREADABLE
 from memprune.errors import UserError
 
 
@@ -38,15 +40,14 @@ def read_array(file: str) -> np.ndarray:
     if not os.path.isfile(file):
         raise UserError(f"{file}: no such file")
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+        array = np.lib.format.open_memmap(file, mode="r")
+    except (*UNREADABLE, EOFError, SyntaxError, TokenError) as error:  # NumPy reads headers as Python's
         reason = " ".join(str(error).split())[:160]
-        if "pickle" in reason or "Python objects" in reason:
+        if "Python objects" in reason:
             reason = "it holds Python objects; are its rows of mixed lengths?"
         raise UserError(f"{file}: not a .npy file of numbers ({reason})") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2:
-        found = f"{array.ndim} dimensions" if isinstance(array, np.ndarray) else type(array).__name__
-        raise UserError(f"{file}: found {found}, expected an array of rows × tokens")
+    if array.ndim != 2:
+        raise UserError(f"{file}: found {array.ndim} dimensions, expected an array of rows × tokens")
     if array.size == 0:
         raise UserError(f"{file}: found {array.shape[0]} rows of {array.shape[1]} tokens, expected some")
     if array.dtype.kind not in "iu":

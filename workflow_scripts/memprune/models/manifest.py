@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import get_args, get_origin, get_type_hints
 
 from memprune.disk import readable, written_whole
@@ -85,7 +85,9 @@ def built(kind: object, value: object, place: str) -> object:
         return kind(**{name: built(kinds.get(name), own, name) for name, own in value.items()})
     of, parts = get_origin(kind), get_args(kind)
     if of is UnionType:
-        return None if value is None else built(fitting(parts, value), value, place)
+        if value is None and NoneType in parts:
+            return None
+        return built(fitting(parts, value), value, place)
     if of is dict and isinstance(value, dict):
         return {name: built(parts[1], own, f"{place}.{name}") for name, own in value.items()}
     if of is list and isinstance(value, list):

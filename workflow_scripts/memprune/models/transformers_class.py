@@ -46,7 +46,7 @@ def build(
     config = transformers_config(folder)
     try:
         with META:
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
         model, loaded = type(model).from_pretrained(
             None, config=model.config, state_dict=dict(state), dtype=dtype, device_map={"": device},
             output_loading_info=True, ignore_mismatched_sizes=True,

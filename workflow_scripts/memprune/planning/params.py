@@ -6,7 +6,7 @@ They are the `params` of rules: in them is no setting that a job does not use, n
 import hashlib
 import json
 
-from memprune.config.experiment import Config, Model
+from memprune.config.experiment import Config
 from memprune.config.published_figures import read_published
 from memprune.config.values import task_name, without_home
 from memprune.disk import sha256_of
@@ -58,22 +58,17 @@ def perturbed_spec(config: Config) -> str:
 
 
 def model_place(config: Config, name: str) -> str:
-    """The options of resolve_model.py that say where a model is, and the roles of its matrices."""
+    """The option of resolve_model.py that says where a model is."""
     model = config.models[name]
     if model.repo is not None:
-        return option("--fetched", paths.fetched(paths.results_of(config), name)) + roles_option(model)
-    return option("--folder", model.path) + roles_option(model)
+        return option("--fetched", paths.fetched(paths.results_of(config), name))
+    return option("--folder", model.path)
 
 
-def checkpoint_place(config: Config, variant: str) -> str:
-    """The same options for a checkpoint that stands for a variant of all models, which are alike."""
-    first = config.models[config.studied[0]]
-    return option("--folder", paths.checkpoint_folders(config)[variant]) + roles_option(first)
-
-
-def roles_option(model: Model) -> str:
-    """The option that names the roles of a model's matrices, behind a space; empty where none is given."""
-    return " " + option("--roles", json.dumps(model.roles, sort_keys=True)) if model.roles else ""
+def model_roles(config: Config, name: str) -> str:
+    """The option of resolve_model.py that names the roles of a model's matrices, if any are given."""
+    roles = config.models[name].roles
+    return option("--roles", json.dumps(roles, sort_keys=True)) if roles else ""
 
 
 def change_spec(config: Config, variant: str) -> str:
