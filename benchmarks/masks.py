@@ -30,10 +30,11 @@ def manifest_of(folder: str):
     """A manifest without a tokenizer, which a checkpoint of random weights lacks."""
     from memprune.models.checkpoint import describe
     from memprune.models.manifest import Manifest
+    from memprune.models.model_files import input_files
     from memprune.store.fingerprints import fingerprint
 
     checkpoint = describe(folder)
-    hashes = {file: fingerprint(Path(folder) / file) for file in checkpoint.files}
+    hashes = {path.name: fingerprint(path) for path in input_files(folder)}
     about = {"hashes": hashes, "fingerprint": "", "tokenizer": ""}
     return Manifest(**vars(checkpoint), model="benchmark", folder=str(folder), **about)
 

@@ -40,6 +40,7 @@ from memprune.methods.criteria import magnitude
 from memprune.methods.selection import Selection
 from memprune.models.checkpoint import describe
 from memprune.models.manifest import Manifest
+from memprune.models.model_files import input_files
 from memprune.scoring.batches import cut_batches, cut_blocks
 from memprune.scoring.forced_pass import forced_pass
 from memprune.scoring.logits import all_evidence
@@ -179,7 +180,7 @@ def tiny_model_files(family: str, dtype: str, layers: int, seed: int) -> dict[st
 def manifest_of(folder: Path) -> Manifest:
     """The manifest of a folder without a tokenizer."""
     checkpoint = describe(folder)
-    hashes = {file: sha256_of(folder / file) for file in checkpoint.files}
+    hashes = {path.name: sha256_of(path) for path in input_files(folder)}
     about = {"model": "tiny", "folder": str(folder), "fingerprint": "", "tokenizer": ""}
     return Manifest(**vars(checkpoint), **about, hashes=hashes)
 
