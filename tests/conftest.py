@@ -129,9 +129,10 @@ def finished(tmp_path_factory) -> Path:
     base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
     folder, jobs = base / "project", base / "jobs.json"
     base.mkdir(exist_ok=True)
-    with FileLock(base / "lock"):  # one of several processes makes it for all
+    with FileLock(base / "lock"), pytest.MonkeyPatch.context() as patch:  # one of several processes makes it
         if jobs.exists():
             return folder
+        patch.delenv("JOB_SERVER", raising=False)
         folder.mkdir()
         copy_project(folder)
         lay_out(folder)
@@ -167,3 +168,11 @@ def forked_jobs(project, job_server, monkeypatch) -> None:
 
     let_fork(project)
     monkeypatch.setenv("JOB_SERVER", str(job_server))
+
+
+@pytest.fixture(scope="module")
+def all_forked(job_server) -> Iterator[None]:
+    """From here on runs of a module fork snakemake, and their jobs in projects that are copied meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOB_SERVER", str(job_server))
+        yield

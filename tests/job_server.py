@@ -31,6 +31,7 @@ LIBRARIES = [
     "matplotlib.figure",
     "numpy",
     "pandas",
+    "pydantic",
     "psutil",
     "pyarrow.compute",
     "pyarrow.parquet",
@@ -39,7 +40,11 @@ LIBRARIES = [
     "scipy.optimize.elementwise",
     "scipy.special",
     "scipy.stats",
+    "smart_open",
     "snakemake.cli",
+    "snakemake.profiles",
+    "snakemake.report.html_reporter",
+    "snakemake.storage",
     "statsmodels.stats.proportion",
     "tabulate",
     "tokenizers",
@@ -47,6 +52,7 @@ LIBRARIES = [
     "transformers",
     "vl_convert",
     "yaml",
+    "yte",
     "zstandard",
 ]
 
@@ -151,6 +157,12 @@ def run_to_its_end(request: dict) -> None:
 def run(request: dict) -> None:
     """Run a script or module."""
     words = request["arguments"]
+    sys.orig_argv = [sys.executable, *words]
+    if "PYTHONPATH" in os.environ:  # as a Python of its own looks for it at its start
+        sys.path[1:1] = os.environ["PYTHONPATH"].split(os.pathsep)
+        sys.modules.pop("sitecustomize", None)
+        with suppress(ModuleNotFoundError):
+            importlib.import_module("sitecustomize")
     if words[0] == "-m":
         sys.argv, sys.path[0] = words[1:], request["folder"]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 from corpora import documents
-from forked_jobs import python
+from forked_jobs import let_fork, python
 from tiny_models import tiny_model
 
 from memprune.models.manifest import write_manifest
@@ -41,12 +41,14 @@ STUB_VARIABLES = {"MANIFEST": "manifest.json", "FOLDER": "model"}  # what stand-
 
 
 def copy_project(folder: Path) -> None:
-    """The project's files, as a new clone has them."""
+    """The project's files, as a new clone has them; its jobs are forked where `JOB_SERVER` names a server."""
     for name in FILES:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, folder / name)
+    if "JOB_SERVER" in os.environ:
+        let_fork(folder)
 
 
 def lay_out(folder: Path) -> Path:

@@ -41,10 +41,9 @@ def heal(project: Path) -> str:
     assert "Traceback" not in output
     if first.returncode:
         assert "error: " in output.splitlines()[-1], output
-    _, _, again = run(project)
-    _, _, last = run(project)
-    assert "Nothing to be done" in last
-    return output + again
+        output += run(project)[2]
+    assert "Nothing to be done" in run(project)[2]
+    return output
 
 
 @pytest.mark.slow

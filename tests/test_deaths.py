@@ -24,16 +24,8 @@ RULES = [
 WAYS = ["job", "snakemake", "interrupt", "error"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def forked(job_server):
-    """The server that snakemake is forked by."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JOB_SERVER", str(job_server))
-        yield
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
+def whole(tmp_path_factory, all_forked) -> Path:
     """A project whose scripts are stand-ins, with all results."""
     folder = tmp_path_factory.mktemp("deaths") / "project"
     folder.mkdir()

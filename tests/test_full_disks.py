@@ -43,7 +43,7 @@ def resize(disk: Path, size: int) -> None:
 
 
 @pytest.fixture
-def disks(project, tmp_path) -> Iterator[Path]:
+def disks(project, forked_jobs, tmp_path) -> Iterator[Path]:
     """The finished project with a disk each for its results, its store, Snakemake's records and the rest."""
     mounted = []
     try:

@@ -13,7 +13,6 @@ import torch
 import yaml
 from corpora import documents
 from experiments import ROOT
-from forked_jobs import let_fork
 from project import copy_project, run
 from tiny_models import family_config, greedy, reference_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
@@ -24,18 +23,15 @@ LESS = {"members": 40, "non_members": 4, "perplexity_windows": 4, "perplexity_wi
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, job_server):
+def project(tmp_path_factory, all_forked):
     """The project with a tiny model of two families, texts that none has seen, and jobs that are forked."""
     folder = tmp_path_factory.mktemp("known")
     copy_project(folder)
-    let_fork(folder)
     for number, family in enumerate(("gpt_neox", "gpt_neo")):
         long_model(family, folder / family, seed=number)
     texts = [{"text": d.text * 4} for d in documents(40)]
     (folder / "unseen.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JOB_SERVER", str(job_server))
-        yield folder
+    return folder
 
 
 def long_model(family: str, folder: Path, seed: int) -> None:

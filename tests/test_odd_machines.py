@@ -40,6 +40,7 @@ def lose_scores(project: Path, *variants: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_jobs")
 def test_a_job_whose_memory_ends_keeps_its_shards(project, finished, tmp_path):
     lose_scores(project, "dense")
     fault = at_start(tmp_path / "fault", "evaluate.py", AT_A_SHARD.format(fault="raise MemoryError"))
@@ -110,6 +111,7 @@ def inputs_and_results(project: Path) -> list[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_jobs")
 @pytest.mark.parametrize("days", [[-400], [400], [-400, 400]])
 def test_times_of_a_wrong_clock_compute_nothing_and_hide_no_change(project, finished, days):
     shift_times(inputs_and_results(project), days)
@@ -128,6 +130,7 @@ def test_times_of_a_wrong_clock_compute_nothing_and_hide_no_change(project, fini
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_jobs")
 @pytest.mark.parametrize("days", [-400, 400])
 def test_a_clock_that_is_set_in_the_middle_of_a_run(project, finished, days):
     """What was made before is of next year or of last: what comes after is made from it all the same."""
@@ -197,6 +200,7 @@ sys.addaudithook(at_rename)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_jobs")
 def test_two_runs_without_locks_compute_the_same(project, finished, tmp_path):
     lose_scores(project, "dense")
     store = project / STORE

@@ -2,6 +2,7 @@
 
 import json
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +67,7 @@ def test_specifications_are_vega_lites_and_compile(content):
     for chart, rows in charts:
         given = {"datasets": {"rows": json.loads(rows.assign(line="global").to_json(orient="records"))}}
         for view in chart["views"]:
+            alt.Root.validate(view["spec"])
             compiled = vl_convert.vegalite_to_vega({**view["spec"], **given}, vl_version="6.4")
             assert any(own.get("values") for own in compiled["data"])
 

@@ -5,7 +5,6 @@ Tables are asked for after each edit.
 
 import pytest
 from edits import edit, make_edits
-from forked_jobs import let_fork
 from project import change_config, copy_project, lay_out, run
 
 pytestmark = pytest.mark.slow
@@ -93,11 +92,10 @@ EDITS = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, job_server):
+def project(tmp_path_factory, all_forked):
     """A finished experiment of one model and strategies of all methods."""
     folder = lay_out(tmp_path_factory.mktemp("methods"))
     copy_project(folder)
-    let_fork(folder)
     samples = {"members": 6, "fitted": 3, "non_members": 3, "context_lengths": [10, 30], "suffix": 10}
     change_config(
         models={"small": {"path": "models/small"}},
@@ -106,10 +104,8 @@ def project(tmp_path_factory, job_server):
         retraining={"texts": 4, "tokens": 16},
         strategies=STRATEGIES,
     )(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JOB_SERVER", str(job_server))
-        run(folder, "--", "tables")
-        yield folder
+    run(folder, "--", "tables")
+    return folder
 
 
 def test_each_edit_computes_only_what_it_concerns(project):

@@ -8,7 +8,6 @@ import json
 import pytest
 import yaml
 from edits import edit, evaluations, make_edits
-from forked_jobs import let_fork
 from project import change_config, copy_project, lay_out, run
 
 pytestmark = pytest.mark.slow
@@ -92,11 +91,10 @@ EDITS = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, job_server):
+def project(tmp_path_factory, all_forked):
     """A finished experiment of two models and one strategy, with two tasks that it does not ask for yet."""
     folder = lay_out(tmp_path_factory.mktemp("texts"))
     copy_project(folder)
-    let_fork(folder)
     change_config(
         models={"small": {"path": "models/small"}, "large": {"path": "models/large", "levels": [0.2]}},
         strategies={"global": {"levels": [0.3]}},
@@ -104,10 +102,8 @@ def project(tmp_path_factory, job_server):
     (folder / "tasks").mkdir()
     for name in ("first", "second"):
         write_task(folder, name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JOB_SERVER", str(job_server))
-        run(folder, "--", "tables")
-        yield folder
+    run(folder, "--", "tables")
+    return folder
 
 
 def write_task(folder, name):

@@ -154,6 +154,7 @@ def one_model_with_a_target(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_forked")
 def test_a_target_is_solved_for_when_what_perplexity_needs_has_changed(tmp_path):
     copy_project(tmp_path)
     one_model_with_a_target(tmp_path)

@@ -104,6 +104,7 @@ def mixtral(folder: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_forked")
 def test_a_model_of_another_family_goes_through_the_whole_workflow(tmp_path):
     copy_project(tmp_path)
     lay_out(tmp_path)

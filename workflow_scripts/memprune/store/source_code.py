@@ -17,6 +17,8 @@ PACKAGE = Path(__file__).parents[1].name
 PLUMBING = tuple(f"{PACKAGE}.{name}" for name in ("errors", "disk", "jobs", "store", "devices"))
 # Fields that some versions fill, and this project does not.
 NOT_CODE = ("type_comment", "kind", "type_params")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")  # fields of syntax trees that hold statements
 KNOWN: dict[Path, tuple[str, tuple[Path, ...]]] = {}  # what `read` has given in this process
 TIMES: dict[Path, int] = {}  # when each of these files was last changed, in nanoseconds
 
@@ -77,16 +79,21 @@ def normal_form(node: object) -> str:
         return f"[{','.join(map(normal_form, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if name not in NOT_CODE}
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        fields["body"] = node.body[ast.get_docstring(node, clean=False) is not None :]
-    parts = [f"{name}={normal_form(value)}" for name, value in fields.items() if value not in (None, [])]
+    parts = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value is None or name in NOT_CODE:
+            continue
+        if name == "body" and isinstance(node, DOCUMENTED):
+            value = value[ast.get_docstring(node, clean=False) is not None :]
+        if value != []:
+            parts.append(f"{name}={normal_form(value)}")
     return f"{type(node).__name__}({','.join(parts)})"
 
 
 def imported_files(tree: ast.Module) -> Iterator[Path]:
     """The files of this package that a module imports, at its top or inside a function."""
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -97,6 +104,17 @@ def imported_files(tree: ast.Module) -> Iterator[Path]:
         for name in names:
             if is_deciding(name) and (file := file_of(name)).exists():
                 yield file
+
+
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements of a module, those inside others included, and what holds some: handlers and cases."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in BLOCKS:
+            inner = getattr(node, name, None)
+            waiting.extend(inner if isinstance(inner, list) else ())  # a lambda's is one expression
 
 
 def is_deciding(module: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from altair.utils.schemapi import debug_mode
 
 from memprune.findings.kinds_of_set import samples_in
 from memprune.findings.strategy_methods import ALL_PRUNE, Methods, stores_otherwise
@@ -48,20 +49,21 @@ def all_charts(
     by_category = frames.category_frame(own, variants)
     head_rows = frames.heads_frame(variants, memorization, heads)
     lengths = sorted(set(memorization.context_length))
-    charts = [
-        trade_off(models),
-        at_equal(models, stores_otherwise(methods)),
-        context_lengths(models, lengths),
-        model_sizes(sorted(set(variants.weights))),
-        duplicate_counts(by_duplicates, models),
-        subsets(models),
-        *([] if by_category is None else [category_chart(by_category, models)]),
-        zeros(),
-        *([] if head_rows.empty else [head_costs(head_rows.change.abs().max(), models)]),
-        excess_chart(models),
-        *([] if membership is None else [membership_chart(models)]),
-        *([] if lasting is None else [lasting_chart()]),
-    ]
+    with debug_mode(False):  # Altair would check each part of each chart, which takes longer than all else
+        charts = [
+            trade_off(models),
+            at_equal(models, stores_otherwise(methods)),
+            context_lengths(models, lengths),
+            model_sizes(sorted(set(variants.weights))),
+            duplicate_counts(by_duplicates, models),
+            subsets(models),
+            *([] if by_category is None else [category_chart(by_category, models)]),
+            zeros(),
+            *([] if head_rows.empty else [head_costs(head_rows.change.abs().max(), models)]),
+            excess_chart(models),
+            *([] if membership is None else [membership_chart(models)]),
+            *([] if lasting is None else [lasting_chart()]),
+        ]
     own_frames = {
         "looks": looks(strategies),
         "variants": variants,
