@@ -14,6 +14,8 @@ from memprune.config.experiment import load
 from memprune.findings.how_to_read import HOW_TO_READ
 from memprune.planning.categories import CATEGORIES
 
+pytestmark = pytest.mark.usefixtures("all_forked")
+
 PAPER = load(ROOT / "config/paper.yaml")
 MODULE = """
 import yaml

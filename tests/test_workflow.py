@@ -18,6 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from memprune.config.experiment import load
 
+pytestmark = pytest.mark.usefixtures("all_forked")
+
 FIGURES = {"plot_trade_off": 1, "plot_context_length": 1, "plot_model_size": 1, "plot_duplicates": 1}
 FIGURES |= {"plot_equal_terms": 3, "plot_frontier": 1}
 SCORES = Path("results/tiny/scores/large/global@0.5.memorization.parquet")
