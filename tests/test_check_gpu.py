@@ -60,6 +60,7 @@ def rows_of(text: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
+@pytest.mark.slow
 def test_the_page_has_rows_of_each_check_and_all_hold(capsys):
     assert check_gpu.main(["--device", "cpu"]) == 0
     text, told = capsys.readouterr()

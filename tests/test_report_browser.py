@@ -17,7 +17,7 @@ from report_results import HOSTILE, SUFFIX, fabricate
 from memprune.metrics.score_files import read_samples
 from memprune.report.render_report import render_report
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=MISSING), pytest.mark.slow]
 NAMES = ["dense", "global@0.3", "global@0.6", "attention-only@0.3", "attention-only@0.6"]
 BLOB = re.compile(r'<script type="text/plain" id="blob-([^"]+)">([^<]*)</script>')
 

@@ -10,7 +10,10 @@ import pytest
 from memprune.report import page
 
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+    pytest.mark.slow,
+]
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
