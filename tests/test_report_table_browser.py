@@ -3,25 +3,13 @@
 import csv
 import io
 import math
-import shutil
 
 import pytest
+from browser import CHROMIUM, MISSING, started
 
 from memprune.report import page
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
-    pytest.mark.slow,
-]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=MISSING), pytest.mark.slow]
 MARKUP = "<img src=x onerror=\"window.ran = true\"><script>window.ran = true</script> & 'so on'"
 FRAME = {
     "columns": ["model", "strategy", "fraction", "ci_low", "ci_high", "p_value", "collapsed", "note"],
@@ -40,12 +28,8 @@ FRAME = {
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with started() as own:
+        yield own
 
 
 @pytest.fixture

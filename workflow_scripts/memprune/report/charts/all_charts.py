@@ -49,7 +49,7 @@ def all_charts(
     by_category = frames.category_frame(own, variants)
     head_rows = frames.heads_frame(variants, memorization, heads)
     lengths = sorted(set(memorization.context_length))
-    with debug_mode(False):  # Altair would check each part of each chart, which takes longer than all else
+    with debug_mode(False):  # Altair would check each part of each chart, which takes as long as making them
         charts = [
             trade_off(models),
             at_equal(models, stores_otherwise(methods)),
